@@ -1,0 +1,199 @@
+"""Reverse-mode differentiation: a tape of numbered lines, and the way back along it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from .backend import Array, namespace
+
+PRIMITIVES: dict[str, Callable[..., "Tensor"]] = {}
+_next_line = count(1)
+
+
+class Tensor:
+    """One line of the tape: a value, the lines it came from, and the way back.
+
+    .value a floating-point array; .shape and .dtype its own; .line its number; .parents the Tensors it came from.
+    First derivatives only. TypeError for a value that is not a number or a floating-point array.
+    """
+
+    __slots__ = ("line", "op", "parents", "pullback", "value", "varies")
+    __array_ufunc__ = None  # `array @ tensor` asks the Tensor, not NumPy
+
+    __add__: Callable[..., "Tensor"]
+    __radd__: Callable[..., "Tensor"]
+    __sub__: Callable[..., "Tensor"]
+    __rsub__: Callable[..., "Tensor"]
+    __mul__: Callable[..., "Tensor"]
+    __rmul__: Callable[..., "Tensor"]
+    __truediv__: Callable[..., "Tensor"]
+    __rtruediv__: Callable[..., "Tensor"]
+    __matmul__: Callable[..., "Tensor"]
+    __rmatmul__: Callable[..., "Tensor"]
+    __neg__: Callable[..., "Tensor"]
+
+    def __init__(
+        self,
+        value: Array,
+        parents: tuple["Tensor", ...] = (),
+        pullback: Any = None,
+        op: str = "leaf",
+        varies: bool = True,
+    ):
+        if op == "leaf":
+            value = _floating(value)
+        self.value, self.parents, self.pullback, self.op, self.varies = value, parents, pullback, op, varies
+        self.line = next(_next_line)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.value.dtype
+
+    def __repr__(self) -> str:
+        came_from = ", ".join(f"%{parent.line}" for parent in self.parents)
+        return f"%{self.line} = {self.op}({came_from}) {self.shape}"
+
+
+def constant(value: Array) -> Tensor:
+    """A Tensor without a gradient: it starts no tape."""
+    return Tensor(value, op="constant", varies=False)
+
+
+def _floating(value: Any) -> Array:
+    if isinstance(value, int | float | list | tuple):
+        return np.asarray(value, dtype=np.float64)
+    namespace(value)  # refuses what is no array
+    if value.dtype.kind != "f":
+        raise TypeError(f"a Tensor of dtype {value.dtype} has no gradient; accepted are floating-point arrays")
+    return value
+
+
+def primitive(rule: Callable) -> Callable[..., Tensor]:
+    """Lift `rule(*arrays, **static) -> (array, pullback)` to act on Tensors.
+
+    The rule sees arrays wherever Tensors were given, everything else as it came. `pullback(g)`, with the gradient g of
+    the result, returns one gradient per leading argument. Where one of them is dear, the rule returns a tuple of
+    pullbacks instead, one per argument, and only those that lead to a leaf are called.
+    Gradients of arguments that were stretched by broadcasting are summed back by the engine.
+    """
+
+    def apply(*args: Any, **static: Any) -> Tensor:
+        value, pullback = rule(*(a.value if isinstance(a, Tensor) else a for a in args), **static)
+        places = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.varies]
+        if not places:
+            return constant(value)
+        return Tensor(value, tuple(args[i] for i in places), (places, pullback), rule.__name__)
+
+    apply.__name__ = apply.__qualname__ = rule.__name__
+    apply.__doc__ = rule.__doc__
+    PRIMITIVES[rule.__name__] = apply
+    return apply
+
+
+def tape(end: Tensor) -> list[Tensor]:
+    """Every line that `end` depends on, itself included, oldest first."""
+    seen, stack = {end.line: end}, [end]
+    while stack:
+        for parent in stack.pop().parents:
+            if parent.line not in seen:
+                seen[parent.line] = parent
+                stack.append(parent)
+    return [seen[line] for line in sorted(seen)]
+
+
+def backward(end: Tensor, keep: Iterable[int] | None = None) -> dict[int, Array]:
+    """The gradient of a scalar `end` with respect to every line on its tape: {line: gradient}.
+
+    keep: only these lines' gradients are wanted, the others are let go as soon as they are used.
+    ValueError if `end` is not a scalar.
+    """
+    if end.value.size != 1:
+        raise ValueError(f"backward starts from a scalar, but the result has shape {end.shape}; take a mean or a sum")
+    wanted = None if keep is None else set(keep)
+    grads = {end.line: namespace(end.value).ones_like(end.value)}
+    for t in reversed(tape(end)):
+        if not t.parents:
+            continue
+        g = grads[t.line] if wanted is None or t.line in wanted else grads.pop(t.line)
+        places, pullback = t.pullback
+        shares = pullback(g) if callable(pullback) else {i: pullback[i](g) for i in places}
+        for parent, place in zip(t.parents, places, strict=True):
+            share = _fit(shares[place], parent.value)
+            grads[parent.line] = grads[parent.line] + share if parent.line in grads else share
+    return grads
+
+
+def _fit(grad: Array, value: Array) -> Array:
+    """`grad` summed over the axes along which `value` was stretched, in `value`'s own dtype."""
+    if grad.shape != value.shape:
+        extra = grad.ndim - value.ndim
+        stretched = [extra + i for i, n in enumerate(value.shape) if n == 1 and grad.shape[extra + i] != 1]
+        grad = grad.sum(axis=(*range(extra), *stretched)).reshape(value.shape)
+    return grad if grad.dtype == value.dtype else grad.astype(value.dtype)
+
+
+def value_and_grad(
+    loss_fn: Callable[[dict[str, Tensor]], Tensor], params: Mapping[str, Array]
+) -> tuple[Array, dict[str, Array]]:
+    """The loss at `params`, and its gradient as a dict with the same keys, shapes and dtypes.
+
+    loss_fn takes {name: Tensor} and returns a scalar Tensor. A parameter that it does not use has gradient zero.
+    The arrays returned are the caller's own: none shares memory with another or with `params`.
+    """
+    leaves = {name: Tensor(value) for name, value in params.items()}
+    loss = loss_fn(leaves)
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"loss_fn returned {type(loss).__name__}; accepted is a scalar Tensor")
+    by_line = backward(loss, keep=[leaf.line for leaf in leaves.values()])
+    grads: dict[str, Array] = {}
+    taken = set()
+    for name, leaf in leaves.items():
+        grad = by_line.get(leaf.line)
+        if grad is None:
+            grad = namespace(leaf.value).zeros_like(leaf.value)
+        elif id(grad) in taken or getattr(grad, "base", None) is not None:
+            grad = grad.copy()
+        taken.add(id(grad))
+        grads[name] = grad
+    return loss.value, grads
+
+
+def gradcheck(f: Callable[..., Tensor], *arrays: Array, eps: float = 1e-6, seed: int = 0) -> float:
+    """How far the tape's derivative of f is from a central difference, along one random direction, in float64.
+
+    With a the one and b the other: |a − b| / max(1, |a|, |b|). f takes and returns Tensors of any shape.
+    ValueError at a kink: where the one-sided differences disagree by more than 1e-3 relative, no derivative exists.
+    """
+    xp = namespace(arrays[0])
+    rng = np.random.default_rng(seed)
+    points = [a.astype(xp.float64) for a in arrays]
+    leaves = [Tensor(point) for point in points]
+    out = f(*leaves)
+    weights = xp.asarray(rng.standard_normal(out.shape))
+    directions = [xp.asarray(rng.standard_normal(point.shape)) for point in points]
+
+    pull = Tensor((out.value * weights).sum(), (out,), ((0,), lambda g: (g * weights,)), "weigh")
+    grads = backward(pull)
+    by_tape = sum(
+        float((grads[leaf.line] * d).sum()) for leaf, d in zip(leaves, directions, strict=True) if leaf.line in grads
+    )
+
+    def along(step: float) -> float:
+        moved = f(*(Tensor(point + step * d) for point, d in zip(points, directions, strict=True)))
+        return float((moved.value * weights).sum())
+
+    here, ahead, behind = float((out.value * weights).sum()), along(eps), along(-eps)
+    forward, backwards = (ahead - here) / eps, (here - behind) / eps
+    if _gap(forward, backwards) > 1e-3:
+        raise ValueError(f"a kink: the slope is {forward:.6g} ahead and {backwards:.6g} behind; move the point off it")
+    return _gap(by_tape, (ahead - behind) / (2 * eps))
+
+
+def _gap(a: float, b: float) -> float:
+    return abs(a - b) / max(1.0, abs(a), abs(b))

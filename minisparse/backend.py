@@ -1,0 +1,51 @@
+"""Which library holds an array: NumPy, or CuPy on a GPU. The array itself says so."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+Array = Any  # a numpy.ndarray or a cupy.ndarray
+
+
+def namespace(x: Array) -> Any:
+    """The module whose functions act on `x`: the package that the array's own type comes from.
+
+    Python and NumPy numbers belong to NumPy. Raises TypeError for anything that is not an array.
+    """
+    if isinstance(x, np.ndarray | np.generic | int | float):
+        return np
+    module = sys.modules[type(x).__module__.partition(".")[0]]
+    if not isinstance(x, getattr(module, "ndarray", ())):
+        raise TypeError(f"got {type(x).__module__}.{type(x).__name__}; accepted are NumPy and CuPy arrays")
+    return module
+
+
+def to_numpy(tree: Any) -> Any:
+    """`tree` with every array in it (dicts, lists, tuples, Masks, Steps) copied to, or left in, main memory."""
+    return _on_leaves(lambda a: a if namespace(a) is np else a.get(), tree)
+
+
+def to_device(tree: Any, device: str) -> Any:
+    """`tree` with every array in it on `device`, "cpu" or "cuda". ValueError for another name or without CuPy."""
+    if device == "cpu":
+        return to_numpy(tree)
+    if device != "cuda":
+        raise ValueError(f"device is {device!r}; accepted are 'cpu' and 'cuda'")
+    try:
+        import cupy
+    except ImportError as error:
+        raise ValueError("device 'cuda' needs CuPy: pip install 'minisparse[gpu]' (CUDA 12) or [gpu13]") from error
+    return _on_leaves(cupy.asarray, tree)
+
+
+def _on_leaves(move: Callable[[Array], Array], tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        moved = {key: _on_leaves(move, branch) for key, branch in tree.items()}
+        return moved if isinstance(tree, dict) else type(tree)(moved)  # type: ignore[call-arg]
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(_on_leaves(move, branch) for branch in tree))
+    if isinstance(tree, list | tuple):
+        return type(tree)(_on_leaves(move, branch) for branch in tree)
+    return move(tree) if hasattr(tree, "ndim") and hasattr(tree, "shape") and tree.shape != () else tree

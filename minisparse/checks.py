@@ -1,0 +1,41 @@
+"""What every public function asks of its arguments, and one wording for each refusal."""
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
+
+
+def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """`value` as an int. TypeError unless it is a whole number (True is not), ValueError outside low … high."""
+    accepted = f"accepted are whole numbers from {low}" + ("" if high is None else f" to {high}")
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}; {accepted}")
+    if value < low or (high is not None and value > high):
+        raise ValueError(f"{name} is {value}; {accepted}")
+    return int(value)
+
+
+def same_keys(**mappings: Mapping) -> None:
+    """ValueError naming the keys that are in one of two mappings only."""
+    (a, first), (b, second) = mappings.items()
+    if first.keys() != second.keys():
+        odd = [f"{k!r} is only in {a}" for k in first if k not in second]
+        odd += [f"{k!r} is only in {b}" for k in second if k not in first]
+        raise ValueError(f"{a} and {b} must have the same keys; {', '.join(odd)}")
+
+
+def same_shapes(**arrays: Any) -> None:
+    """ValueError naming the first two arguments whose shapes differ."""
+    (a, first), *others = arrays.items()
+    for b, other in others:
+        if tuple(other.shape) != tuple(first.shape):
+            raise ValueError(f"{b} has shape {tuple(other.shape)}, {a} has {tuple(first.shape)}")
+
+
+def masks_fit(masks: Mapping, params: Mapping) -> None:
+    """ValueError unless every mask belongs to a parameter of its shape."""
+    for name, mask in masks.items():
+        if name not in params:
+            raise ValueError(f"masks has {name!r}, which is no parameter; the parameters are {list(params)}")
+        if tuple(mask.shape) != tuple(params[name].shape):
+            raise ValueError(f"mask for {name!r} has shape {tuple(mask.shape)}, weight has {tuple(params[name].shape)}")

@@ -1,0 +1,1 @@
+"""One module per paper: what it ran, what the paper says, and what came out here."""

@@ -1,0 +1,150 @@
+"""Boolean arrays that say which weights exist, and the one way to choose them: by rank, ties to the lower index."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from .allocate import counts
+from .backend import Array, namespace
+from .checks import masks_fit, same_shapes, whole
+from .streams import draw_key, stream
+
+
+def top_k(score: Array, k: int, among: Array | None = None) -> Array:
+    """Mark exactly k entries of highest score; among equals the lower flat index (C order) is chosen first.
+
+    score real, any shape, ±inf allowed; among boolean, score's shape: only entries where it is true may be marked.
+    Returns a boolean array of score's shape. ValueError for NaN anywhere, k < 0 or k > candidates, or shapes that
+    differ; TypeError for k that is not a whole number or `among` that is not boolean.
+    """
+    xp = namespace(score)
+    if among is not None:
+        same_shapes(score=score, among=among)
+        if among.dtype != bool:
+            raise TypeError(f"among has dtype {among.dtype}; accepted is bool")
+    if bool((score != score).any()):
+        raise ValueError(f"score is NaN at {int((score != score).sum())} of {score.size} entries; ranks need numbers")
+    flat = score.ravel()
+    places = None if among is None else xp.flatnonzero(among)
+    candidates = flat if places is None else flat.take(places)
+    k = whole("k", k, 0, candidates.size)
+
+    chosen = xp.zeros(score.size, dtype=bool)
+    if k:
+        threshold = _kth_largest(candidates, k)
+        above = xp.flatnonzero(candidates > threshold)
+        level = xp.flatnonzero(candidates == threshold)[: k - above.size]
+        for picked in (above, level):
+            chosen[picked if places is None else places.take(picked)] = True
+    return chosen.reshape(score.shape)
+
+
+def _kth_largest(values: Array, k: int) -> Array:
+    """The k-th largest of a flat array without NaN.
+
+    Quickselect that splits three ways: gradients of dead units are thousands of equal zeros, on which a two-way
+    partition turns quadratic. Here the pivot, read off a sample, lands on them and they are settled in one pass.
+    """
+    xp = namespace(values)
+    while values.size > 4096:
+        sample = xp.sort(values[:: values.size // 1024])
+        pivot = sample[-1 - k * (sample.size - 1) // values.size]
+        above = values > pivot
+        n_above = int(xp.count_nonzero(above))
+        if n_above >= k:
+            values = values.take(xp.flatnonzero(above))
+            continue
+        k -= n_above + int(xp.count_nonzero(values == pivot))
+        if k <= 0:
+            return pivot
+        values = values.take(xp.flatnonzero(values < pivot))
+    return xp.sort(values)[-k]
+
+
+def project(arrays: Mapping[str, Array], masks: Mapping[str, Array]) -> dict[str, Array]:
+    """`arrays` with every entry zero where its mask is false; arrays without a mask pass through as they are."""
+    masks_fit(masks, arrays)
+    factor = masks.factor if isinstance(masks, Masks) else (lambda name, dtype: masks[name])
+    return {name: a * factor(name, a.dtype) if name in masks else a for name, a in arrays.items()}
+
+
+class Masks(Mapping[str, Array]):
+    """Which weights exist, layer by layer: a read-only dict of boolean arrays that prints as a table.
+
+    .active and .size count the connections there are and those there could be; .density is their ratio; .counts is
+    {name: active}. ValueError for a mask that holds anything but true and false (or 1 and 0).
+    """
+
+    def __init__(self, mapping: Mapping[str, Array]):
+        self._arrays = mapping._arrays if isinstance(mapping, Masks) else {n: _frozen(n, m) for n, m in mapping.items()}
+        self._factors: dict[tuple[str, np.dtype], Array] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: int(namespace(mask).count_nonzero(mask)) for name, mask in self.items()}
+
+    @property
+    def active(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def size(self) -> int:
+        return sum(mask.size for mask in self.values())
+
+    @property
+    def density(self) -> float:
+        return self.active / self.size if self.size else 1.0
+
+    def factor(self, name: str, dtype: np.dtype) -> Array:
+        """The mask of one layer as numbers: multiplying by them is twice as fast as by booleans."""
+        if (name, dtype) not in self._factors:
+            self._factors[name, dtype] = self[name].astype(dtype)
+        return self._factors[name, dtype]
+
+    def __repr__(self) -> str:
+        rows = [("layer", "shape", "active", "of", "density")]
+        rows += [(n, str(m.shape), f"{c:,}", f"{m.size:,}", f"{c / max(m.size, 1):.4f}")
+                 for (n, m), c in zip(self.items(), self.counts.values(), strict=True)]  # fmt: skip
+        rows += [("all", "", f"{self.active:,}", f"{self.size:,}", f"{self.density:.4f}")]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+            for row in rows
+        )
+
+
+def _frozen(name: str, mask: Array) -> Array:
+    xp = namespace(mask)
+    if mask.dtype != bool and not bool(((mask == 0) | (mask == 1)).all()):
+        raise ValueError(f"mask for {name!r} holds other values than true and false")
+    own = xp.array(mask, dtype=bool)
+    if hasattr(own, "flags") and hasattr(own.flags, "writeable"):
+        own.flags.writeable = False
+    return own
+
+
+def random_masks(
+    shapes: Mapping[str, Sequence[int]], densities: Mapping[str, float], rng: np.random.Generator
+) -> Masks:
+    """Masks with exactly counts(shapes, densities) connections, every set of positions equally likely.
+
+    One 128-bit key is drawn from `rng`; each layer has its own stream by name, so the order of layers is immaterial.
+    """
+    n_active = counts(shapes, densities)
+    key = draw_key(rng)
+    masks = {}
+    for name, shape in shapes.items():
+        mask = np.zeros(math.prod(shape), dtype=bool)
+        mask[stream(key, name).choice(mask.size, n_active[name], replace=False, shuffle=False)] = True
+        masks[name] = mask.reshape(shape)
+    return Masks(masks)

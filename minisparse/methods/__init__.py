@@ -1,0 +1,5 @@
+"""One file per paper: functions from arrays to masks, with nothing else in them.
+
+during training, masks move:
+    rigl        drop the smallest weights, grow where the gradient is largest (Evci et al. 2020)
+"""

@@ -1,0 +1,178 @@
+"""Layers are descriptions: frozen, without parameters. Those live outside, in one dict of arrays.
+
+Every layer has
+    init(rng, dtype) -> {name: array}                                its parameters
+    layer(params, x, *, train=False, rng=None, stats=None) -> Tensor forward, on a batch x (N, …)
+    cost(shape) -> ({name: multiply-adds per example}, shape)        what an example of `shape` costs, and becomes
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from . import ops
+from .autograd import Tensor, constant
+from .backend import Array, namespace
+from .streams import draw_key, stream
+
+Shape = tuple[int, ...]
+Values = Tensor | Array
+Initial = Callable[[np.random.Generator, Shape], Array]
+
+
+class Layer(Protocol):
+    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]: ...
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor: ...
+
+    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]: ...
+
+
+def he_normal(rng: np.random.Generator, shape: Shape) -> Array:
+    """N(0, 2 / fan_in), made for ReLU (He et al. 2015). fan_in is the product of all axes but the last."""
+    return rng.standard_normal(shape) * math.sqrt(2 / math.prod(shape[:-1]))
+
+
+def glorot_uniform(rng: np.random.Generator, shape: Shape) -> Array:
+    """U(−r, r) with r = √(6 / (fan_in + fan_out)) (Glorot & Bengio 2010), TensorFlow's default."""
+    area = math.prod(shape[:-2])
+    bound = math.sqrt(6 / (area * (shape[-2] + shape[-1])))
+    return rng.uniform(-bound, bound, shape)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """x @ weight + bias; weight (n_in, n_out), bias (n_out,) starting at zero; x (N, n_in)."""
+
+    n_in: int
+    n_out: int
+    initial: Initial = he_normal
+
+    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
+        weight = self.initial(rng, (self.n_in, self.n_out)).astype(dtype)
+        return {"weight": weight, "bias": np.zeros(self.n_out, dtype)}
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        self.cost(x.shape[1:])
+        return ops.add(ops.matmul(x, params["weight"]), params["bias"])
+
+    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
+        if tuple(shape) != (self.n_in,):
+            raise ValueError(f"Linear({self.n_in}, {self.n_out}) got examples of shape {tuple(shape)}; "
+                             f"accepted is ({self.n_in},), which Flatten() makes of images")  # fmt: skip
+        return {"weight": self.n_in * self.n_out}, (self.n_out,)
+
+
+class Stateless:
+    """What the layers without parameters share: nothing to initialise, nothing to count."""
+
+    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
+        return {}
+
+    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
+        return {}, shape
+
+
+@dataclass(frozen=True)
+class Relu(Stateless):
+    """max(x, 0)."""
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        return ops.relu(x)
+
+
+@dataclass(frozen=True)
+class Flatten(Stateless):
+    """(N, …) to (N, everything else), in C order."""
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        return ops.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
+
+    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
+        return {}, (math.prod(shape),)
+
+
+@dataclass(frozen=True)
+class Dropout(Stateless):
+    """In training, zero each value with probability `rate` and scale the others by 1 / (1 − rate); else the identity.
+
+    Its randomness arrives as `rng`: a Generator, or an array of uniform numbers in [0, 1) of x's shape.
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < 1:
+            raise ValueError(f"rate is {self.rate}; accepted are dropout rates in [0, 1)")
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        if not train:
+            return x if isinstance(x, Tensor) else constant(x)
+        if rng is None:
+            raise ValueError("rng is None; Dropout in training needs a Generator or an array of uniform numbers")
+        value = x.value if isinstance(x, Tensor) else x
+        u = rng.random(value.shape) if isinstance(rng, np.random.Generator) else rng
+        if tuple(u.shape) != tuple(value.shape):
+            raise ValueError(f"rng has shape {tuple(u.shape)}, x has {tuple(value.shape)}")
+        kept = namespace(value).asarray(u) >= self.rate
+        return ops.mul(x, kept.astype(value.dtype) / (1 - self.rate))
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Layers one after the other, by name: {"fc1": Linear(784, 300), "relu1": Relu(), …}.
+
+    A parameter's name is its layer's and its own, "fc1.weight". Each layer is initialised from a stream of its own
+    name; `rng` of a call goes to every layer, or, if it is a dict, to each the entry of its name.
+    """
+
+    layers: Mapping[str, Layer]
+
+    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
+        key = draw_key(rng)
+        made = {layer: description.init(stream(key, layer), dtype) for layer, description in self.layers.items()}
+        return {f"{layer}.{name}": array for layer, own in made.items() for name, array in own.items()}
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        for name, layer in self.layers.items():
+            noise = rng.get(name) if isinstance(rng, Mapping) else rng
+            x = layer(_own(params, name), x, train=train, rng=noise, stats=stats and _own(stats, name))
+        return x
+
+    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
+        costs = {}
+        for layer, description in self.layers.items():
+            own, shape = description.cost(shape)
+            costs |= {f"{layer}.{name}": multiply_adds for name, multiply_adds in own.items()}
+        return costs, shape
+
+
+def _own(params: Mapping[str, Any], layer: str) -> dict[str, Any]:
+    return {name[len(layer) + 1 :]: array for name, array in params.items() if name.startswith(layer + ".")}
+
+
+def mlp(*widths: int, initial: Initial = he_normal) -> Chain:
+    """A fully connected network with ReLUs between its layers: mlp(784, 300, 100, 10) has fc1, relu1, … fc3."""
+    if len(widths) < 2:
+        raise ValueError(f"widths are {widths}; accepted are an input and an output width, and those between")
+    layers: dict[str, Layer] = {}
+    for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False), 1):
+        layers[f"fc{i}"] = Linear(n_in, n_out, initial)
+        layers[f"relu{i}"] = Relu()
+    layers.popitem()
+    return Chain(layers)

@@ -1,0 +1,156 @@
+"""The primitives: each is its forward line and its pullback, side by side.
+
+They take Tensors or arrays and return a Tensor; arrays are constants. Each keeps the dtype it is given.
+"""
+
+from typing import Any
+
+from .autograd import Tensor, primitive
+from .backend import Array, namespace
+
+
+@primitive
+def add(a: Array, b: Array) -> Any:
+    return a + b, lambda g: (g, g)
+
+
+@primitive
+def sub(a: Array, b: Array) -> Any:
+    return a - b, lambda g: (g, -g)
+
+
+@primitive
+def mul(a: Array, b: Array) -> Any:
+    return a * b, lambda g: (g * b, g * a)
+
+
+@primitive
+def div(a: Array, b: Array) -> Any:
+    return a / b, lambda g: (g / b, -g * a / (b * b))
+
+
+@primitive
+def neg(x: Array) -> Any:
+    return -x, lambda g: (-g,)
+
+
+@primitive
+def matmul(a: Array, b: Array) -> Any:
+    """a @ b over the last two axes. Two pullbacks, so that the first layer never computes its images' gradient."""
+    if a.ndim < 2 or b.ndim < 2:
+        raise ValueError(f"matmul got shapes {a.shape} and {b.shape}; accepted are arrays of two axes or more")
+    if a.shape[-1] != b.shape[-2]:
+        raise ValueError(f"matmul got shapes {a.shape} and {b.shape}; {a.shape[-1]} columns do not meet {b.shape[-2]} rows")
+    return a @ b, (lambda g: g @ b.swapaxes(-1, -2), lambda g: a.swapaxes(-1, -2) @ g)
+
+
+@primitive
+def exp(x: Array) -> Any:
+    y = namespace(x).exp(x)
+    return y, lambda g: (g * y,)
+
+
+@primitive
+def log(x: Array) -> Any:
+    return namespace(x).log(x), lambda g: (g / x,)
+
+
+@primitive
+def sqrt(x: Array) -> Any:
+    y = namespace(x).sqrt(x)
+    return y, lambda g: (g / (2 * y),)
+
+
+@primitive
+def abs(x: Array) -> Any:
+    """|x|, with slope 0 at 0."""
+    return namespace(x).abs(x), lambda g: (g * namespace(x).sign(x),)
+
+
+@primitive
+def relu(x: Array) -> Any:
+    """max(x, 0), with slope 0 at 0."""
+    on = x > 0
+    return namespace(x).maximum(x, 0), lambda g: (g * on,)
+
+
+@primitive
+def sigmoid(x: Array) -> Any:
+    """1 / (1 + exp(−x)); both exponents are at most 0, so that no x overflows and small results stay exact."""
+    xp = namespace(x)
+    y = xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))
+    return y, lambda g: (g * y * (1 - y),)
+
+
+@primitive
+def tanh(x: Array) -> Any:
+    y = namespace(x).tanh(x)
+    return y, lambda g: (g * (1 - y * y),)
+
+
+@primitive
+def clip(x: Array, low: float, high: float) -> Any:
+    """min(high, max(low, x)), with slope 0 where it is clipped: the hard edge that makes exact zeros."""
+    inside = (x > low) & (x < high)
+    return namespace(x).clip(x, low, high), lambda g: (g * inside,)
+
+
+@primitive
+def reshape(x: Array, shape: tuple[int, ...]) -> Any:
+    return x.reshape(shape), lambda g: (g.reshape(x.shape),)
+
+
+@primitive
+def transpose(x: Array, axes: tuple[int, ...] | None = None) -> Any:
+    """Axes in the order `axes`, or reversed."""
+    order = tuple(reversed(range(x.ndim))) if axes is None else tuple(axis % x.ndim for axis in axes)
+    back = tuple(order.index(axis) for axis in range(x.ndim))
+    return x.transpose(order), lambda g: (g.transpose(back),)
+
+
+@primitive
+def sum(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
+    y = x.sum(axis=axis, keepdims=True)
+    pulled = lambda g: (namespace(x).broadcast_to(g.reshape(y.shape), x.shape),)
+    return (y if keepdims else y.squeeze(axis)), pulled
+
+
+@primitive
+def mean(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
+    y = x.mean(axis=axis, keepdims=True)
+    pulled = lambda g: (namespace(x).broadcast_to(g.reshape(y.shape) * (y.size / x.size), x.shape),)
+    return (y if keepdims else y.squeeze(axis)), pulled
+
+
+@primitive
+def softmax_cross_entropy(logits: Array, labels: Array) -> Any:
+    """Mean over the batch of −log softmax(logits)[label], computed against the row maximum.
+
+    logits (N, classes); labels (N,), integers in 0 … classes − 1, which get no gradient.
+    ValueError for other shapes, an empty batch or labels out of range; TypeError for labels that are not integers.
+    """
+    xp = namespace(logits)
+    if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):
+        raise ValueError(f"logits have shape {logits.shape}, labels {labels.shape}; accepted are (N, classes) and (N,), N > 0")
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels have dtype {labels.dtype}; accepted are integers")
+    if bool(((labels < 0) | (labels >= logits.shape[1])).any()):
+        raise ValueError(f"labels reach from {labels.min()} to {labels.max()}; accepted are 0 to {logits.shape[1] - 1}")
+    rows = xp.arange(len(labels))
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    odds = xp.exp(shifted)
+    total = odds.sum(axis=1, keepdims=True)
+    loss = (xp.log(total[:, 0]) - shifted[rows, labels]).mean()
+
+    def pullback(g: Array) -> tuple[Array]:
+        d = odds / total
+        d[rows, labels] -= 1
+        return (d * (g / len(labels)),)
+
+    return loss, pullback
+
+
+for _sign, _op in {"add": add, "sub": sub, "mul": mul, "truediv": div, "matmul": matmul}.items():
+    setattr(Tensor, f"__{_sign}__", lambda a, b, op=_op: op(a, b))
+    setattr(Tensor, f"__r{_sign}__", lambda b, a, op=_op: op(a, b))
+Tensor.__neg__ = lambda x: neg(x)  # type: ignore[assignment]

@@ -1,0 +1,112 @@
+"""One step of descent on a dict of arrays. An optimizer makes new arrays and writes into none that it was given.
+
+    slots = optimizer.init(params)
+    params, slots = optimizer.update(params, grads, slots, step)
+
+`slots` is {slot name: {parameter name: array}}. Where a parameter, its gradient and its slots are zero, all stay zero.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from .backend import Array, namespace
+from .checks import same_keys
+
+Arrays = Mapping[str, Array]
+Rate = float | Callable[[int], float]
+
+
+class Optimizer(NamedTuple):
+    init: Callable[[Arrays], dict]
+    update: Callable[[Arrays, Arrays, dict, int], tuple[dict[str, Array], dict]]
+
+
+def is_weight(name: str) -> bool:
+    """What weight decay acts on unless told otherwise: "fc1.weight", not "fc1.bias"."""
+    return name.endswith(".weight")
+
+
+def sgd(
+    lr: Rate,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    decays: Callable[[str], bool] = is_weight,
+) -> Optimizer:
+    """v ← m v + (g + λ w); w ← w − lr v, or, with Nesterov, w − lr (g + λ w + m v). v starts at 0, no dampening.
+
+    lr a number or a function of the step; λ = weight_decay acts on the names for which `decays` is true.
+    """
+    _check(lr=lr, momentum=momentum, weight_decay=weight_decay)
+
+    def init(params: Arrays) -> dict:
+        return {"velocity": {name: namespace(w).zeros_like(w) for name, w in params.items()}}
+
+    def update(params: Arrays, grads: Arrays, slots: dict, step: int) -> tuple[dict[str, Array], dict]:
+        same_keys(params=params, grads=grads)
+        rate = _at(lr, step)
+        moved, velocity = {}, {}
+        for name, w in params.items():
+            g = grads[name] + weight_decay * w if weight_decay and decays(name) else grads[name]
+            v = momentum * slots["velocity"][name]
+            v += g
+            if nesterov:
+                change = momentum * v
+                change += g
+                change *= rate
+            else:
+                change = rate * v
+            moved[name] = namespace(w).subtract(w, change, out=change)
+            velocity[name] = v
+        return moved, {"velocity": velocity}
+
+    return Optimizer(init, update)
+
+
+def adam(
+    lr: Rate,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    decays: Callable[[str], bool] = is_weight,
+) -> Optimizer:
+    """Kingma & Ba 2015, Algorithm 1: both moments bias-corrected, ε outside the root; λ w is added to the gradient.
+
+    It counts its own updates, since some batches of a run change masks instead.
+    """
+    (b1, b2) = betas
+    _check(lr=lr, beta1=b1, beta2=b2, eps=eps, weight_decay=weight_decay)
+
+    def init(params: Arrays) -> dict:
+        zeros = {name: namespace(w).zeros_like(w) for name, w in params.items()}
+        return {"m": zeros, "v": dict(zeros), "updates": 0}
+
+    def update(params: Arrays, grads: Arrays, slots: dict, step: int) -> tuple[dict[str, Array], dict]:
+        same_keys(params=params, grads=grads)
+        rate, t = _at(lr, step), slots["updates"] + 1
+        moved, m, v = {}, {}, {}
+        for name, w in params.items():
+            g = grads[name] + weight_decay * w if weight_decay and decays(name) else grads[name]
+            m[name] = b1 * slots["m"][name] + (1 - b1) * g
+            v[name] = b2 * slots["v"][name] + (1 - b2) * (g * g)
+            root = namespace(w).sqrt(v[name] / (1 - b2**t))
+            moved[name] = w - rate * (m[name] / (1 - b1**t)) / (root + eps)
+        return moved, {"m": m, "v": v, "updates": t}
+
+    return Optimizer(init, update)
+
+
+def _at(lr: Rate, step: int) -> float:
+    rate = float(lr(step) if callable(lr) else lr)
+    if not 0 <= rate < float("inf"):
+        raise ValueError(f"lr is {rate} at step {step}; accepted are finite numbers from 0")
+    return rate
+
+
+def _check(lr: Rate, **numbers: Any) -> None:
+    if not callable(lr):
+        _at(lr, 0)
+    for name, number in numbers.items():
+        if not 0 <= number < (1 if name in ("momentum", "beta1", "beta2") else float("inf")):
+            upto = "below 1" if name in ("momentum", "beta1", "beta2") else "and finite"
+            raise ValueError(f"{name} is {number}; accepted are numbers from 0 {upto}")

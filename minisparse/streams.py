@@ -1,0 +1,17 @@
+"""One stream of random numbers per name, so that adding or reordering layers changes nobody else's numbers."""
+
+from zlib import crc32
+
+import numpy as np
+
+
+def draw_key(rng: np.random.Generator) -> int:
+    """128 random bits from `rng`: the key that every stream of one purpose shares."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng is {type(rng).__name__}; accepted is a numpy.random.Generator, as from default_rng(seed)")
+    return int.from_bytes(rng.bytes(16), "little")
+
+
+def stream(key: int, name: str | int) -> np.random.Generator:
+    """The generator of one layer name (by CRC-32, the same in every process) or of one step number."""
+    return np.random.default_rng([key, crc32(name.encode()) if isinstance(name, str) else name])

@@ -1,0 +1,142 @@
+"""The loop, the same for every method. The caller holds it: one `Step` per batch, to look at, keep or stop at."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .autograd import Tensor, value_and_grad
+from .backend import Array, namespace
+from .checks import masks_fit, same_keys
+from .masks import Masks, project
+from .optim import Optimizer, sgd
+from .streams import draw_key, stream
+
+Arrays = Mapping[str, Array]
+
+
+class Method(NamedTuple):
+    """How masks change during training: watch every step, decide on some.
+
+    observe(memory, grads, rng) -> memory           every step; memory is None before the first, grads are dense
+    decide(weights, masks, memory, step) -> masks   the masks from here on; dicts with the masks' keys
+    when(step) -> bool                              is this a step on which to decide
+    pauses                                          does deciding take the place of that step's optimizer step
+    fill(name, grown, weights, grads, rng)          values for the weights grown now, as an array of the layer's shape
+                                                    or one value for each; without it they start at zero
+    """
+
+    observe: Callable[[Any, dict[str, Array], np.random.Generator], Any]
+    decide: Callable[[dict[str, Array], Masks, Any, int], Mapping[str, Array]]
+    when: Callable[[int], bool]
+    pauses: bool = False
+    fill: Callable[[str, Array, Arrays, Arrays, np.random.Generator], Array] | None = None
+
+
+class State(NamedTuple):
+    """All that a run needs to go on as if it had never stopped."""
+
+    number: int
+    params: dict[str, Array]
+    masks: Masks
+    slots: dict
+    memory: Any
+    key: int
+
+
+class Step(NamedTuple):
+    """What one batch did.
+
+    number    batches before this one
+    loss      on this batch, before the step
+    params    after it, and so are `masks` and `slots`; weights and slots are zero where their mask is false
+    grads     of this batch at the weights before the step, dense: at absent weights too, without weight decay
+    rewired   did this step decide on masks
+    state     what `train(start=…)` takes to go on after this step
+    """
+
+    number: int
+    loss: float
+    params: dict[str, Array]
+    grads: dict[str, Array]
+    masks: Masks
+    slots: dict
+    rewired: bool
+    state: State
+
+
+def train(
+    loss_fn: Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor],
+    params: Arrays,
+    masks: Mapping[str, Array],
+    batches: Iterable,
+    method: Method,
+    rng: np.random.Generator,
+    optimizer: Optimizer = sgd(0.1),  # noqa: B008
+    start: State | None = None,
+) -> Iterator[Step]:
+    """Yield one `Step` per batch.
+
+    loss_fn(params, batch, rng) -> scalar Tensor; batch is whatever `batches` yields; its rng is a Generator made for
+    this step from a key that is drawn from `rng` once, so that a run resumed at any step draws the same numbers.
+    masks {name: bool array}: a subset of the parameters; the others stay dense.
+    start: the `state` of an earlier Step; parameters, masks, slots, memory and key then come from it, and `batches`
+    from where it stopped.
+
+    Nothing that was yielded is written to afterwards. ValueError for masks that do not fit the parameters;
+    FloatingPointError when the loss is not finite.
+    """
+    if start is None:
+        masks_fit(masks, params)
+        masks = Masks(masks)
+        params = project(params, masks)
+        start = State(0, params, masks, optimizer.init(params), None, draw_key(rng))
+    else:
+        same_keys(params=params, start=start.params)
+        same_keys(masks=masks, start=start.masks)
+    return _steps(loss_fn, batches, method, optimizer, start)
+
+
+def _steps(
+    loss_fn: Callable, batches: Iterable, method: Method, optimizer: Optimizer, start: State
+) -> Iterator[Step]:
+    first, params, masks, slots, memory, key = start
+    for number, batch in enumerate(batches, first):
+        rng = stream(key, number)
+        loss, grads = value_and_grad(lambda p, batch=batch, rng=rng: loss_fn(p, batch, rng), params)
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss is {float(loss)} at step {number}; try a smaller learning rate")
+        memory = method.observe(memory, {name: grads[name] for name in masks}, rng)
+        rewired, before = method.when(number), masks
+
+        if not (rewired and method.pauses):
+            params, slots = optimizer.update(params, grads, slots, number)
+        if rewired:
+            masks = Masks(method.decide({name: params[name] for name in masks}, masks, memory, number))
+            same_keys(masks=before, decided=masks)
+        params, slots = project(params, masks), _project_slots(slots, masks)
+        if rewired and method.fill:
+            params = _filled(method.fill, params, before, masks, grads, rng)
+
+        state = State(number + 1, params, masks, slots, memory, key)
+        yield Step(number, float(loss), params, grads, masks, slots, rewired, state)
+
+
+def _project_slots(slots: dict, masks: Masks) -> dict:
+    return {slot: project(s, masks) if isinstance(s, Mapping) else s for slot, s in slots.items()}
+
+
+def _filled(
+    fill: Callable, params: dict[str, Array], before: Masks, masks: Masks, grads: Arrays, rng: np.random.Generator
+) -> dict[str, Array]:
+    """`params` with the values of `fill` at the positions that are active now and were not before."""
+    weights = {name: params[name] for name in masks}
+    filled = dict(params)
+    for name, mask in masks.items():
+        grown = mask & ~before[name]
+        xp = namespace(mask)
+        values = xp.asarray(fill(name, grown, weights, grads, rng), dtype=params[name].dtype)
+        filled[name] = params[name].copy()
+        filled[name].ravel()[xp.flatnonzero(grown)] = values[grown] if values.shape == grown.shape else values
+    return filled
