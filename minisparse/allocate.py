@@ -135,7 +135,6 @@ def _last_two(shape: Sequence[int]) -> Sequence[int]:
     return shape[-2:]
 
 
-
 def density_of(sparsity: float, of: float = 1) -> float:
     """1 − sparsity × of, in exact decimal arithmetic: density_of(0.9) is 0.1, where 1 − 0.9 is 0.09999999999999998."""
     exact = 1 - Fraction(str(sparsity)) * Fraction(str(of))

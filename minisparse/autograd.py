@@ -84,11 +84,11 @@ def primitive(rule: Callable) -> Callable[..., Tensor]:
     """
 
     def apply(*args: Any, **static: Any) -> Tensor:
-        value, pullback = rule(*(a.value if isinstance(a, Tensor) else a for a in args), **static)
+        value, pullback = rule(*[a.value if isinstance(a, Tensor) else a for a in args], **static)
         places = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.varies]
         if not places:
             return constant(value)
-        return Tensor(value, tuple(args[i] for i in places), (places, pullback), rule.__name__)
+        return Tensor(value, tuple([args[i] for i in places]), (places, pullback), rule.__name__)
 
     apply.__name__ = apply.__qualname__ = rule.__name__
     apply.__doc__ = rule.__doc__

@@ -14,7 +14,9 @@ def namespace(x: Array) -> Any:
 
     Python and NumPy numbers belong to NumPy. Raises TypeError for anything that is not an array.
     """
-    if isinstance(x, np.ndarray | np.generic | int | float):
+    if type(x) is np.ndarray or isinstance(
+        x, (np.ndarray, np.generic, int, float)
+    ):  # the first is asked most, and fastest
         return np
     module = sys.modules[type(x).__module__.partition(".")[0]]
     if not isinstance(x, getattr(module, "ndarray", ())):

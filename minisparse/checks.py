@@ -10,9 +10,10 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     accepted = f"accepted are whole numbers from {low}" + ("" if high is None else f" to {high}")
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}; {accepted}")
-    if value < low or (high is not None and value > high):
-        raise ValueError(f"{name} is {value}; {accepted}")
-    return int(value)
+    number = int(value)
+    if number < low or (high is not None and number > high):
+        raise ValueError(f"{name} is {number}; {accepted}")
+    return number
 
 
 def same_keys(**mappings: Mapping) -> None:

@@ -12,6 +12,7 @@ import os
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -71,14 +72,13 @@ def batches(
     if len(inputs) != len(labels):
         raise ValueError(f"inputs has {len(inputs)} examples, labels has {len(labels)}")
     per_epoch = len(inputs) // whole("size", size, 1, len(inputs))
-    number = whole("start", start, 0)
-    while number < stop:
-        epoch = number // per_epoch
+    for epoch in count(whole("start", start, 0) // per_epoch):
         order = namespace(inputs).asarray(stream(seed, epoch).permutation(len(inputs)))
-        for number in range(number, min(stop, (epoch + 1) * per_epoch)):  # noqa: B020
-            chosen = order[(number % per_epoch) * size :][:size]
+        for place in range(start - epoch * per_epoch if epoch == start // per_epoch else 0, per_epoch):
+            if epoch * per_epoch + place >= stop:
+                return
+            chosen = order[place * size :][:size]
             yield inputs[chosen], labels[chosen]
-        number += 1
 
 
 def _digits(directory: Path | None, split: str) -> Dataset:
@@ -136,7 +136,9 @@ READERS: dict[str, Callable[[Path | None, str], Dataset]] = {
 
 def _idx_pair(find: Callable[[str], Path], name: str, split: str) -> Dataset:
     prefix = "train" if split == "train" else "t10k"
-    images = read_idx(find(f"{prefix}-images-idx3-ubyte.gz"), axes=3, known=SHA256.get(f"{name}/{prefix}-images-idx3-ubyte"))
+    images = read_idx(
+        find(f"{prefix}-images-idx3-ubyte.gz"), axes=3, known=SHA256.get(f"{name}/{prefix}-images-idx3-ubyte")
+    )
     path = find(f"{prefix}-labels-idx1-ubyte.gz")
     labels = read_idx(path, axes=1, known=SHA256.get(f"{name}/{prefix}-labels-idx1-ubyte"))
     if len(images) != len(labels):
@@ -159,21 +161,25 @@ def read_idx(path: Path, axes: int, known: str | None = None) -> Array:
         raise ValueError(f"{path} is no gzip file, or a truncated or damaged one: {error}") from error
     magic = bytes([0, 0, 8, axes])
     if content[:4] != magic:
-        raise ValueError(f"{path} begins with {content[:4].hex()}; an IDX file of {axes} byte axes begins with {magic.hex()}")
+        raise ValueError(
+            f"{path} begins with {content[:4].hex()}; an IDX file of {axes} byte axes begins with {magic.hex()}"
+        )
     shape = tuple(int(n) for n in np.frombuffer(content[4 : 4 + 4 * axes].ljust(4 * axes, b"\0"), ">u4"))
     expected = 4 + 4 * axes + math.prod(shape)
     if len(content) != expected:
         raise ValueError(f"{path} has {len(content)} bytes after decompression; its header says {expected}")
     if known and (found := hashlib.sha256(content).hexdigest()) != known:
-        raise ValueError(f"{path} is another file than expected: SHA-256 {found[:16]}… of its content, not {known[:16]}…")
+        raise ValueError(
+            f"{path} is another file than expected: SHA-256 {found[:16]}… of its content, not {known[:16]}…"
+        )
     return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
 
 
 def _in_folder(directory: Path) -> Callable[[str], Path]:
     def find(file: str) -> Path:
         if not (directory / file).is_file():
-            raise FileNotFoundError(f"{directory / file} does not exist; --data-dir or MINISPARSE_DATA names the folder "
-                                    f"that holds {directory.name}/{file}")  # fmt: skip
+            raise FileNotFoundError(f"{directory / file} does not exist; --data-dir or MINISPARSE_DATA names the "
+                                    f"folder that holds {directory.name}/{file}")  # fmt: skip
         return directory / file
 
     return find
@@ -181,7 +187,9 @@ def _in_folder(directory: Path) -> Callable[[str], Path]:
 
 def _needed(directory: Path | None, name: str) -> Path:
     if directory is None:
-        raise ValueError(f"{name} is read from files: name the folder that holds {name}/ with --data-dir or MINISPARSE_DATA")
+        raise ValueError(
+            f"{name} is read from files: name the folder that holds {name}/ with --data-dir or MINISPARSE_DATA"
+        )
     return directory
 
 
@@ -194,12 +202,16 @@ def _download_mnist(file: str) -> Path:
     for mirror in MNIST_MIRRORS:
         try:
             fetch = pooch.HTTPDownloader(timeout=DOWNLOAD_SECONDS)
-            path = Path(pooch.retrieve(mirror + file, None, file, pooch.os_cache("minisparse") / "mnist", downloader=fetch))
+            path = Path(
+                pooch.retrieve(mirror + file, None, file, pooch.os_cache("minisparse") / "mnist", downloader=fetch)
+            )
             read_idx(path, axes=3 if "images" in file else 1, known=known)
             return path
         except ValueError:
             path.unlink()  # what a mirror sent instead must not stay in the cache
         except (OSError, RuntimeError):  # requests' errors are OSErrors
             continue
-    raise ConnectionError(f"MNIST could not be downloaded from any of {len(MNIST_MIRRORS)} mirrors; name a folder that holds "
-                          "mnist/*-ubyte.gz with --data-dir, or use the embedded digits with --data digits")  # fmt: skip
+    raise ConnectionError(
+        f"MNIST could not be downloaded from any of {len(MNIST_MIRRORS)} mirrors; name a folder that holds "
+        "mnist/*-ubyte.gz with --data-dir, or use the embedded digits with --data digits"
+    )

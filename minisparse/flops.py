@@ -6,6 +6,7 @@ Papers print FLOPs = 2 × multiply-adds. Costs are {parameter name: multiply-add
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .backend import Array
 from .checks import whole
@@ -32,7 +33,7 @@ def forward(costs: Mapping[str, float], masks_or_densities: Mapping[str, Array |
         raise ValueError(f"masks has {unknown}, which have no cost; the costs are of {list(costs)}")
     sparse: float = 0
     for name, cost in costs.items():
-        kept = masks_or_densities.get(name, 1)
+        kept: Any = masks_or_densities.get(name, 1)
         sparse += cost * int(kept.sum()) / kept.size if hasattr(kept, "size") else cost * kept
     return sum(costs.values()), sparse
 

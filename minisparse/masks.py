@@ -77,11 +77,15 @@ class Masks(Mapping[str, Array]):
     """
 
     def __init__(self, mapping: Mapping[str, Array]):
-        self._arrays = mapping._arrays if isinstance(mapping, Masks) else {n: _frozen(n, m) for n, m in mapping.items()}
+        frozen = isinstance(mapping, Masks)
+        self._arrays: dict[str, Array] = {n: m if frozen else _frozen(n, m) for n, m in mapping.items()}
         self._factors: dict[tuple[str, np.dtype], Array] = {}
 
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
@@ -118,7 +122,9 @@ class Masks(Mapping[str, Array]):
         rows += [("all", "", f"{self.active:,}", f"{self.size:,}", f"{self.density:.4f}")]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
-            "  ".join(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+            "  ".join(
+                cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
             for row in rows
         )
 

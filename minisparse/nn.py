@@ -9,6 +9,7 @@ Every layer has
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -149,21 +150,27 @@ class Chain:
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
+        own, own_stats = _by_layer(params), _by_layer(stats or {})
         for name, layer in self.layers.items():
             noise = rng.get(name) if isinstance(rng, Mapping) else rng
-            x = layer(_own(params, name), x, train=train, rng=noise, stats=stats and _own(stats, name))
-        return x
+            x = layer(own.get(name, {}), x, train=train, rng=noise, stats=own_stats.get(name))
+        return x if isinstance(x, Tensor) else constant(x)
 
     def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
-        costs = {}
+        costs: dict[str, int] = {}
         for layer, description in self.layers.items():
             own, shape = description.cost(shape)
             costs |= {f"{layer}.{name}": multiply_adds for name, multiply_adds in own.items()}
         return costs, shape
 
 
-def _own(params: Mapping[str, Any], layer: str) -> dict[str, Any]:
-    return {name[len(layer) + 1 :]: array for name, array in params.items() if name.startswith(layer + ".")}
+def _by_layer(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """{"fc1.weight": w, …} as {"fc1": {"weight": w}, …}."""
+    grouped: dict[str, dict[str, Any]] = {}
+    for name, array in params.items():
+        layer, _, own = name.partition(".")
+        grouped.setdefault(layer, {})[own] = array
+    return grouped
 
 
 def mlp(*widths: int, initial: Initial = he_normal) -> Chain:
@@ -171,7 +178,7 @@ def mlp(*widths: int, initial: Initial = he_normal) -> Chain:
     if len(widths) < 2:
         raise ValueError(f"widths are {widths}; accepted are an input and an output width, and those between")
     layers: dict[str, Layer] = {}
-    for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False), 1):
+    for i, (n_in, n_out) in enumerate(pairwise(widths), 1):
         layers[f"fc{i}"] = Linear(n_in, n_out, initial)
         layers[f"relu{i}"] = Relu()
     layers.popitem()

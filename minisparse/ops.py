@@ -40,7 +40,9 @@ def matmul(a: Array, b: Array) -> Any:
     if a.ndim < 2 or b.ndim < 2:
         raise ValueError(f"matmul got shapes {a.shape} and {b.shape}; accepted are arrays of two axes or more")
     if a.shape[-1] != b.shape[-2]:
-        raise ValueError(f"matmul got shapes {a.shape} and {b.shape}; {a.shape[-1]} columns do not meet {b.shape[-2]} rows")
+        raise ValueError(
+            f"matmul got shapes {a.shape} and {b.shape}; {a.shape[-1]} columns do not meet {b.shape[-2]} rows"
+        )
     return a @ b, (lambda g: g @ b.swapaxes(-1, -2), lambda g: a.swapaxes(-1, -2) @ g)
 
 
@@ -131,7 +133,9 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> Any:
     """
     xp = namespace(logits)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):
-        raise ValueError(f"logits have shape {logits.shape}, labels {labels.shape}; accepted are (N, classes) and (N,), N > 0")
+        raise ValueError(
+            f"logits have shape {logits.shape}, labels {labels.shape}; accepted are (N, classes) and (N,), N > 0"
+        )
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels have dtype {labels.dtype}; accepted are integers")
     if bool(((labels < 0) | (labels >= logits.shape[1])).any()):
@@ -140,7 +144,7 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> Any:
     shifted = logits - logits.max(axis=1, keepdims=True)
     odds = xp.exp(shifted)
     total = odds.sum(axis=1, keepdims=True)
-    loss = (xp.log(total[:, 0]) - shifted[rows, labels]).mean()
+    loss = (xp.log(total[:, 0]) - shifted[rows, labels]).sum() / len(labels)
 
     def pullback(g: Array) -> tuple[Array]:
         d = odds / total
@@ -153,4 +157,4 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> Any:
 for _sign, _op in {"add": add, "sub": sub, "mul": mul, "truediv": div, "matmul": matmul}.items():
     setattr(Tensor, f"__{_sign}__", lambda a, b, op=_op: op(a, b))
     setattr(Tensor, f"__r{_sign}__", lambda b, a, op=_op: op(a, b))
-Tensor.__neg__ = lambda x: neg(x)  # type: ignore[assignment]
+Tensor.__neg__ = lambda x: neg(x)

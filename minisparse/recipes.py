@@ -35,7 +35,9 @@ def rigl(alpha: float = 0.3, period: int = 100, t_end: int = 25_000, steps: int 
     batches, if known, so that a T_end it never reaches is warned of.
     """
     if steps is not None and t_end > steps:
-        warnings.warn(f"t_end is {t_end}, beyond the run's {steps} steps: masks will still be moving at its end", stacklevel=2)
+        warnings.warn(
+            f"t_end is {t_end}, beyond the run's {steps} steps: masks will still be moving at its end", stacklevel=2
+        )
 
     def decide(weights: dict[str, Array], masks: Masks, grads: dict[str, Array], step: int) -> Mapping[str, Array]:
         k = {name: rigl_count(step, n_active, alpha, t_end) for name, n_active in masks.counts.items()}

@@ -98,13 +98,11 @@ def train(
     return _steps(loss_fn, batches, method, optimizer, start)
 
 
-def _steps(
-    loss_fn: Callable, batches: Iterable, method: Method, optimizer: Optimizer, start: State
-) -> Iterator[Step]:
+def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Optimizer, start: State) -> Iterator[Step]:
     first, params, masks, slots, memory, key = start
     for number, batch in enumerate(batches, first):
         rng = stream(key, number)
-        loss, grads = value_and_grad(lambda p, batch=batch, rng=rng: loss_fn(p, batch, rng), params)
+        loss, grads = value_and_grad(lambda p: loss_fn(p, batch, rng), params)  # noqa: B023
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {float(loss)} at step {number}; try a smaller learning rate")
         memory = method.observe(memory, {name: grads[name] for name in masks}, rng)

@@ -2,14 +2,13 @@
 
 What the authors' script does, and we with it: 784-300-100-10, fc1 at 98 %, fc2 at 88.2 %, fc3 dense; Glorot uniform
 weights; inputs in [0, 1]; batches of 100 for 200 epochs; Nesterov SGD at 0.2 with momentum 0.9, divided by 3 after 75
-and 95 epochs (dense: 60, 70, 80); L2 1e-4; α 0.3 on a cosine, ΔT 100, T_end 50,000. A shorter run divides every one of
-these times by the same number.
+and 95 epochs (dense: 60, 70, 80); L2 1e-4; α 0.3 on a cosine, ΔT 100, T_end 50,000.
 """
 
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +17,32 @@ import numpy as np
 from .. import nn, ops, recipes
 from ..backend import Array
 from ..data import Dataset, as_inputs, batches, load
+from ..flops import forward
 from ..masks import random_masks
 from ..optim import sgd
 from ..schedule import multi_step_rate
 from ..train import train
 
 METHODS = ("rigl", "static", "dense")
-PAPER_STEPS, BATCH = 120_000, 100
+BATCH = 100
 MODEL = nn.Chain({"flatten": nn.Flatten(), **nn.mlp(784, 300, 100, 10, initial=nn.glorot_uniform).layers})
+
+
+class Recipe(NamedTuple):
+    """The numbers of a run, in batches of 100; the defaults are those of the authors' script."""
+
+    steps: int = 120_000
+    rate: float = 0.2
+    drops: tuple[int, ...] = (45_000, 57_000)  # from here on, a third of the learning rate
+    dense_drops: tuple[int, ...] = (36_000, 42_000, 48_000)  # and of the dense network's
+    alpha: float = 0.3
+    period: int = 100
+    t_end: int = 50_000
+    sparsity: float = 0.98
+
+
+PAPER = Recipe()
+DEMO = Recipe(4_000, 0.05, (1_500, 1_900), (1_200, 1_400, 1_600), 0.3, 50, 1_650)  # times / 30, ΔT / 2
 
 
 class Snapshot(NamedTuple):
@@ -39,33 +56,25 @@ class Snapshot(NamedTuple):
 
 
 def snapshots(
-    method: str,
-    train_set: Dataset,
-    test_set: Dataset,
-    seed: int,
-    steps: int = PAPER_STEPS,
-    sparsity: float = 0.98,
-    every: int = 600,
+    method: str, train_set: Dataset, test_set: Dataset, seed: int, recipe: Recipe = PAPER, every: int = 600
 ) -> Iterator[Snapshot]:
-    """Train by one of METHODS; a Snapshot before the first batch and after every `every` of them."""
+    """Train by one of METHODS; a Snapshot before the first batch, after every `every` of them and at the end."""
     if method not in METHODS:
         raise ValueError(f"method is {method!r}; accepted are {', '.join(METHODS)}")
-    scaled = lambda number: max(1, round(number * steps / PAPER_STEPS))
     images, labels = as_inputs(train_set[0]), train_set[1]
     rng = np.random.default_rng(seed)
     params = MODEL.init(rng)
 
-    densities = {} if method == "dense" else recipes.mnist_densities(sparsity)
+    densities = {} if method == "dense" else recipes.mnist_densities(recipe.sparsity)
     masks = random_masks({name: params[name].shape for name in densities}, densities, rng)
-    epochs = (60, 70, 80) if method == "dense" else (75, 95)
-    rate = multi_step_rate(0.2, [scaled(600 * epoch) for epoch in epochs], 1 / 3)
-    moves = recipes.rigl(0.3, period=scaled(100), t_end=scaled(50_000), steps=steps)
+    rate = multi_step_rate(recipe.rate, recipe.dense_drops if method == "dense" else recipe.drops, 1 / 3)
+    rigl = recipes.rigl(recipe.alpha, recipe.period, recipe.t_end, recipe.steps)
     run = train(
         lambda p, batch, rng: ops.softmax_cross_entropy(MODEL(p, batch[0]), batch[1]),
         params,
         masks,
-        batches(images, labels, BATCH, seed, stop=steps),
-        moves if method == "rigl" else recipes.static(),
+        batches(images, labels, BATCH, seed, stop=recipe.steps),
+        rigl if method == "rigl" else recipes.static(),
         rng,
         sgd(rate, momentum=0.9, nesterov=True, weight_decay=1e-4),
     )
@@ -76,7 +85,7 @@ def snapshots(
 
     yield snapshot(0, float("nan"), params, masks)
     for step in run:
-        if (step.number + 1) % every == 0 or step.number + 1 == steps:
+        if (step.number + 1) % every == 0 or step.number + 1 == recipe.steps:
             yield snapshot(step.number + 1, step.loss, step.params, step.masks)
 
 
@@ -91,18 +100,47 @@ def central_share(pixels: Array) -> float:
     return float(pixels[4:24, 4:24].sum() / pixels.sum())
 
 
-def run_once(method: str, seed: int, directory: Path, data_dir: str | None = None, steps: int = PAPER_STEPS) -> dict:
+def cost(counts: dict[str, int]) -> tuple[float, int, float]:
+    """(sparsity, weights, multiply-adds of one example) of the network; a layer not in `counts` is dense."""
+    costs = MODEL.cost((28, 28, 1))[0]  # of a linear layer's weights, each costs one multiply-add
+    _, multiply_adds = forward(costs, {name: n / costs[name] for name, n in counts.items()})
+    weights = sum(counts.get(name, size) for name, size in costs.items())
+    return 1 - weights / sum(costs.values()), weights, multiply_adds
+
+
+def picture(path: Path, name: str, images: Array, runs: Mapping[str, Sequence[Snapshot]], recipe: Recipe) -> Path:
+    """Draw what RigL did to the connections, and every method's accuracy, from runs {method: snapshots}."""
+    from ..plot import connections_find_the_digits
+
+    seen = runs["rigl"]
+    first, last = seen[0], seen[-1]
+    during = min(seen[1:], key=lambda snapshot: abs(snapshot.steps - recipe.t_end / 5))
+    return connections_find_the_digits(
+        path,
+        f"RigL at {recipe.sparsity:.0%} sparsity on {name}: the share of connections in the central 20×20 pixels "
+        f"goes from {central_share(first.pixels):.0%} to {central_share(last.pixels):.0%}",
+        images.mean(axis=0)[..., 0],
+        [
+            ("at the start", first.pixels),
+            (f"after {during.steps:,} batches", during.pixels),
+            ("at the end", last.pixels),
+        ],
+        {method: [(s.steps, s.accuracy) for s in snapshots[1:]] for method, snapshots in runs.items()},
+    )
+
+
+def run_once(method: str, seed: int, directory: Path, data_dir: str | None = None, recipe: Recipe = PAPER) -> dict:
     """One full run on MNIST, as a JSON file in `directory`; a run that is already there is read, not repeated."""
     path = directory / f"{method}-seed{seed}.json"
     if path.exists():
         return json.loads(path.read_text())
     began = time.perf_counter()
-    seen = list(snapshots(method, load("mnist", data_dir), load("mnist", data_dir, "test"), seed, steps))
+    seen = list(snapshots(method, load("mnist", data_dir), load("mnist", data_dir, "test"), seed, recipe))
     result = {
         "paper": "Evci et al. 2020, appendix B and figure 7",
         "method": method,
         "seed": seed,
-        "steps": steps,
+        "recipe": {name: list(n) if isinstance(n, tuple) else n for name, n in recipe._asdict().items()},
         "batch": BATCH,
         "connections": seen[-1].counts,
         "accuracy_last": seen[-1].accuracy,

@@ -1,0 +1,60 @@
+"""minisparse: the reference implementation of sparse neural-network training. This is the menu.
+
+`plot` and `data` are loaded when first used, and with them matplotlib and scikit-learn.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from . import nn, ops, recipes, schedule
+from .allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, from_epsilon, uniform
+from .autograd import Tensor, backward, gradcheck, primitive, tape, value_and_grad
+from .backend import namespace, to_device, to_numpy
+from .flops import forward, storage, training_cost
+from .masks import Masks, project, random_masks, top_k
+from .methods.rigl import rigl_count, rigl_update
+from .optim import adam, sgd
+from .train import Method, Step, train
+
+__version__ = "0.1.0"
+__all__ = [
+    "Masks",
+    "Method",
+    "Step",
+    "Tensor",
+    "adam",
+    "apportion",
+    "backward",
+    "counts",
+    "erdos_renyi",
+    "erdos_renyi_kernel",
+    "forward",
+    "from_epsilon",
+    "gradcheck",
+    "namespace",
+    "nn",
+    "ops",
+    "primitive",
+    "project",
+    "random_masks",
+    "recipes",
+    "rigl_count",
+    "rigl_update",
+    "schedule",
+    "sgd",
+    "storage",
+    "tape",
+    "to_device",
+    "to_numpy",
+    "top_k",
+    "train",
+    "training_cost",
+    "uniform",
+    "value_and_grad",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("data", "plot"):
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"minisparse has no {name!r}")

@@ -1,0 +1,86 @@
+"""Figures: one function each, named as its file. A function draws what it is given and computes nothing."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")  # a terminal has no window to open
+import matplotlib.pyplot as plt
+import numpy as np
+
+from .backend import Array
+
+# Okabe & Ito's colours, told apart by colour-blind readers; every line also has its own dash.
+METHOD_STYLE: Any = {
+    "rigl": ("RigL", "#D55E00", "-"),
+    "static": ("static mask", "#0072B2", "--"),
+    "dense": ("dense", "#000000", ":"),
+}
+STYLE: Any = {
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.dpi": 120,
+    "figure.constrained_layout.use": True,
+}
+
+
+def connections_find_the_digits(
+    path: str | os.PathLike,
+    title: str,
+    mean_image: Array,
+    pixels: Sequence[tuple[str, Array]],
+    curves: Mapping[str, Sequence[tuple[int, float]]],
+) -> Path:
+    """The mean image; connections per input pixel at the start, during and at the end; accuracy over training.
+
+    mean_image (28, 28); pixels [(caption, (28, 28) counts)]; curves {method: [(batches, accuracy in [0, 1])]}.
+    Writes a PNG to `path` and returns it.
+    """
+    with mpl.rc_context(STYLE):
+        figure = plt.figure(figsize=(2.3 * (1 + len(pixels)), 5.6))
+        figure.suptitle(title)
+        halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.15))
+        above, below = halves
+        axes = above.subplots(1, 1 + len(pixels))
+        axes[0].imshow(mean_image, cmap="gray")
+        axes[0].set_title("mean image")
+        top = max(int(np.percentile(counts, 99.5)) for _, counts in pixels)
+        for axis, (caption, counts) in zip(axes[1:], pixels, strict=True):
+            shown = axis.imshow(counts, cmap="cividis", vmin=0, vmax=top)
+            axis.set_title(caption)
+            axis.add_patch(plt.Rectangle((3.5, 3.5), 20, 20, fill=False, color="white", linestyle=":"))
+        for axis in axes:
+            axis.set_xticks([])
+            axis.set_yticks([])
+        above.colorbar(shown, ax=axes[1:], label="connections per pixel", shrink=0.85, extend="max")
+
+        axis = below.subplots()
+        for method, curve in curves.items():
+            label, colour, dash = METHOD_STYLE[method]
+            steps, accuracies = zip(*curve, strict=True)
+            last = f"{label}: {100 * accuracies[-1]:.1f} % at the end"
+            axis.plot(steps, 100 * np.array(accuracies), color=colour, linestyle=dash, label=last)
+        finals = [accuracies[-1] for accuracies in ([a for _, a in curve] for curve in curves.values())]
+        axis.set_ylim(100 * max(0.0, 1 - 4 * (1 - min(finals))) - 1, 100)
+        axis.set_xlabel("batches of 100 images")
+        axis.set_ylabel("test accuracy (%)")
+        axis.legend(loc="lower right", frameon=False)
+        return _save(figure, Path(path))
+
+
+def _save(figure: plt.Figure, path: Path) -> Path:
+    """Write to a temporary name and rename, so that an interrupted run leaves the old figure whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
+    os.close(handle)
+    figure.savefig(unfinished)
+    plt.close(figure)
+    os.chmod(unfinished, 0o644)
+    os.replace(unfinished, path)
+    return path

@@ -1,0 +1,40 @@
+"""The backends that every numeric test runs on, and read-only arrays to run it with."""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers of pytest-xdist share the cores already
+
+import numpy as np
+import pytest
+import strict
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def _cupy():
+    try:
+        import cupy
+
+        cupy.zeros(1).sum()
+        return cupy
+    except Exception:
+        return None
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param("numpy", id="numpy"),
+        pytest.param("strict", id="strict"),
+        pytest.param("cupy", id="cupy", marks=pytest.mark.gpu),
+    ],
+)
+def xp(request):
+    """An array library: NumPy, the strict double of CuPy, and, with `pytest -m gpu`, CuPy itself."""
+    if request.param == "cupy":
+        cupy = _cupy()
+        return cupy or pytest.skip("CuPy with a device is not here")
+    return {"numpy": np, "strict": strict}[request.param]

@@ -1,0 +1,136 @@
+"""Imports point one way: the table of rows below is the architecture."""
+
+import ast
+import os
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from minisparse import backend
+
+ROWS = [
+    "checks backend streams",
+    "schedule allocate",
+    "autograd masks optim flops data",
+    "ops methods",
+    "conv sparse methods.l0",
+    "nn",
+    "models compact train",
+    "recipes",
+    "golden plot",
+    "experiments",
+    "cli",
+]
+ROW = {name: number for number, names in enumerate(ROWS) for name in names.split()}
+OPEN_INSIDE = ("golden", "experiments")  # packages whose modules may import one another, without a circle
+METHODS_MAY_IMPORT = {"backend", "checks", "schedule", "allocate", "masks"}
+
+HOME = Path(backend.__file__).parent
+MODULES = {".".join(path.relative_to(HOME).with_suffix("").parts): path for path in sorted(HOME.rglob("*.py"))}
+PACKAGES = {name.rpartition("__init__")[0].rstrip(".") for name in MODULES if name.endswith("__init__")} | {""}
+SOURCES = {name: path.read_text() for name, path in MODULES.items() if not name.endswith("__init__")}
+
+
+def row(module):
+    for name in (module, module.partition(".")[0]):
+        if name in ROW:
+            return ROW[name]
+    raise AssertionError(f"'{module or 'minisparse itself'}' is in no row; add it to ROWS in tests/test_imports.py")
+
+
+def imports(source, module=""):
+    """(module, name) of every import in `source`, wherever it stands, with relative ones made absolute."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            here = ["minisparse", *module.split(".")][: -node.level] if node.level else []
+            yield from ((".".join([*here, *filter(None, [node.module])]), alias.name) for alias in node.names)
+
+
+def arrows(source, module=""):
+    """The modules of this package that `source` imports."""
+    for base, name in imports(source, module):
+        if base.partition(".")[0] == "minisparse":
+            base = base.removeprefix("minisparse").lstrip(".")
+            whole = f"{base}.{name}".lstrip(".")
+            yield whole if name and (whole in SOURCES or whole in PACKAGES or whole in ROW) else base
+
+
+def goes_down(module, target):
+    package = module.partition(".")[0]
+    inside = package in OPEN_INSIDE and target.partition(".")[0] == package
+    return inside or row(target) < row(module)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_imports_only_from_rows_with_a_smaller_number(module):
+    number = row(module)
+    up = [target for target in arrows(SOURCES[module], module) if not goes_down(module, target)]
+    assert not up, f"{module} is in row {number} and imports {[(target, row(target)) for target in up]}"
+
+
+def test_no_imports_go_in_a_circle():
+    try:
+        TopologicalSorter({module: set(arrows(SOURCES[module], module)) for module in SOURCES}).prepare()
+    except CycleError as circle:
+        pytest.fail(f"imports go in a circle: {' -> '.join(circle.args[1])}")
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("methods.") and ROW.get(name) is None])
+def test_a_method_imports_masks_allocation_and_schedules_only(module):
+    assert set(arrows(SOURCES[module], module)) <= METHODS_MAY_IMPORT
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_backend_imports_cupy(module):
+    names = [f"{base}.{name}" for base, name in imports(MODULES[module].read_text())]
+    assert module == "backend" or not [name for name in names if "cupy" in name]
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "targets"),
+    [
+        ("train", "from .masks import Masks, project", ["masks", "masks"]),
+        ("train", "import minisparse.recipes", ["recipes"]),
+        ("train", "from minisparse import recipes, ops", ["recipes", "ops"]),
+        ("train", "import numpy as np\nfrom math import pi", []),
+        ("train", "def f():\n    from . import recipes", ["recipes"]),
+        ("methods.rigl", "from ..masks import top_k", ["masks"]),
+        ("methods.rigl", "from . import l0\nfrom .set import set_update", ["methods.l0", "methods.set"]),
+        (
+            "experiments.rigl",
+            "from .. import recipes\nfrom ..methods.rigl import rigl_count",
+            ["recipes", "methods.rigl"],
+        ),
+        ("nn", "from . import rigl_update", [""]),
+    ],
+)
+def test_the_reader_of_imports_reads_every_form(module, source, targets):
+    assert list(arrows(source, module)) == targets
+
+
+@pytest.mark.parametrize(
+    ("module", "target"),
+    [("masks", "train"), ("masks", "optim"), ("methods.set", "methods.rigl"), ("methods.rigl", "methods.l0"),
+     ("nn", "recipes"), ("golden.cases", "cli"), ("recipes", "golden.cases")],
+)  # fmt: skip
+def test_an_arrow_up_or_across_is_seen(module, target):
+    assert not goes_down(module, target)
+
+
+def test_a_module_in_no_row_is_refused_with_where_to_add_it():
+    with pytest.raises(AssertionError, match=r"'wavelets' is in no row; add it to ROWS in tests/test_imports\.py"):
+        row("wavelets")
+    with pytest.raises(AssertionError, match=r"'minisparse itself' is in no row"):
+        row("")
+
+
+def test_importing_the_package_loads_no_figures_data_or_sparse_library():
+    code = "import sys, minisparse; print([m for m in ('matplotlib', 'sklearn', 'scipy') if m in sys.modules])"
+    env = os.environ | {"PYTHONPATH": str(HOME.parent)}
+    child = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert child.stdout.strip() == "[]"

@@ -1,0 +1,313 @@
+"""The primitives: one table drives the gradient checks, the comparison with naive twins and the dtype checks."""
+
+import math
+import operator
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slow_ops as slow
+from arrays import back, give
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays, mutually_broadcastable_shapes
+
+from minisparse import autograd, ops
+from minisparse.autograd import Tensor, gradcheck, value_and_grad
+
+NUMBERS = st.integers(-20, 20).map(lambda n: n / 10)
+
+anywhere = lambda z: z
+positive = lambda z: abs(z) + 0.5
+off_zero = lambda z: np.where(z < 0, z - 0.1, z + 0.1)
+off_one = lambda z: np.where(abs(z) < 1, 0.9 * z, 1.1 * z)
+
+
+@st.composite
+def one(draw, move=anywhere, **static):
+    return (move(draw(arrays(float, draw(array_shapes(max_dims=3, max_side=3)), elements=NUMBERS))),), static
+
+
+@st.composite
+def two(draw, move=anywhere, signature=None):
+    if signature is None:
+        shapes = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3))
+    else:
+        shapes = draw(mutually_broadcastable_shapes(signature=signature, max_dims=1, max_side=3))
+    a, b = (draw(arrays(float, shape, elements=NUMBERS)) for shape in shapes.input_shapes)
+    return (a, move(b)), {}
+
+
+@st.composite
+def reduced(draw):
+    (x,), _ = draw(one())
+    some = st.lists(st.integers(0, x.ndim - 1), unique=True).map(tuple)
+    axis = draw(st.none() | st.integers(-x.ndim, x.ndim - 1) | some | some.map(lambda a: tuple(i - x.ndim for i in a)))
+    return (x,), {"axis": axis, "keepdims": draw(st.booleans())}
+
+
+@st.composite
+def reshaped(draw):
+    (x,), _ = draw(one())
+    return (x,), {"shape": draw(st.sampled_from([(x.size,), (1, x.size), (*x.shape[::-1], 1), x.shape]))}
+
+
+@st.composite
+def transposed(draw):
+    (x,), _ = draw(one())
+    axes = draw(st.permutations(range(x.ndim)))
+    signed = tuple(axis - x.ndim if draw(st.booleans()) else axis for axis in axes)
+    return (x,), {"axes": draw(st.sampled_from([None, signed]))}
+
+
+@st.composite
+def classified(draw):
+    logits = draw(arrays(float, draw(array_shapes(min_dims=2, max_dims=2, max_side=4)), elements=NUMBERS))
+    labels = draw(arrays(int, len(logits), elements=st.integers(0, logits.shape[1] - 1)))
+    return (logits,), {"labels": labels}
+
+
+def entrywise(f):
+    return lambda *xs: slow.each(f, *xs)
+
+
+TABLE = {  # primitive: (naive twin, calls as (arrays that vary, other arguments), away from kinks)
+    "add": (entrywise(operator.add), two()),
+    "sub": (entrywise(operator.sub), two()),
+    "mul": (entrywise(operator.mul), two()),
+    "div": (entrywise(operator.truediv), two(positive)),
+    "neg": (entrywise(operator.neg), one()),
+    "matmul": (slow.matmul, two(signature="(m,n),(n,p)->(m,p)")),
+    "exp": (entrywise(math.exp), one()),
+    "log": (entrywise(math.log), one(positive)),
+    "sqrt": (entrywise(math.sqrt), one(positive)),
+    "abs": (entrywise(abs), one(off_zero)),
+    "relu": (entrywise(lambda v: max(v, 0.0)), one(off_zero)),
+    "sigmoid": (entrywise(slow.sigmoid), one()),
+    "tanh": (entrywise(math.tanh), one()),
+    "clip": (slow.clip, one(off_one, low=-1.0, high=1.0)),
+    "reshape": (slow.reshape, reshaped()),
+    "transpose": (slow.transpose, transposed()),
+    "sum": (slow.total, reduced()),
+    "mean": (slow.mean, reduced()),
+    "softmax_cross_entropy": (slow.softmax_cross_entropy, classified()),
+}
+
+
+def primitives_of_the_package():
+    package = Path(autograd.__file__).parent
+    for path in package.rglob("*.py"):
+        if "\n@primitive" in path.read_text(encoding="utf-8"):
+            module = import_module(".".join((package.name, *path.relative_to(package).with_suffix("").parts)))
+            yield from (name for name, f in vars(module).items() if autograd.PRIMITIVES.get(name) is f)
+
+
+def on(xp, static):
+    return {name: give(xp, v) if isinstance(v, np.ndarray) else v for name, v in static.items()}
+
+
+def slope(f, x):
+    """d sum(f(x)) / dx."""
+    return back(value_and_grad(lambda p: ops.sum(f(p["x"])), {"x": x})[1]["x"])
+
+
+def test_every_primitive_has_a_row_in_the_gradient_table():
+    assert set(primitives_of_the_package()) == set(TABLE)
+
+
+@pytest.mark.parametrize("name", TABLE)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_the_tapes_derivative_is_the_central_difference(xp, name, data):
+    points, static = data.draw(TABLE[name][1])
+    static = on(xp, static)
+    assert gradcheck(lambda *xs: autograd.PRIMITIVES[name](*xs, **static), *(give(xp, a) for a in points)) < 1e-6
+
+
+@pytest.mark.parametrize("name", TABLE)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_a_primitive_computes_what_its_naive_twin_does(xp, name, data):
+    twin, calls = TABLE[name]
+    points, static = data.draw(calls)
+    out = autograd.PRIMITIVES[name](*(give(xp, a) for a in points), **on(xp, static))
+    want = np.asarray(twin(*points, **static))
+    assert isinstance(out, Tensor)
+    assert out.shape == want.shape
+    np.testing.assert_allclose(back(out.value), want, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", TABLE)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_float32_in_gives_a_float32_result_and_float32_gradients(xp, name, data):
+    twin, calls = TABLE[name]
+    points, static = data.draw(calls)
+    single = [a.astype(np.float32) for a in points]
+    out = autograd.PRIMITIVES[name](*(give(xp, a) for a in single), **on(xp, static))
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(back(out.value), twin(*single, **static), rtol=1e-5, atol=1e-6)
+
+    params = {str(i): give(xp, a) for i, a in enumerate(single)}
+    loss_fn = lambda p: ops.sum(autograd.PRIMITIVES[name](*p.values(), **on(xp, static)))
+    loss, grads = value_and_grad(loss_fn, params)
+    assert loss.dtype == np.float32
+    for i, a in enumerate(single):
+        assert grads[str(i)].dtype == np.float32
+        assert grads[str(i)].shape == a.shape
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_kinks_have_slope_zero(xp, dtype):
+    zeros, edges = give(xp, np.array([0.0, -0.0], dtype)), give(xp, np.array([-1.0, 2.0], dtype))
+    assert slope(ops.relu, zeros).tolist() == [0, 0]
+    assert slope(ops.abs, zeros).tolist() == [0, 0]
+    assert slope(lambda x: ops.clip(x, -1.0, 2.0), edges).tolist() == [0, 0]
+
+
+def test_slopes_beside_the_kinks(xp):
+    x = give(xp, np.array([-3.0, -0.5, 0.5, 3.0]))
+    assert slope(ops.relu, x).tolist() == [0, 0, 1, 1]
+    assert slope(ops.abs, x).tolist() == [-1, -1, 1, 1]
+    assert slope(lambda x: ops.clip(x, -1.0, 1.0), x).tolist() == [0, 1, 1, 0]
+
+
+def test_clip_takes_its_limits_by_name(xp):
+    assert ops.clip(give(xp, np.array([-3.0, 3.0])), low=-1, high=2).value.tolist() == [-1, 2]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_saturates_without_overflow(xp, dtype):
+    x = give(xp, np.array([-1e3, -200, 0, 200, 1e3], dtype))
+    y = ops.sigmoid(x)
+    assert y.dtype == dtype
+    np.testing.assert_allclose(back(y.value), [0, math.exp(-200), 0.5, 1, 1], rtol=1e-12, atol=1e-44)
+    np.testing.assert_allclose(slope(ops.sigmoid, x), [0, math.exp(-200), 0.25, 0, 0], rtol=1e-12, atol=1e-44)
+
+
+def test_small_sigmoids_keep_their_digits(xp):
+    y = ops.sigmoid(give(xp, np.array([-40.0, -300.0])))
+    np.testing.assert_allclose(back(y.value), [math.exp(-40), math.exp(-300)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_cross_entropy_at_extreme_logits(xp, dtype):
+    logits = give(xp, np.array([[1e3, -1e3], [1e3, -1e3], [-1e3, -1e3]], dtype))
+    loss_fn = lambda p: ops.softmax_cross_entropy(p["logits"], give(xp, np.array([0, 1, 0])))
+    loss, grads = value_and_grad(loss_fn, {"logits": logits})
+    np.testing.assert_allclose(float(loss), (0 + 2000 + math.log(2)) / 3, rtol=1e-6)
+    np.testing.assert_allclose(back(grads["logits"]) * 3, [[0, 0], [1, -1], [-0.5, 0.5]], rtol=1e-6)
+
+
+@settings(max_examples=50)
+@given(call=classified())
+def test_the_gradient_of_cross_entropy_is_softmax_minus_one_hot_over_the_batch(xp, call):
+    (logits,), labels = call[0], call[1]["labels"]
+    want = np.array([slow.softmax([float(v) for v in row]) for row in logits])
+    want[np.arange(len(labels)), labels] -= 1
+    loss_fn = lambda p: ops.softmax_cross_entropy(p["z"], labels=give(xp, labels))
+    grads = value_and_grad(loss_fn, {"z": give(xp, logits)})[1]
+    np.testing.assert_allclose(back(grads["z"]), want / len(labels), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_labels_come_by_position_or_by_name_in_any_integer_dtype(xp, dtype):
+    logits, labels = give(xp, np.array([[1.0, 2.0, 4.0], [0.5, 0.0, 0.0]])), give(xp, np.array([2, 0], dtype))
+    want = slow.softmax_cross_entropy(back(logits), back(labels))
+    assert float(ops.softmax_cross_entropy(logits, labels).value) == pytest.approx(want, rel=1e-12)
+    assert float(ops.softmax_cross_entropy(logits, labels=labels).value) == pytest.approx(want, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "error", "says"),
+    [
+        ((2, 3), [0, 3], ValueError, "0 to 2"),
+        ((2, 3), [-1, 0], ValueError, "-1"),
+        ((2, 3), [0.0, 1.0], TypeError, "float64"),
+        ((2, 3), [True, False], TypeError, "bool"),
+        ((2, 3), [0, 1, 2], ValueError, r"\(3,\)"),
+        ((2, 3), [[0], [1]], ValueError, r"\(2, 1\)"),
+        ((3,), [0, 1, 2], ValueError, r"\(3,\)"),
+        ((0, 3), [], ValueError, "N > 0"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(xp, shape, labels, error, says):
+    labels = np.array(labels) if labels else np.zeros(0, int)
+    with pytest.raises(error, match=says):
+        ops.softmax_cross_entropy(give(xp, np.ones(shape)), give(xp, labels))
+
+
+SIGNS = [operator.add, operator.sub, operator.mul, operator.truediv]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_operators_work_between_tensors_arrays_and_numbers_from_either_side(xp, sign):
+    a, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([5.0, 7.0])
+    x, y, plain = Tensor(give(xp, a)), Tensor(give(xp, b)), give(xp, b)
+    for got, want in [
+        (sign(x, y), sign(a, b)),
+        (sign(y, x), sign(b, a)),
+        (sign(x, plain), sign(a, b)),
+        (sign(plain, x), sign(b, a)),
+        (sign(x, 2), sign(a, 2)),
+        (sign(2, x), sign(2, a)),
+        (sign(x, 0.5), sign(a, 0.5)),
+        (sign(0.5, x), sign(0.5, a)),
+    ]:
+        assert isinstance(got, Tensor)
+        np.testing.assert_array_equal(back(got.value), want)
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_reflected_operators_differentiate_their_right_side(xp, sign):
+    a, b = give(xp, np.array([2.0, 3.0])), give(xp, np.array([0.5, 4.0]))
+    assert gradcheck(lambda x: sign(b, x), a) < 1e-6
+    assert gradcheck(lambda x: sign(3, x), a) < 1e-6
+
+
+def test_matmul_has_a_sign_and_neg_too(xp):
+    a, b = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
+    x, y = Tensor(give(xp, a)), Tensor(give(xp, b))
+    for got in (x @ y, x @ give(xp, b), give(xp, a) @ y):
+        assert isinstance(got, Tensor)
+        np.testing.assert_array_equal(back(got.value), a @ b)
+    np.testing.assert_array_equal(back((-x).value), -a)
+
+
+@pytest.mark.parametrize("number", [2, 0.5])
+@pytest.mark.parametrize("sign", SIGNS)
+def test_python_numbers_leave_float32_alone(xp, sign, number):
+    x = Tensor(give(xp, np.ones(2, np.float32)))
+    assert sign(x, number).dtype == sign(number, x).dtype == np.float32
+
+
+@pytest.mark.parametrize("shapes", [((3,), (3,)), ((2, 3), (3,)), ((2, 3), (2, 3)), ((2, 2, 3), (4, 5))])
+def test_matmul_refuses_shapes_that_do_not_meet(xp, shapes):
+    with pytest.raises(ValueError, match="matmul got shapes"):
+        ops.matmul(*(give(xp, np.ones(shape)) for shape in shapes))
+
+
+@pytest.mark.parametrize("axes", [(0,), (0, 0), (0, 2), (0, -3)])
+def test_transpose_refuses_axes_that_are_no_permutation(xp, axes):
+    with pytest.raises(ValueError, match=r"."):
+        ops.transpose(give(xp, np.ones((2, 3))), axes)
+
+
+def test_gradients_of_turned_cubes_turn_back(xp):
+    cube, weights = np.arange(27.0).reshape(3, 3, 3), np.arange(27.0).reshape(3, 3, 3) ** 2
+    loss_fn = lambda x: ops.transpose(x, (1, 2, 0)) * give(xp, weights)
+    np.testing.assert_array_equal(slope(loss_fn, give(xp, cube)), slow.transpose(weights, (2, 0, 1)))
+
+
+def test_reshape_works_out_one_axis_itself(xp):
+    assert ops.reshape(give(xp, np.ones((2, 3, 4))), (2, -1)).shape == (2, 12)
+    assert slope(lambda x: ops.reshape(x, (-1,)), give(xp, np.ones((2, 3)))).shape == (2, 3)
+
+
+def test_primitives_of_plain_arrays_are_constants(xp):
+    x = Tensor(give(xp, np.ones(2)))
+    constant = ops.exp(give(xp, np.ones(2)))
+    end = ops.sum(ops.mul(x, constant))
+    assert constant.line not in autograd.backward(end)
+    assert set(autograd.backward(end)) == {t.line for t in autograd.tape(end)}
