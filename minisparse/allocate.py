@@ -62,6 +62,8 @@ def apportion(total: int, shares: Mapping[str, float], room: Mapping[str, int]) 
         left = total - sum(counts.values())
         if not any(open_.values()):
             open_ = dict.fromkeys(open_, 1.0)
+        exponent = math.frexp(max(open_.values()))[1]  # scaling by a power of two is exact, and nothing overflows
+        open_ = {name: math.ldexp(share, -exponent) for name, share in open_.items()}
         all_shares = math.fsum(open_.values())
         quotas = {name: left * share / all_shares for name, share in open_.items()}
         full = {name: room[name] for name, quota in quotas.items() if quota >= room[name]}
@@ -123,8 +125,11 @@ def _free_layers(shapes: Shapes, density: float, dense: Iterable[str]) -> list[s
     dense = set(dense)
     if unknown := sorted(dense - shapes.keys()):
         raise ValueError(f"dense names unknown layers {unknown}; the layers are {list(shapes)}")
+    for name, shape in shapes.items():
+        if any(n < 1 for n in shape):
+            raise ValueError(f"shape of {name!r} is {tuple(shape)}; accepted are axes of length 1 or more")
     free = [name for name in shapes if name not in dense]
-    if not free and density < 1:
+    if shapes and not free and density < 1:
         raise ValueError(f"dense names every layer, so that none is left to have density {density}")
     return free
 

@@ -161,7 +161,7 @@ def value_and_grad(
             grad = grad.copy()
         taken.add(id(grad))
         grads[name] = grad
-    return loss.value, grads
+    return loss.value.copy(), grads
 
 
 def gradcheck(f: Callable[..., Tensor], *arrays: Array, eps: float = 1e-6, seed: int = 0) -> float:

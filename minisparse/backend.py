@@ -50,4 +50,4 @@ def _on_leaves(move: Callable[[Array], Array], tree: Any) -> Any:
         return type(tree)(*(_on_leaves(move, branch) for branch in tree))
     if isinstance(tree, list | tuple):
         return type(tree)(_on_leaves(move, branch) for branch in tree)
-    return move(tree) if hasattr(tree, "ndim") and hasattr(tree, "shape") and tree.shape != () else tree
+    return move(tree) if hasattr(tree, "ndim") and not isinstance(tree, np.generic) else tree

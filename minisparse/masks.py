@@ -63,7 +63,11 @@ def _kth_largest(values: Array, k: int) -> Array:
 
 
 def project(arrays: Mapping[str, Array], masks: Mapping[str, Array]) -> dict[str, Array]:
-    """`arrays` with every entry zero where its mask is false; arrays without a mask pass through as they are."""
+    """`arrays` with every entry zero where its mask is false; arrays without a mask pass through as they are.
+
+    It multiplies, so that an absent entry that is not finite becomes NaN and is noticed. ValueError for masks that do
+    not fit the arrays.
+    """
     masks_fit(masks, arrays)
     factor = masks.factor if isinstance(masks, Masks) else (lambda name, dtype: masks[name])
     return {name: a * factor(name, a.dtype) if name in masks else a for name, a in arrays.items()}
@@ -112,8 +116,11 @@ class Masks(Mapping[str, Array]):
     def factor(self, name: str, dtype: np.dtype) -> Array:
         """The mask of one layer as numbers: multiplying by them is twice as fast as by booleans."""
         if (name, dtype) not in self._factors:
-            self._factors[name, dtype] = self[name].astype(dtype)
+            self._factors[name, dtype] = _read_only(self[name].astype(dtype))
         return self._factors[name, dtype]
+
+    def __deepcopy__(self, memo: dict) -> "Masks":
+        return Masks(dict(self))
 
     def __repr__(self) -> str:
         rows = [("layer", "shape", "active", "of", "density")]
@@ -134,9 +141,13 @@ def _frozen(name: str, mask: Array) -> Array:
     if mask.dtype != bool and not bool(((mask == 0) | (mask == 1)).all()):
         raise ValueError(f"mask for {name!r} holds other values than true and false")
     own = xp.array(mask, dtype=bool)
-    if hasattr(own, "flags") and hasattr(own.flags, "writeable"):
-        own.flags.writeable = False
-    return own
+    return _read_only(own)
+
+
+def _read_only(array: Array) -> Array:
+    if hasattr(getattr(array, "flags", None), "writeable"):  # NumPy's; CuPy has no such flag
+        array.flags.writeable = False
+    return array
 
 
 def random_masks(

@@ -129,7 +129,7 @@ class Dropout(Stateless):
         if tuple(u.shape) != tuple(value.shape):
             raise ValueError(f"rng has shape {tuple(u.shape)}, x has {tuple(value.shape)}")
         kept = namespace(value).asarray(u) >= self.rate
-        return ops.mul(x, kept.astype(value.dtype) / (1 - self.rate))
+        return ops.mul(x, kept.astype(value.dtype) / (1 - float(self.rate)))
 
 
 @dataclass(frozen=True)

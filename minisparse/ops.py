@@ -105,7 +105,9 @@ def reshape(x: Array, shape: tuple[int, ...]) -> Any:
 @primitive
 def transpose(x: Array, axes: tuple[int, ...] | None = None) -> Any:
     """Axes in the order `axes`, or reversed."""
-    order = tuple(reversed(range(x.ndim))) if axes is None else tuple(axis % x.ndim for axis in axes)
+    order = tuple(reversed(range(x.ndim))) if axes is None else tuple(a + x.ndim if a < 0 else a for a in axes)
+    if sorted(order) != list(range(x.ndim)):
+        raise ValueError(f"axes are {axes}; accepted is an order of the {x.ndim} axes of shape {x.shape}")
     back = tuple(order.index(axis) for axis in range(x.ndim))
     return x.transpose(order), lambda g: (g.transpose(back),)
 

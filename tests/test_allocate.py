@@ -336,6 +336,12 @@ def test_apportion_by_hand(total, shares, room, expected):
     assert tuple(got.values()) == expected
 
 
+@pytest.mark.parametrize(("total", "big"), [(10, 1e308), (10**6, 1e305)])
+def test_apportion_takes_finite_shares_however_large(total, big):
+    got = apportion(total, {"a": big, "b": 1.0, "c": big}, dict.fromkeys("abc", total))
+    assert got == {"a": total // 2, "b": 0, "c": total // 2}
+
+
 @pytest.mark.parametrize(("total", "error"), [(-1, ValueError), (8, ValueError), (3.0, TypeError), (True, TypeError)])
 def test_apportion_refuses_a_total_that_does_not_fit(total, error):
     with pytest.raises(error, match=rf"total is {total}; accepted are whole numbers from 0 to 7"):

@@ -10,22 +10,22 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import nn, ops, recipes
-from ..backend import Array
+from ..backend import Array, to_device, to_numpy
 from ..data import Dataset, as_inputs, batches, load
 from ..flops import forward
-from ..masks import random_masks
+from ..masks import Masks, random_masks
 from ..optim import sgd
 from ..schedule import multi_step_rate
 from ..train import train
 
 METHODS = ("rigl", "static", "dense")
 BATCH = 100
-MODEL = nn.Chain({"flatten": nn.Flatten(), **nn.mlp(784, 300, 100, 10, initial=nn.glorot_uniform).layers})
+MODEL = nn.mlp(784, 300, 100, 10, initial=nn.glorot_uniform)
 
 
 class Recipe(NamedTuple):
@@ -56,12 +56,20 @@ class Snapshot(NamedTuple):
 
 
 def snapshots(
-    method: str, train_set: Dataset, test_set: Dataset, seed: int, recipe: Recipe = PAPER, every: int = 600
+    method: str,
+    train_set: Dataset,
+    test_set: Dataset,
+    seed: int,
+    recipe: Recipe = PAPER,
+    every: int = 600,
+    device: str = "cpu",
 ) -> Iterator[Snapshot]:
     """Train by one of METHODS; a Snapshot before the first batch, after every `every` of them and at the end."""
     if method not in METHODS:
         raise ValueError(f"method is {method!r}; accepted are {', '.join(METHODS)}")
-    images, labels = as_inputs(train_set[0]), train_set[1]
+    inputs, labels, test_inputs, test_labels = to_device(
+        (as_inputs(train_set[0]), train_set[1], as_inputs(test_set[0]), test_set[1]), device
+    )
     rng = np.random.default_rng(seed)
     params = MODEL.init(rng)
 
@@ -71,28 +79,28 @@ def snapshots(
     rigl = recipes.rigl(recipe.alpha, recipe.period, recipe.t_end, recipe.steps)
     run = train(
         lambda p, batch, rng: ops.softmax_cross_entropy(MODEL(p, batch[0]), batch[1]),
-        params,
-        masks,
-        batches(images, labels, BATCH, seed, stop=recipe.steps),
+        to_device(params, device),
+        to_device(masks, device),
+        batches(inputs, labels, BATCH, seed, stop=recipe.steps),
         rigl if method == "rigl" else recipes.static(),
         rng,
         sgd(rate, momentum=0.9, nesterov=True, weight_decay=1e-4),
     )
 
-    def snapshot(number: int, loss: float, params: dict[str, Array], masks: Any) -> Snapshot:
-        fc1 = masks.get("fc1.weight", np.ones((784, 300), bool))
-        return Snapshot(number, loss, accuracy(params, test_set), fc1.sum(axis=1).reshape(28, 28), dict(masks.counts))
+    def snapshot(number: int, loss: float, params: dict[str, Array], masks: Masks) -> Snapshot:
+        fc1 = to_numpy(masks["fc1.weight"]) if masks else np.ones((784, 300), bool)
+        share = accuracy(params, test_inputs, test_labels)
+        return Snapshot(number, loss, share, fc1.sum(axis=1).reshape(28, 28), masks.counts)
 
-    yield snapshot(0, float("nan"), params, masks)
+    yield snapshot(0, float("nan"), to_device(params, device), masks)
     for step in run:
         if (step.number + 1) % every == 0 or step.number + 1 == recipe.steps:
             yield snapshot(step.number + 1, step.loss, step.params, step.masks)
 
 
-def accuracy(params: dict[str, Array], dataset: Dataset) -> float:
-    """The share of `dataset` that the network names rightly, dropout off."""
-    scores = MODEL(params, as_inputs(dataset[0])).value
-    return float((scores.argmax(axis=1) == dataset[1]).mean())
+def accuracy(params: dict[str, Array], inputs: Array, labels: Array) -> float:
+    """The share of the examples that the network names rightly."""
+    return float((MODEL(params, inputs).value.argmax(axis=1) == labels).mean())
 
 
 def central_share(pixels: Array) -> float:
@@ -102,7 +110,7 @@ def central_share(pixels: Array) -> float:
 
 def cost(counts: dict[str, int]) -> tuple[float, int, float]:
     """(sparsity, weights, multiply-adds of one example) of the network; a layer not in `counts` is dense."""
-    costs = MODEL.cost((28, 28, 1))[0]  # of a linear layer's weights, each costs one multiply-add
+    costs = MODEL.cost((784,))[0]  # of a linear layer's weights, each costs one multiply-add
     _, multiply_adds = forward(costs, {name: n / costs[name] for name, n in counts.items()})
     weights = sum(counts.get(name, size) for name, size in costs.items())
     return 1 - weights / sum(costs.values()), weights, multiply_adds
