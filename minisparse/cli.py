@@ -59,13 +59,48 @@ def demo(
     console.print(table)
 
     first, last = runs["rigl"][0].pixels, runs["rigl"][-1].pixels
-    path = picture(out / "connections_find_the_digits.png", data, train_set[0], runs, DEMO)
+    frames = [(shot.steps, shot.pixels) for shot in runs["rigl"]]
+    curves = {method: [(shot.steps, shot.accuracy) for shot in seen[1:]] for method, seen in runs.items()}
+    path = picture(out / "connections_find_the_digits.png", data, train_set[0], frames, curves, DEMO)
     console.print(
         f"The first layer has {first.mean():.1f} connections a pixel; {central_share(first):.0%} of them were in the "
         f"central 20×20 pixels at the start, {central_share(last):.0%} are there now.",
         soft_wrap=True,
     )
     console.print(f"The picture is {path.resolve()}", soft_wrap=True)
+
+
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(help="rigl-mnist-98: 98 % sparse MNIST network, RigL, static and dense.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each on one core.")] = 2,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder with mnist/*-ubyte.gz.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for results and figures.")] = Path("figures"),
+) -> None:
+    """Run a paper's experiment in full. Finished runs are kept and not repeated, so an interrupted one goes on."""
+    from .data import load
+    from .experiments import rigl
+
+    if name != "rigl-mnist-98":
+        raise ValueError(f"NAME is {name!r}; accepted is rigl-mnist-98")
+    images = load("mnist", data_dir)[0]
+    folder = out / "rigl_mnist_98"
+    results = []
+    with Progress(TextColumn("runs"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
+        task = progress.add_task(name, total=seeds * len(rigl.METHODS))
+        for result in rigl.reproduce(seeds, jobs, folder, data_dir):
+            results.append(result)
+            progress.update(task, advance=1)
+
+    table = Table("method", *(Column(c, justify="right") for c in ("seeds", "last epoch", "best", "central 20×20")))
+    for row in rigl.summary(results):
+        accuracy = f"{row['accuracy']:.2%} ± {row['std']:.2%}"
+        central = f"{row['central_start']:.1%} → {row['central_end']:.1%}"
+        table.add_row(row["method"], str(row["seeds"]), accuracy, f"{row['best']:.2%}", central)
+    console.print(table)
+    path = rigl.picture_of(results, out / "connections_find_the_digits.png", images)
+    console.print(f"Results are in {folder.resolve()}, the picture is {path.resolve()}", soft_wrap=True)
 
 
 def main() -> None:

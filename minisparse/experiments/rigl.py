@@ -116,39 +116,51 @@ def cost(counts: dict[str, int]) -> tuple[float, int, float]:
     return 1 - weights / sum(costs.values()), weights, multiply_adds
 
 
-def picture(path: Path, name: str, images: Array, runs: Mapping[str, Sequence[Snapshot]], recipe: Recipe) -> Path:
-    """Draw what RigL did to the connections, and every method's accuracy, from runs {method: snapshots}."""
+def picture(
+    path: Path,
+    name: str,
+    images: Array,
+    pixels: Sequence[tuple[int, Array]],
+    curves: Mapping[str, Sequence],
+    recipe: Recipe,
+) -> Path:
+    """Draw the mean image, RigL's connections per pixel at the start, during and at the end, and accuracy over time.
+
+    pixels [(batches, (28, 28) counts)]; curves {method: [(batches, accuracy)]}.
+    """
     from ..plot import connections_find_the_digits
 
-    seen = runs["rigl"]
-    first, last = seen[0], seen[-1]
-    during = min(seen[1:], key=lambda snapshot: abs(snapshot.steps - recipe.t_end / 5))
+    first, last = pixels[0], pixels[-1]
+    during = min(pixels[1:-1], key=lambda frame: abs(frame[0] - recipe.t_end / 5))
     return connections_find_the_digits(
         path,
         f"RigL at {recipe.sparsity:.0%} sparsity on {name}: the share of connections in the central 20×20 pixels "
-        f"goes from {central_share(first.pixels):.0%} to {central_share(last.pixels):.0%}",
+        f"goes from {central_share(first[1]):.0%} to {central_share(last[1]):.0%}",
         images.mean(axis=0)[..., 0],
-        [
-            ("at the start", first.pixels),
-            (f"after {during.steps:,} batches", during.pixels),
-            ("at the end", last.pixels),
-        ],
-        {method: [(s.steps, s.accuracy) for s in snapshots[1:]] for method, snapshots in runs.items()},
+        [("at the start", first[1]), (f"after {during[0]:,} batches", during[1]), ("at the end", last[1])],
+        curves,
     )
 
 
-def run_once(method: str, seed: int, directory: Path, data_dir: str | None = None, recipe: Recipe = PAPER) -> dict:
-    """One full run on MNIST, as a JSON file in `directory`; a run that is already there is read, not repeated."""
+def run_once(method: str, seed: int, directory: Path, data_dir: Path | None = None, recipe: Recipe = PAPER) -> dict:
+    """One full run on MNIST, as a JSON file in `directory`; a run that is already there is read, not repeated.
+
+    ValueError if what is there was run by another recipe.
+    """
     path = directory / f"{method}-seed{seed}.json"
+    numbers = {name: list(n) if isinstance(n, tuple) else n for name, n in recipe._asdict().items()}
     if path.exists():
-        return json.loads(path.read_text())
+        finished = json.loads(path.read_text())
+        if finished["recipe"] != numbers:
+            raise ValueError(f"{path} holds a run by another recipe, {finished['recipe']}; move it away")
+        return finished
     began = time.perf_counter()
     seen = list(snapshots(method, load("mnist", data_dir), load("mnist", data_dir, "test"), seed, recipe))
     result = {
         "paper": "Evci et al. 2020, appendix B and figure 7",
         "method": method,
         "seed": seed,
-        "recipe": {name: list(n) if isinstance(n, tuple) else n for name, n in recipe._asdict().items()},
+        "recipe": numbers,
         "batch": BATCH,
         "connections": seen[-1].counts,
         "accuracy_last": seen[-1].accuracy,
@@ -157,8 +169,7 @@ def run_once(method: str, seed: int, directory: Path, data_dir: str | None = Non
         "loss_by_epoch": [s.loss for s in seen[1:]],
         "central_share_start": central_share(seen[0].pixels),
         "central_share_end": central_share(seen[-1].pixels),
-        "pixels_start": seen[0].pixels.ravel().tolist(),
-        "pixels_end": seen[-1].pixels.ravel().tolist(),
+        "pixels": {str(shot.steps): shot.pixels.ravel().tolist() for shot in _frames(seen)},
         "seconds": round(time.perf_counter() - began, 1),
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
     }
@@ -167,3 +178,45 @@ def run_once(method: str, seed: int, directory: Path, data_dir: str | None = Non
     unfinished.write_text(json.dumps(result, indent=1) + "\n")
     unfinished.replace(path)
     return result
+
+
+def _frames(seen: Sequence[Snapshot]) -> list[Snapshot]:
+    """A few snapshots, closer together at the start, where connections move most."""
+    return [seen[round(i)] for i in np.geomspace(1, len(seen), 7) - 1]
+
+
+def reproduce(seeds: int, jobs: int, directory: Path, data_dir: Path | None = None) -> Iterator[dict]:
+    """Every method on MNIST with `seeds` seeds, in `jobs` processes of one BLAS thread each; results as they come."""
+    from joblib import Parallel, delayed, parallel_config
+
+    runs = [(method, seed) for seed in range(seeds) for method in METHODS]
+    with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
+        once = delayed(run_once)
+        yield from Parallel(return_as="generator_unordered")(once(*run, directory, data_dir) for run in runs)
+
+
+def picture_of(results: Sequence[dict], path: Path, images: Array) -> Path:
+    """The picture of the first seed's finished runs."""
+    first = {r["method"]: r for r in results if r["seed"] == 0}
+    pixels = [(int(n), np.array(counts).reshape(28, 28)) for n, counts in first["rigl"]["pixels"].items()]
+    curves = {method: list(enumerate(first[method]["accuracy_by_epoch"]))[1:] for method in METHODS}
+    curves = {method: [(600 * epoch, accuracy) for epoch, accuracy in curve] for method, curve in curves.items()}
+    return picture(path, "MNIST", images, pixels, curves, PAPER)
+
+
+def summary(results: Sequence[dict]) -> list[dict]:
+    """For each method: seeds, mean and standard deviation (ddof 1) of last-epoch accuracy, mean central shares."""
+    rows = []
+    for method in METHODS:
+        own = [r for r in results if r["method"] == method]
+        last = [r["accuracy_last"] for r in own]
+        rows.append({
+            "method": method,
+            "seeds": len(own),
+            "accuracy": float(np.mean(last)),
+            "std": float(np.std(last, ddof=1)) if len(last) > 1 else 0.0,
+            "best": float(np.mean([r["accuracy_best"] for r in own])),
+            "central_start": float(np.mean([r["central_share_start"] for r in own])),
+            "central_end": float(np.mean([r["central_share_end"] for r in own])),
+        })  # fmt: skip
+    return rows

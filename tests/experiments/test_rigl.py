@@ -77,7 +77,23 @@ def test_a_finished_run_is_read_and_not_repeated(tmp_path, monkeypatch):
     first = rigl.run_once("rigl", 0, tmp_path, recipe=SHORT)
     assert json.loads((tmp_path / "rigl-seed0.json").read_text()) == first
     assert first["accuracy_by_epoch"][-1] == first["accuracy_last"] <= first["accuracy_best"]
-    assert sum(first["pixels_end"]) == 4704
+    assert {steps: sum(counts) for steps, counts in first["pixels"].items()} == {"0": 4704, "60": 4704}
     monkeypatch.setattr(rigl, "snapshots", None)
     assert rigl.run_once("rigl", 0, tmp_path, recipe=SHORT) == first
     assert [path.name for path in tmp_path.iterdir()] == ["rigl-seed0.json"]
+    with pytest.raises(ValueError, match=r"rigl-seed0.json holds a run by another recipe"):
+        rigl.run_once("rigl", 0, tmp_path)
+
+
+def result(method, seed, last):
+    return {"method": method, "seed": seed, "accuracy_last": last, "accuracy_best": last + 0.01,
+            "central_share_start": 0.5, "central_share_end": 0.9}  # fmt: skip
+
+
+def test_the_summary_is_mean_and_sample_deviation_over_seeds():
+    rows = rigl.summary([result(m, seed, 0.9 + seed / 10) for m in rigl.METHODS for seed in (0, 1)])
+    assert [row["method"] for row in rows] == list(rigl.METHODS)
+    assert rows[0]["seeds"] == 2
+    assert rows[0]["accuracy"] == pytest.approx(0.95)
+    assert rows[0]["std"] == pytest.approx(0.1 / 2**0.5)
+    assert rows[0]["best"] == pytest.approx(0.96)
