@@ -66,6 +66,8 @@ def constant(value: Array) -> Tensor:
 
 
 def _floating(value: Any) -> Array:
+    if type(value) is np.ndarray and value.dtype.kind == "f":
+        return value
     if isinstance(value, int | float | list | tuple):
         return np.asarray(value, dtype=np.float64)
     namespace(value)  # refuses what is no array
@@ -150,6 +152,8 @@ def value_and_grad(
     loss = loss_fn(leaves)
     if not isinstance(loss, Tensor):
         raise TypeError(f"loss_fn returned {type(loss).__name__}; accepted is a scalar Tensor")
+    if loss.shape != ():
+        raise ValueError(f"the loss has shape {loss.shape}; accepted is a scalar, such as a mean or a sum")
     by_line = backward(loss, keep=[leaf.line for leaf in leaves.values()])
     grads: dict[str, Array] = {}
     taken = set()

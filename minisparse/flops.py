@@ -34,7 +34,7 @@ def forward(costs: Mapping[str, float], masks_or_densities: Mapping[str, Array |
     sparse: float = 0
     for name, cost in costs.items():
         kept: Any = masks_or_densities.get(name, 1)
-        sparse += cost * int(kept.sum()) / kept.size if hasattr(kept, "size") else cost * kept
+        sparse += cost * int(kept.sum()) / kept.size if getattr(kept, "ndim", 0) else cost * float(kept)
     return sum(costs.values()), sparse
 
 

@@ -62,15 +62,21 @@ def _kth_largest(values: Array, k: int) -> Array:
     return xp.sort(values)[-k]
 
 
-def project(arrays: Mapping[str, Array], masks: Mapping[str, Array]) -> dict[str, Array]:
+def project(arrays: Mapping[str, Array], masks: Mapping[str, Array], in_place: bool = False) -> dict[str, Array]:
     """`arrays` with every entry zero where its mask is false; arrays without a mask pass through as they are.
+
+    in_place: write into `arrays`, which nobody else has seen yet.
 
     It multiplies, so that an absent entry that is not finite becomes NaN and is noticed. ValueError for masks that do
     not fit the arrays.
     """
     masks_fit(masks, arrays)
-    factor = masks.factor if isinstance(masks, Masks) else (lambda name, dtype: masks[name])
-    return {name: a * factor(name, a.dtype) if name in masks else a for name, a in arrays.items()}
+    projected = dict(arrays)
+    for name, mask in masks.items():
+        a = arrays[name]
+        factor = masks.factor(name, a.dtype) if isinstance(masks, Masks) else mask
+        projected[name] = namespace(a).multiply(a, factor, out=a if in_place and a.ndim else None)
+    return projected
 
 
 class Masks(Mapping[str, Array]):

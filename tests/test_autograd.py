@@ -280,3 +280,8 @@ def test_gradcheck_is_relative_to_the_larger_slope(xp):
         return 1e6 * x, lambda g: (2e6 * g,)
 
     assert gradcheck(steep, vector(xp, 1.0)) == pytest.approx(0.5, rel=1e-6)
+
+
+def test_a_loss_with_an_axis_is_refused_though_it_has_one_entry(xp):
+    with pytest.raises(ValueError, match=r"the loss has shape \(1,\); accepted is a scalar"):
+        value_and_grad(lambda p: p["a"] * 2.0, {"a": give(xp, np.ones(1))})

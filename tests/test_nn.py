@@ -276,3 +276,9 @@ def test_mlp_needs_two_widths(widths):
 def test_layers_are_frozen(layer, field):
     with pytest.raises(FrozenInstanceError):
         setattr(layer, field, 1)
+
+
+@pytest.mark.parametrize("name", ["block.1", ""])
+def test_a_layer_name_with_a_dot_or_without_a_letter_is_refused(name):
+    with pytest.raises(ValueError, match=r"layers are named .*; accepted are names without a dot"):
+        nn.Chain({name: nn.Relu()})

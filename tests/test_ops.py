@@ -40,6 +40,12 @@ def two(draw, move=anywhere, signature=None):
 
 
 @st.composite
+def layered(draw):
+    n, n_in, n_out = (draw(st.integers(1, 4)) for _ in range(3))
+    return tuple(draw(arrays(float, shape, elements=NUMBERS)) for shape in ((n, n_in), (n_in, n_out), (n_out,))), {}
+
+
+@st.composite
 def reduced(draw):
     (x,), _ = draw(one())
     some = st.lists(st.integers(0, x.ndim - 1), unique=True).map(tuple)
@@ -79,6 +85,7 @@ TABLE = {  # primitive: (naive twin, calls as (arrays that vary, other arguments
     "div": (entrywise(operator.truediv), two(positive)),
     "neg": (entrywise(operator.neg), one()),
     "matmul": (slow.matmul, two(signature="(m,n),(n,p)->(m,p)")),
+    "linear": (slow.linear, layered()),
     "exp": (entrywise(math.exp), one()),
     "log": (entrywise(math.log), one(positive)),
     "sqrt": (entrywise(math.sqrt), one(positive)),
@@ -311,3 +318,8 @@ def test_primitives_of_plain_arrays_are_constants(xp):
     end = ops.sum(ops.mul(x, constant))
     assert constant.line not in autograd.backward(end)
     assert set(autograd.backward(end)) == {t.line for t in autograd.tape(end)}
+
+
+def test_clip_keeps_float32_whatever_its_bounds_are(xp):
+    x = give(xp, np.linspace(-2, 2, 5, dtype=np.float32))
+    assert ops.clip(x, np.float64(-1), np.float64(1)).dtype == np.float32

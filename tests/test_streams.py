@@ -4,7 +4,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from minisparse.streams import draw_key, stream
+from minisparse.streams import draw_key, step_streams, stream
 
 KEY = 0x0123456789ABCDEF0123456789ABCDEF
 
@@ -48,3 +48,12 @@ def test_what_is_not_a_generator_is_refused_with_how_to_make_one(rng):
         TypeError, match=rf"rng is {type(rng).__name__}; accepted is a numpy\.random\.Generator.*default_rng"
     ):
         draw_key(rng)
+
+
+def test_every_step_has_its_own_stream_whatever_was_drawn_before():
+    at, again = step_streams(7), step_streams(7)
+    first = [at(number).random(3).tolist() for number in range(5)]
+    at(2).standard_normal(1000)
+    assert [again(number).random(3).tolist() for number in (4, 0, 3, 1, 2)] == [first[i] for i in (4, 0, 3, 1, 2)]
+    assert len({tuple(numbers) for numbers in first}) == 5
+    assert step_streams(8)(0).random() != first[0][0]
