@@ -86,11 +86,16 @@ def primitive(rule: Callable) -> Callable[..., Tensor]:
     """
 
     def apply(*args: Any, **static: Any) -> Tensor:
-        value, pullback = rule(*[a.value if isinstance(a, Tensor) else a for a in args], **static)
-        places = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.varies]
-        if not places:
-            return constant(value)
-        return Tensor(value, tuple([args[i] for i in places]), (places, pullback), rule.__name__)
+        values, parents, places = [], [], []
+        for place, a in enumerate(args):
+            if isinstance(a, Tensor):
+                if a.varies:
+                    parents.append(a)
+                    places.append(place)
+                a = a.value
+            values.append(a)
+        value, pullback = rule(*values, **static)
+        return Tensor(value, tuple(parents), (places, pullback), rule.__name__) if parents else constant(value)
 
     apply.__name__ = apply.__qualname__ = rule.__name__
     apply.__doc__ = rule.__doc__

@@ -1,7 +1,9 @@
 """Which library holds an array: NumPy, or CuPy on a GPU. The array itself says so."""
 
+import ctypes
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,19 @@ def namespace(x: Array) -> Any:
     if not isinstance(x, getattr(module, "ndarray", ())):
         raise TypeError(f"got {type(x).__module__}.{type(x).__name__}; accepted are NumPy and CuPy arrays")
     return module
+
+
+@cache
+def keep_freed_memory() -> None:
+    """From here on this process keeps the memory it frees, where the C library is glibc.
+
+    By default glibc gives large arrays back to the system and asks for them anew, page by page, at every training
+    step, which can cost as much as the step's arithmetic.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
+        mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: what is smaller comes from the heap
+        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: free heap above this is given back
 
 
 def to_numpy(tree: Any) -> Any:

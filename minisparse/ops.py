@@ -151,16 +151,18 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> Any:
         raise TypeError(f"labels have dtype {labels.dtype}; accepted are integers")
     if bool(((labels < 0) | (labels >= logits.shape[1])).any()):
         raise ValueError(f"labels reach from {labels.min()} to {labels.max()}; accepted are 0 to {logits.shape[1] - 1}")
-    rows = xp.arange(len(labels))
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    odds = xp.exp(shifted)
-    total = odds.sum(axis=1, keepdims=True)
-    loss = (xp.log(total[:, 0]) - shifted[rows, labels]).sum() / len(labels)
+    examples = xp.arange(len(labels))
+    z = xp.ascontiguousarray(logits.T)  # (classes, N): sums over classes run along whole rows
+    z = z - z.max(axis=0)
+    odds = xp.exp(z)
+    total = odds.sum(axis=0)
+    loss = (xp.log(total) - z[labels, examples]).sum() / len(labels)
 
     def pullback(g: Array) -> tuple[Array]:
         d = odds / total
-        d[rows, labels] -= 1
-        return (d * (g / len(labels)),)
+        d[labels, examples] -= 1
+        d *= g / len(labels)
+        return (d.T,)
 
     return loss, pullback
 

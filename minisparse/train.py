@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .autograd import Tensor, value_and_grad
-from .backend import Array, namespace
+from .backend import Array, keep_freed_memory, namespace
 from .checks import masks_fit, same_keys
 from .masks import Masks, project
 from .optim import Optimizer, sgd
@@ -84,8 +84,9 @@ def train(
     start: the `state` of an earlier Step; parameters, masks, slots, memory and key then come from it, and `batches`
     from where it stopped.
 
-    Nothing that was yielded is written to afterwards. ValueError for masks that do not fit the parameters;
-    FloatingPointError when the loss is not finite.
+    Nothing that was yielded is written to afterwards. The process keeps the memory it frees (backend.keep_freed_memory).
+
+    ValueError for masks that do not fit the parameters; FloatingPointError when the loss is not finite.
     """
     if start is None:
         masks_fit(masks, params)
@@ -99,6 +100,7 @@ def train(
 
 
 def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Optimizer, start: State) -> Iterator[Step]:
+    keep_freed_memory()
     first, params, masks, slots, memory, key = start
     stream = step_streams(key)
     for number, batch in enumerate(batches, first):

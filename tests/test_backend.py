@@ -1,3 +1,6 @@
+import os
+import platform
+import subprocess
 import sys
 from typing import NamedTuple
 
@@ -88,3 +91,22 @@ def test_cuda_without_cupy_is_refused_with_what_to_install(monkeypatch):
 
 def test_give_and_back_are_inverse(xp):
     assert back(give(xp, np.arange(3))).tolist() == [0, 1, 2]
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
+def test_freed_memory_is_kept_and_not_faulted_in_again():
+    code = """
+import resource, numpy as np
+from minisparse.backend import keep_freed_memory
+keep_freed_memory()
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(3):
+    np.ones(2_000_000)
+before = faults()
+for _ in range(20):
+    np.ones(2_000_000)
+print(faults() - before)
+"""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    child = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert int(child.stdout) < 200, "16 MB are 4,000 pages, twenty times over"
