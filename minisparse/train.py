@@ -84,7 +84,7 @@ def train(
     start: the `state` of an earlier Step; parameters, masks, slots, memory and key then come from it, and `batches`
     from where it stopped.
 
-    Nothing that was yielded is written to afterwards. The process keeps the memory it frees (backend.keep_freed_memory).
+    Nothing that was yielded is written to afterwards. The process keeps memory it frees (backend.keep_freed_memory).
 
     ValueError for masks that do not fit the parameters; FloatingPointError when the loss is not finite.
     """
