@@ -123,7 +123,7 @@ def backward(end: Tensor, keep: Iterable[int] | None = None) -> dict[int, Array]
     if end.value.size != 1:
         raise ValueError(f"backward starts from a scalar, but the result has shape {end.shape}; take a mean or a sum")
     wanted = None if keep is None else set(keep)
-    grads = {end.line: namespace(end.value).ones_like(end.value)}
+    grads = {end.line: namespace(end.value).ones(end.shape, end.dtype)}
     for t in reversed(tape(end)):
         if not t.parents:
             continue
