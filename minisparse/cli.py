@@ -50,11 +50,12 @@ def demo(
                 runs[method].append(snapshot)
                 progress.update(task, completed=snapshot.steps)
 
-    figures = ("sparsity", "weights", "multiply-adds", "test accuracy")
+    figures = ("sparsity, first layer", "all", "weights", "multiply-adds", "test accuracy")
     table = Table("method", *(Column(figure, justify="right") for figure in figures))
     for method, seen in runs.items():
         sparsity, weights, multiply_adds = cost(seen[-1].counts)
-        cells = (f"{sparsity:.1%}", f"{weights:,}", f"{multiply_adds:,.0f}", f"{seen[-1].accuracy:.1%}")
+        first = 1 - seen[-1].pixels.sum() / (784 * 300)
+        cells = (f"{first:.1%}", f"{sparsity:.1%}", f"{weights:,}", f"{multiply_adds:,.0f}", f"{seen[-1].accuracy:.1%}")
         table.add_row(method, *cells)
     console.print(table)
 
