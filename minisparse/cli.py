@@ -87,6 +87,7 @@ def reproduce(
         raise ValueError(f"NAME is {name!r}; accepted is rigl-mnist-98")
     images = load("mnist", data_dir)[0]
     folder = out / "rigl_mnist_98"
+    console.print(f"Results go to {folder.resolve()}; runs that are finished there are not repeated", soft_wrap=True)
     results = []
     with Progress(TextColumn("runs"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
         task = progress.add_task(name, total=seeds * len(rigl.METHODS))

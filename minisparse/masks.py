@@ -146,8 +146,7 @@ def _frozen(name: str, mask: Array) -> Array:
     xp = namespace(mask)
     if mask.dtype != bool and not bool(((mask == 0) | (mask == 1)).all()):
         raise ValueError(f"mask for {name!r} holds other values than true and false")
-    own = xp.array(mask, dtype=bool)
-    return _read_only(own)
+    return _read_only(xp.array(mask, dtype=bool))
 
 
 def _read_only(array: Array) -> Array:

@@ -1,7 +1,8 @@
 """An array library that computes as NumPy does and refuses what CuPy refuses: the GPU's strictness without a GPU.
 
-No implicit conversion to NumPy, no mixing with NumPy arrays, no NumPy function applied to its arrays, reductions that
-stay arrays, and only functions that CuPy has. Everything else is handed to NumPy.
+No implicit conversion to NumPy, no mixing with NumPy arrays, reductions that stay arrays, and only functions that
+CuPy 14 has. It is stricter in one thing: NumPy's functions, which CuPy answers, are refused, since they are reached
+through the wrong namespace. Everything else is handed to NumPy.
 """
 
 import numpy as np
