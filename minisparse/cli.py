@@ -58,6 +58,9 @@ def demo(
         cells = (f"{first:.1%}", f"{sparsity:.1%}", f"{weights:,}", f"{multiply_adds:,.0f}", f"{seen[-1].accuracy:.1%}")
         table.add_row(method, *cells)
     console.print(table)
+    best, n_test = max(seen[-1].accuracy for seen in runs.values()), len(test_set[1])
+    error = (best * (1 - best) / n_test) ** 0.5
+    console.print(f"With {n_test:,} test images, one standard error of an accuracy is about {error:.1%}.")
 
     first, last = runs["rigl"][0].pixels, runs["rigl"][-1].pixels
     frames = [(shot.steps, shot.pixels) for shot in runs["rigl"]]
