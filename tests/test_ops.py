@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import slow_ops as slow
 from arrays import back, give
+from conv_calls import CONV_TABLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, mutually_broadcastable_shapes
@@ -99,6 +100,7 @@ TABLE = {  # primitive: (naive twin, calls as (arrays that vary, other arguments
     "sum": (slow.total, reduced()),
     "mean": (slow.mean, reduced()),
     "softmax_cross_entropy": (slow.softmax_cross_entropy, classified()),
+    **CONV_TABLE,
 }
 
 

@@ -1,0 +1,189 @@
+"""Convolution and pooling on channels-last images: x (N, H, W, C), kernels (kh, kw, C_in, C_out).
+
+Each is a sum, or a maximum, over the few taps of its window, and a tap is a strided view of the whole batch: loops run
+over the window, never over pixels.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from .autograd import Tensor, constant, primitive
+from .backend import Array, namespace
+from .checks import whole
+from .ops import mean
+
+Padding = str | int
+
+
+@primitive
+def conv2d(x: Array, kernel: Array, stride: int = 1, padding: Padding = "valid", groups: int = 1) -> Any:
+    """Cross-correlation of x (N, H, W, C) with kernel (kh, kw, C/groups, C_out): (N, H', W', C_out).
+
+    padding "valid"; "same", for ceil(n / stride) outputs with the odd pad at the end; or a number of zeros on every
+    side. With groups, output channels see only their own share of the input channels, in order.
+    """
+    xp = namespace(x)
+    kh, kw, c_group, c_out = _kernel_shape(kernel)
+    groups = whole("groups", groups, 1)
+    if x.ndim != 4 or x.shape[3] != c_group * groups or c_out % groups:
+        raise ValueError(
+            f"x has shape {x.shape}, kernel {kernel.shape}, groups {groups}; accepted are (N, H, W, C) and "
+            "(kh, kw, C/groups, C_out) with C and C_out multiples of groups"
+        )
+    padded, inside = _pad(x, (kh, kw), stride, padding)
+    n, h_out, w_out = x.shape[0], *_out_shape(padded, (kh, kw), stride)
+
+    # (groups, rows = N H' W', what a window holds) @ (groups, what a window holds, C_out / groups)
+    columns = xp.empty((groups, n, h_out, w_out, kh, kw, c_group), x.dtype)
+    for i, j, view in _taps(padded, (kh, kw), stride):
+        columns[..., i, j, :] = xp.moveaxis(view.reshape(n, h_out, w_out, groups, c_group), 3, 0)
+    columns = columns.reshape(groups, n * h_out * w_out, kh * kw * c_group)
+    weight = kernel.reshape(kh * kw * c_group, groups, c_out // groups).swapaxes(0, 1)
+    y = xp.moveaxis(columns @ weight, 0, 1).reshape(n, h_out, w_out, c_out)
+
+    def rows_of(g: Array) -> Array:
+        return g.reshape(n * h_out * w_out, groups, c_out // groups).swapaxes(0, 1)
+
+    def to_x(g: Array) -> Array:
+        d = (rows_of(g) @ weight.swapaxes(1, 2)).reshape(groups, n, h_out, w_out, kh, kw, c_group)
+        dx = xp.zeros(padded.shape, g.dtype)
+        for i, j, view in _taps(dx, (kh, kw), stride):
+            view += xp.moveaxis(d[..., i, j, :], 0, 3).reshape(view.shape)
+        return dx[inside]
+
+    def to_kernel(g: Array) -> Array:
+        return (columns.swapaxes(1, 2) @ rows_of(g)).swapaxes(0, 1).reshape(kernel.shape)
+
+    return y, (to_x, to_kernel)
+
+
+@primitive
+def depthwise_conv2d(x: Array, kernel: Array, stride: int = 1, padding: Padding = "valid") -> Any:
+    """Every channel by itself: kernel (kh, kw, C, M) makes M channels of each, side by side: (N, H', W', C M)."""
+    xp = namespace(x)
+    kh, kw, c, multiplier = _kernel_shape(kernel)
+    if x.ndim != 4 or x.shape[3] != c:
+        raise ValueError(f"x has shape {x.shape}, kernel {kernel.shape}; accepted are (N, H, W, C) and (kh, kw, C, M)")
+    padded, inside = _pad(x, (kh, kw), stride, padding)
+    shape = (x.shape[0], *_out_shape(padded, (kh, kw), stride), c, multiplier)
+    y = xp.zeros(shape, xp.result_type(x, kernel))
+    for i, j, view in _taps(padded, (kh, kw), stride):
+        y += view[..., None] * kernel[i, j]
+
+    def to_x(g: Array) -> Array:
+        g, dx = g.reshape(shape), xp.zeros(padded.shape, g.dtype)
+        for i, j, view in _taps(dx, (kh, kw), stride):
+            view += (g * kernel[i, j]).sum(axis=-1)
+        return dx[inside]
+
+    def to_kernel(g: Array) -> Array:
+        g, dk = g.reshape(shape), xp.empty(kernel.shape, g.dtype)
+        for i, j, view in _taps(padded, (kh, kw), stride):
+            dk[i, j] = (g * view[..., None]).sum(axis=(0, 1, 2))
+        return dk
+
+    return y.reshape(*shape[:3], c * multiplier), (to_x, to_kernel)
+
+
+@primitive
+def max_pool2d(x: Array, size: int, stride: int | None = None) -> Any:
+    """The largest of every size×size window, which steps by `stride` (its size unless given).
+
+    Among equals the gradient goes to the window's first entry, row by row.
+    """
+    xp = namespace(x)
+    window, stride = (size, size), size if stride is None else stride
+    n, h_out, w_out, c = _pooled_shape(x, size, stride)
+    y = None
+    for _, _, view in _taps(x, window, stride):
+        y = view.copy() if y is None else xp.maximum(y, view)
+
+    def pulled(g: Array) -> tuple[Array]:
+        dx, waiting = xp.zeros(x.shape, g.dtype), xp.ones((n, h_out, w_out, c), bool)
+        for (_, _, view), (_, _, d) in zip(_taps(x, window, stride), _taps(dx, window, stride), strict=True):
+            chosen = waiting & (view == y)
+            d += g * chosen
+            waiting &= ~chosen
+        return (dx,)
+
+    return y, pulled
+
+
+@primitive
+def avg_pool2d(x: Array, size: int, stride: int | None = None) -> Any:
+    """The mean of every size×size window, which steps by `stride` (its size unless given)."""
+    xp = namespace(x)
+    window, stride = (size, size), size if stride is None else stride
+    y = xp.zeros(_pooled_shape(x, size, stride), x.dtype)
+    for _, _, view in _taps(x, window, stride):
+        y += view
+    y /= size * size
+
+    def pulled(g: Array) -> tuple[Array]:
+        dx, share = xp.zeros(x.shape, g.dtype), g / (size * size)
+        for _, _, view in _taps(dx, window, stride):
+            view += share
+        return (dx,)
+
+    return y, pulled
+
+
+def global_avg_pool(x: Tensor | Array) -> Tensor:
+    """The mean over all pixels: (N, H, W, C) to (N, C)."""
+    if len(x.shape) != 4:
+        raise ValueError(f"x has shape {tuple(x.shape)}; accepted is (N, H, W, C)")
+    return mean(x if isinstance(x, Tensor) else constant(x), axis=(1, 2))
+
+
+def _taps(x: Array, window: tuple[int, int], stride: int) -> Iterator[tuple[int, int, Array]]:
+    """(i, j, a view of what entry i, j of the window sees in every place), in row order."""
+    h_out, w_out = _out_shape(x, window, stride)
+    for i in range(window[0]):
+        for j in range(window[1]):
+            yield i, j, x[:, i : i + stride * (h_out - 1) + 1 : stride, j : j + stride * (w_out - 1) + 1 : stride, :]
+
+
+def _out_shape(padded: Array, window: tuple[int, int], stride: int) -> tuple[int, int]:
+    return (padded.shape[1] - window[0]) // stride + 1, (padded.shape[2] - window[1]) // stride + 1
+
+
+def _pooled_shape(x: Array, size: int, stride: int) -> tuple[int, int, int, int]:
+    whole("size", size, 1)
+    whole("stride", stride, 1)
+    if x.ndim != 4 or size > min(x.shape[1:3]):
+        raise ValueError(
+            f"x has shape {x.shape}, size is {size}; accepted are (N, H, W, C) at least as large as a window"
+        )
+    return (x.shape[0], *_out_shape(x, (size, size), stride), x.shape[3])
+
+
+def _kernel_shape(kernel: Array) -> tuple[int, int, int, int]:
+    if kernel.ndim != 4:
+        raise ValueError(f"kernel has shape {kernel.shape}; accepted are four axes (kh, kw, channels in, channels out)")
+    return kernel.shape
+
+
+def _pad(x: Array, window: tuple[int, int], stride: int, padding: Padding) -> tuple[Array, tuple]:
+    """x with zeros around it, and the index that finds it in there. ValueError where no window fits."""
+    whole("stride", stride, 1)
+    if padding == "same":
+        total = [max((-(-n // stride) - 1) * stride + k - n, 0) for n, k in zip(x.shape[1:3], window, strict=True)]
+        sides = [(t // 2, t - t // 2) for t in total]
+    elif padding == "valid":
+        sides = [(0, 0), (0, 0)]
+    elif isinstance(padding, str):
+        raise ValueError(f"padding is {padding!r}; accepted are 'valid', 'same' and whole numbers from 0")
+    else:
+        sides = [(whole("padding", padding, 0),) * 2] * 2
+    (top, bottom), (left, right) = sides
+    n, h, w, c = x.shape
+    if h + top + bottom < window[0] or w + left + right < window[1]:
+        raise ValueError(
+            f"a {window[0]}×{window[1]} kernel does not fit into images of {h}×{w} with padding {padding!r}"
+        )
+    inside = (slice(None), slice(top, top + h), slice(left, left + w), slice(None))
+    if not any((top, bottom, left, right)):
+        return x, inside
+    padded = namespace(x).zeros((n, h + top + bottom, w + left + right, c), x.dtype)
+    padded[inside] = x
+    return padded, inside

@@ -1,0 +1,47 @@
+"""Calls of the primitives in conv for the table in test_ops: small images of odd sizes, kernels 1-4, strides 1-3."""
+
+import numpy as np
+import slow_conv as slow
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+NUMBERS = st.integers(-20, 20).map(lambda n: n / 10)
+
+
+def image(draw, channels, least):
+    h, w = (draw(st.integers(least, least + 3)) for _ in "hw")
+    return draw(arrays(float, (draw(st.integers(1, 2)), h, w, channels), elements=NUMBERS))
+
+
+@st.composite
+def convolved(draw):
+    kh, kw, c_group, out_group, groups = (draw(st.integers(1, n)) for n in (3, 4, 2, 2, 2))
+    x = image(draw, c_group * groups, max(kh, kw))
+    kernel = draw(arrays(float, (kh, kw, c_group, out_group * groups), elements=NUMBERS))
+    padding = draw(st.sampled_from(["valid", "same", 0, 1, 2]))
+    return (x, kernel), {"stride": draw(st.integers(1, 3)), "padding": padding, "groups": groups}
+
+
+@st.composite
+def depthwise(draw):
+    kh, kw, channels, multiplier = (draw(st.integers(1, n)) for n in (3, 3, 3, 2))
+    x = image(draw, channels, max(kh, kw))
+    kernel = draw(arrays(float, (kh, kw, channels, multiplier), elements=NUMBERS))
+    return (x, kernel), {"stride": draw(st.integers(1, 3)), "padding": draw(st.sampled_from(["valid", "same", 1]))}
+
+
+@st.composite
+def pooled(draw, distinct=False):
+    size = draw(st.integers(1, 3))
+    x = image(draw, draw(st.integers(1, 2)), size)
+    if distinct:
+        x = np.array(draw(st.permutations(range(x.size)))).reshape(x.shape) / 10
+    return (x,), {"size": size, "stride": draw(st.sampled_from([None, 1, 2, 3]))}
+
+
+CONV_TABLE = {
+    "conv2d": (slow.conv2d, convolved()),
+    "depthwise_conv2d": (slow.depthwise_conv2d, depthwise()),
+    "max_pool2d": (slow.max_pool2d, pooled(distinct=True)),
+    "avg_pool2d": (slow.avg_pool2d, pooled()),
+}
