@@ -6,7 +6,7 @@
 from importlib import import_module
 from typing import Any
 
-from . import nn, ops, recipes, schedule
+from . import models, nn, ops, recipes, schedule
 from .allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, from_epsilon, uniform
 from .autograd import Tensor, backward, gradcheck, primitive, tape, value_and_grad
 from .backend import namespace, to_device, to_numpy
@@ -32,6 +32,7 @@ __all__ = [
     "from_epsilon",
     "gradcheck",
     "namespace",
+    "models",
     "nn",
     "ops",
     "primitive",

@@ -144,7 +144,7 @@ def _taps(x: Array, window: tuple[int, int], stride: int) -> Iterator[tuple[int,
 
 
 def _out_shape(padded: Array, window: tuple[int, int], stride: int) -> tuple[int, int]:
-    return (padded.shape[1] - window[0]) // stride + 1, (padded.shape[2] - window[1]) // stride + 1
+    return n_windows(padded.shape[1], window[0], stride), n_windows(padded.shape[2], window[1], stride)
 
 
 def _pooled_shape(x: Array, size: int, stride: int) -> tuple[int, int, int, int]:
@@ -163,24 +163,32 @@ def _kernel_shape(kernel: Array) -> tuple[int, int, int, int]:
     return kernel.shape
 
 
-def _pad(x: Array, window: tuple[int, int], stride: int, padding: Padding) -> tuple[Array, tuple]:
-    """x with zeros around it, and the index that finds it in there. ValueError where no window fits."""
+def pad_sides(n: int, window: int, stride: int, padding: Padding) -> tuple[int, int]:
+    """How many zeros go before and after n entries. ValueError for another padding, or where no window fits."""
     whole("stride", stride, 1)
     if padding == "same":
-        total = [max((-(-n // stride) - 1) * stride + k - n, 0) for n, k in zip(x.shape[1:3], window, strict=True)]
-        sides = [(t // 2, t - t // 2) for t in total]
+        total = max((-(-n // stride) - 1) * stride + window - n, 0)
+        before, after = total // 2, total - total // 2
     elif padding == "valid":
-        sides = [(0, 0), (0, 0)]
+        before = after = 0
     elif isinstance(padding, str):
         raise ValueError(f"padding is {padding!r}; accepted are 'valid', 'same' and whole numbers from 0")
     else:
-        sides = [(whole("padding", padding, 0),) * 2] * 2
-    (top, bottom), (left, right) = sides
+        before = after = whole("padding", padding, 0)
+    if before + n + after < window:
+        raise ValueError(f"a window of {window} does not fit into {n} pixels with padding {padding!r}")
+    return before, after
+
+
+def n_windows(n: int, window: int, stride: int, padding: Padding = "valid") -> int:
+    """How many windows fit along n entries."""
+    return (n + sum(pad_sides(n, window, stride, padding)) - window) // stride + 1
+
+
+def _pad(x: Array, window: tuple[int, int], stride: int, padding: Padding) -> tuple[Array, tuple[slice, ...]]:
+    """x with zeros around it, and the index that finds it in there."""
     n, h, w, c = x.shape
-    if h + top + bottom < window[0] or w + left + right < window[1]:
-        raise ValueError(
-            f"a {window[0]}×{window[1]} kernel does not fit into images of {h}×{w} with padding {padding!r}"
-        )
+    (top, bottom), (left, right) = (pad_sides(m, k, stride, padding) for m, k in zip((h, w), window, strict=True))
     inside = (slice(None), slice(top, top + h), slice(left, left + w), slice(None))
     if not any((top, bottom, left, right)):
         return x, inside

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from . import ops
+from . import conv, ops
 from .autograd import Tensor, constant
 from .backend import Array, namespace
 from .streams import draw_key, stream
@@ -71,6 +71,38 @@ class Linear:
         return {"weight": self.n_in * self.n_out}, (self.n_out,)
 
 
+@dataclass(frozen=True)
+class Conv2d:
+    """A convolution with bias: weight (size, size, c_in / groups, c_out), bias (c_out,) at zero; x (N, H, W, c_in)."""
+
+    c_in: int
+    c_out: int
+    size: int
+    stride: int = 1
+    padding: conv.Padding = "valid"
+    groups: int = 1
+    bias: bool = True
+    initial: Initial = he_normal
+
+    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
+        shape = (self.size, self.size, self.c_in // self.groups, self.c_out)
+        weight = {"weight": self.initial(rng, shape).astype(dtype)}
+        return weight | ({"bias": np.zeros(self.c_out, dtype)} if self.bias else {})
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        self.cost(x.shape[1:])
+        y = conv.conv2d(x, params["weight"], self.stride, self.padding, self.groups)
+        return ops.add(y, params["bias"]) if self.bias else y
+
+    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
+        height, width, _ = _image(self, shape, self.c_in)
+        h, w = (conv.n_windows(n, self.size, self.stride, self.padding) for n in (height, width))
+        taps = self.size * self.size * self.c_in // self.groups
+        return {"weight": h * w * taps * self.c_out}, (h, w, self.c_out)
+
+
 class Stateless:
     """What the layers without parameters share: nothing to initialise, nothing to count."""
 
@@ -102,6 +134,53 @@ class Flatten(Stateless):
 
     def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
         return {}, (math.prod(shape),)
+
+
+@dataclass(frozen=True)
+class MaxPool2d(Stateless):
+    """The largest of every size×size window; steps by its size unless `stride` is given."""
+
+    size: int
+    stride: int | None = None
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        return conv.max_pool2d(x, self.size, self.stride)
+
+    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
+        height, width, channels = _image(self, shape)
+        h, w = (conv.n_windows(n, self.size, self.stride or self.size) for n in (height, width))
+        return {}, (h, w, channels)
+
+
+@dataclass(frozen=True)
+class AvgPool2d(Stateless):
+    """The mean of every size×size window; steps by its size unless `stride` is given."""
+
+    size: int
+    stride: int | None = None
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        return conv.avg_pool2d(x, self.size, self.stride)
+
+    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
+        return MaxPool2d(self.size, self.stride).cost(shape)
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(Stateless):
+    """(N, H, W, C) to (N, C): the mean over all pixels."""
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        return conv.global_avg_pool(x)
+
+    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
+        return {}, _image(self, shape)[2:]
 
 
 @dataclass(frozen=True)
@@ -168,6 +247,14 @@ class Chain:
             own, shape = description.cost(shape)
             costs |= {f"{layer}.{name}": multiply_adds for name, multiply_adds in own.items()}
         return costs, shape
+
+
+def _image(layer: Any, shape: Shape, channels: int | None = None) -> tuple[int, int, int]:
+    """The height, width and channels of an image; ValueError for what is none, or has other channels."""
+    if len(shape) != 3 or shape[2] != (channels or shape[2]):
+        raise ValueError(f"{layer} got examples of shape {tuple(shape)}; accepted are (H, W, {channels or 'C'})")
+    height, width, own = shape
+    return height, width, own
 
 
 def _by_layer(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

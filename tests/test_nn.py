@@ -282,3 +282,42 @@ def test_layers_are_frozen(layer, field):
 def test_a_layer_name_with_a_dot_or_without_a_letter_is_refused(name):
     with pytest.raises(ValueError, match=r"layers are named .*; accepted are names without a dot"):
         nn.Chain({name: nn.Relu()})
+
+
+@pytest.mark.parametrize(
+    ("layer", "weights", "cost", "out"),
+    [
+        (nn.Conv2d(4, 6, 3), (3, 3, 4, 6), 5 * 4 * 9 * 4 * 6, (5, 4, 6)),
+        (nn.Conv2d(4, 6, 3, stride=2, padding="same"), (3, 3, 4, 6), 4 * 3 * 9 * 4 * 6, (4, 3, 6)),
+        (nn.Conv2d(4, 6, 2, padding=1, groups=2), (2, 2, 2, 6), 8 * 7 * 4 * 2 * 6, (8, 7, 6)),
+        (nn.Conv2d(4, 6, 1, bias=False), (1, 1, 4, 6), 7 * 6 * 4 * 6, (7, 6, 6)),
+        (nn.MaxPool2d(2), None, None, (3, 3, 4)),
+        (nn.MaxPool2d(3, stride=1), None, None, (5, 4, 4)),
+        (nn.AvgPool2d(2), None, None, (3, 3, 4)),
+        (nn.GlobalAvgPool(), None, None, (4,)),
+    ],
+    ids=repr,
+)
+def test_image_layers_become_what_their_cost_says(xp, layer, weights, cost, out):
+    params = layer.init(np.random.default_rng(0), np.float64)
+    assert layer.cost((7, 6, 4)) == ({"weight": cost} if cost else {}, out)
+    assert params["weight"].shape == weights if weights else params == {}
+    y = layer(give_all(xp, params), give(xp, np.ones((2, 7, 6, 4))))
+    assert y.shape == (2, *out)
+
+
+def test_a_convolution_adds_its_bias_to_every_pixel(xp):
+    layer = nn.Conv2d(1, 2, 1)
+    params = give_all(xp, {"weight": np.zeros((1, 1, 1, 2)), "bias": np.array([1.0, 2.0])})
+    assert back(layer(params, give(xp, np.ones((1, 2, 2, 1)))).value).tolist() == [[[[1, 2]] * 2] * 2]
+
+
+def test_a_convolution_refuses_other_channels(xp):
+    with pytest.raises(ValueError, match=r"got examples of shape \(7, 6, 3\); accepted are \(H, W, 4\)"):
+        nn.Conv2d(4, 6, 3)({}, give(xp, np.ones((2, 7, 6, 3))))
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(4, 6, 3), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.GlobalAvgPool()], ids=repr)
+def test_image_layers_refuse_what_is_no_image(layer):
+    with pytest.raises(ValueError, match=r"got examples of shape \(784,\); accepted are \(H, W, [4C]\)"):
+        layer.cost((784,))
