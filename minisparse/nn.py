@@ -8,7 +8,7 @@ Every layer has
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -52,7 +52,7 @@ class Linear:
 
     n_in: int
     n_out: int
-    initial: Initial = he_normal
+    initial: Initial = field(default=he_normal, repr=False)
 
     def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
         weight = self.initial(rng, (self.n_in, self.n_out)).astype(dtype)
@@ -82,7 +82,7 @@ class Conv2d:
     padding: conv.Padding = "valid"
     groups: int = 1
     bias: bool = True
-    initial: Initial = he_normal
+    initial: Initial = field(default=he_normal, repr=False)
 
     def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
         shape = (self.size, self.size, self.c_in // self.groups, self.c_out)
