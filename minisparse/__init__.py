@@ -1,6 +1,7 @@
 """minisparse: the reference implementation of sparse neural-network training. This is the menu.
 
-`plot` and `data` are loaded when first used, and with them matplotlib and scikit-learn.
+`plot` and `data` are loaded when first used, and with them matplotlib and scikit-learn. The loop is in
+`minisparse.train`.
 """
 
 from importlib import import_module
@@ -14,7 +15,7 @@ from .flops import forward, storage, training_cost
 from .masks import Masks, project, random_masks, top_k
 from .methods.rigl import rigl_count, rigl_update
 from .optim import adam, sgd
-from .train import Method, Step, train
+from .train import Method, Step
 
 __version__ = "0.1.0"
 __all__ = [
@@ -48,7 +49,6 @@ __all__ = [
     "to_device",
     "to_numpy",
     "top_k",
-    "train",
     "training_cost",
     "uniform",
     "value_and_grad",

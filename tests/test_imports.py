@@ -134,3 +134,11 @@ def test_importing_the_package_loads_no_figures_data_or_sparse_library():
     env = os.environ | {"PYTHONPATH": str(HOME.parent)}
     child = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert child.stdout.strip() == "[]"
+
+
+def test_no_name_on_the_menu_hides_a_module():
+    import minisparse
+
+    modules = {name for name in SOURCES if "." not in name}
+    for name in modules & set(dir(minisparse)):
+        assert getattr(minisparse, name).__name__ == f"minisparse.{name}", f"minisparse.{name} is no longer the module"
