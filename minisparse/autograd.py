@@ -60,6 +60,11 @@ class Tensor:
         return f"%{self.line} = {self.op}({came_from}) {self.shape}"
 
 
+def as_tensor(x: Tensor | Array) -> Tensor:
+    """A Tensor as it is, an array as a constant."""
+    return x if isinstance(x, Tensor) else constant(x)
+
+
 def constant(value: Array) -> Tensor:
     """A Tensor without a gradient: it starts no tape."""
     return Tensor(value, op="constant", varies=False)
@@ -197,7 +202,7 @@ def gradcheck(f: Callable[..., Tensor], *arrays: Array, eps: float = 1e-6, seed:
         moved = f(*(Tensor(point + step * d) for point, d in zip(points, directions, strict=True)))
         return float((moved.value * weights).sum())
 
-    here, ahead, behind = float((out.value * weights).sum()), along(eps), along(-eps)
+    here, ahead, behind = float(pull.value), along(eps), along(-eps)
     forward, backwards = (ahead - here) / eps, (here - behind) / eps
     if _gap(forward, backwards) > 1e-3:
         raise ValueError(f"a kink: the slope is {forward:.6g} ahead and {backwards:.6g} behind; move the point off it")

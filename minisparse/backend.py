@@ -16,9 +16,9 @@ def namespace(x: Array) -> Any:
 
     Python and NumPy numbers belong to NumPy. Raises TypeError for anything that is not an array.
     """
-    if type(x) is np.ndarray or isinstance(
-        x, (np.ndarray, np.generic, int, float)
-    ):  # the first is asked most, and fastest
+    if type(x) is np.ndarray:  # the usual case, asked many times a step
+        return np
+    if isinstance(x, np.ndarray | np.generic | int | float):
         return np
     module = sys.modules[type(x).__module__.partition(".")[0]]
     if not isinstance(x, getattr(module, "ndarray", ())):

@@ -1,4 +1,4 @@
-"""The command line: `minisparse demo`."""
+"""The command line: `minisparse demo` and `minisparse reproduce`."""
 
 import sys
 from pathlib import Path

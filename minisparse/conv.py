@@ -7,7 +7,7 @@ over the window, never over pixels.
 from collections.abc import Iterator
 from typing import Any
 
-from .autograd import Tensor, constant, primitive
+from .autograd import Tensor, primitive
 from .backend import Array, namespace
 from .checks import whole
 from .ops import mean
@@ -132,7 +132,7 @@ def global_avg_pool(x: Tensor | Array) -> Tensor:
     """The mean over all pixels: (N, H, W, C) to (N, C)."""
     if len(x.shape) != 4:
         raise ValueError(f"x has shape {tuple(x.shape)}; accepted is (N, H, W, C)")
-    return mean(x if isinstance(x, Tensor) else constant(x), axis=(1, 2))
+    return mean(x, axis=(1, 2))
 
 
 def _taps(x: Array, window: tuple[int, int], stride: int) -> Iterator[tuple[int, int, Array]]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from . import conv, ops
-from .autograd import Tensor, constant
+from .autograd import Tensor, as_tensor
 from .backend import Array, namespace
 from .streams import draw_key, stream
 
@@ -200,7 +200,7 @@ class Dropout(Stateless):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         if not train:
-            return x if isinstance(x, Tensor) else constant(x)
+            return as_tensor(x)
         if rng is None:
             raise ValueError("rng is None; Dropout in training needs a Generator or an array of uniform numbers")
         value = x.value if isinstance(x, Tensor) else x
@@ -239,7 +239,7 @@ class Chain:
         for name, layer in self.layers.items():
             noise = rng.get(name) if isinstance(rng, Mapping) else rng
             x = layer(own.get(name, {}), x, train=train, rng=noise, stats=own_stats.get(name))
-        return x if isinstance(x, Tensor) else constant(x)
+        return as_tensor(x)
 
     def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
         costs: dict[str, int] = {}

@@ -1,18 +1,17 @@
 """Figures: one function each, named as its file. A function draws what it is given and computes nothing."""
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-
-mpl.use("Agg")  # a terminal has no window to open
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from .backend import Array
+from .files import replacing
 
 # Okabe & Ito's colours, told apart by colour-blind readers; every line also has its own dash.
 METHOD_STYLE: Any = {
@@ -43,7 +42,7 @@ def connections_find_the_digits(
     Writes a PNG to `path` and returns it.
     """
     with mpl.rc_context(STYLE):
-        figure = plt.figure(figsize=(2.3 * (1 + len(pixels)), 5.6))
+        figure = Figure(figsize=(2.3 * (1 + len(pixels)), 5.6))
         figure.suptitle(title)
         halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.15))
         above, below = halves
@@ -54,7 +53,7 @@ def connections_find_the_digits(
         for axis, (caption, counts) in zip(axes[1:], pixels, strict=True):
             shown = axis.imshow(counts, cmap="cividis", vmin=0, vmax=top)
             axis.set_title(caption)
-            axis.add_patch(plt.Rectangle((3.5, 3.5), 20, 20, fill=False, color="white", linestyle=":"))
+            axis.add_patch(Rectangle((3.5, 3.5), 20, 20, fill=False, color="white", linestyle=":"))
         for axis in axes:
             axis.set_xticks([])
             axis.set_yticks([])
@@ -66,21 +65,11 @@ def connections_find_the_digits(
             steps, accuracies = zip(*curve, strict=True)
             last = f"{label}: {100 * accuracies[-1]:.1f} % at the end"
             axis.plot(steps, 100 * np.array(accuracies), color=colour, linestyle=dash, label=last)
-        finals = [accuracies[-1] for accuracies in ([a for _, a in curve] for curve in curves.values())]
-        axis.set_ylim(100 * max(0.0, 1 - 4 * (1 - min(finals))) - 1, 100)
+        worst = min(curve[-1][1] for curve in curves.values())
+        axis.set_ylim(100 * max(0.0, 1 - 4 * (1 - worst)) - 1, 100)
         axis.set_xlabel("batches of 100 images")
         axis.set_ylabel("test accuracy (%)")
         axis.legend(loc="lower right", frameon=False)
-        return _save(figure, Path(path))
-
-
-def _save(figure: plt.Figure, path: Path) -> Path:
-    """Write to a temporary name and rename, so that an interrupted run leaves the old figure whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
-    os.close(handle)
-    figure.savefig(unfinished)
-    plt.close(figure)
-    os.chmod(unfinished, 0o644)
-    os.replace(unfinished, path)
-    return path
+        with replacing(Path(path)) as unfinished:
+            figure.savefig(unfinished)
+    return Path(path)

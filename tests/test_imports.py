@@ -12,7 +12,7 @@ import pytest
 from minisparse import backend
 
 ROWS = [
-    "checks backend streams",
+    "checks backend files streams",
     "schedule allocate",
     "autograd masks optim flops data",
     "ops methods",

@@ -1,5 +1,8 @@
 """Figures are files that show something."""
 
+import subprocess
+import sys
+
 import matplotlib.image
 import numpy as np
 import pytest
@@ -32,7 +35,14 @@ def test_a_layer_without_connections_can_be_drawn(tmp_path):
 def test_a_failed_drawing_leaves_the_old_picture(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
-    monkeypatch.setattr(plot.plt.Figure, "savefig", lambda self, name: 1 / 0)
+    monkeypatch.setattr(plot.Figure, "savefig", lambda self, name: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         draw(path)
     assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_drawing_leaves_the_notebooks_backend_alone():
+    code = "import matplotlib; matplotlib.use('svg'); import minisparse.plot; print(matplotlib.get_backend())"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert child.stdout.strip() == "svg"

@@ -17,6 +17,7 @@ import numpy as np
 from .. import nn, ops, recipes
 from ..backend import Array, to_device, to_numpy
 from ..data import Dataset, as_inputs, batches, load
+from ..files import replacing
 from ..flops import forward
 from ..masks import Masks, random_masks
 from ..optim import sgd
@@ -173,10 +174,8 @@ def run_once(method: str, seed: int, directory: Path, data_dir: Path | None = No
         "seconds": round(time.perf_counter() - began, 1),
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(result, indent=1) + "\n")
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(result, indent=1) + "\n")
     return result
 
 
