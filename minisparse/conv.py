@@ -4,6 +4,7 @@ Each is a sum, or a maximum, over the few taps of its window, and a tap is a str
 over the window, never over pixels.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,25 +87,26 @@ def depthwise_conv2d(x: Array, kernel: Array, stride: int = 1, padding: Padding 
 
 
 @primitive
-def max_pool2d(x: Array, size: int, stride: int | None = None) -> Any:
+def max_pool2d(x: Array, size: int, stride: int | None = None, padding: Padding = "valid") -> Any:
     """The largest of every size×size window, which steps by `stride` (its size unless given).
 
-    Among equals the gradient goes to the window's first entry, row by row.
+    Among equals the gradient goes to the window's first entry, row by row. Padding, as in conv2d, is never the largest.
     """
     xp = namespace(x)
     window, stride = (size, size), size if stride is None else stride
-    n, h_out, w_out, c = _pooled_shape(x, size, stride)
-    y = None
-    for _, _, view in _taps(x, window, stride):
-        y = view.copy() if y is None else xp.maximum(y, view)
+    _pool_fits(x, size, stride)
+    padded, inside = _pad(x, window, stride, padding, -math.inf)
+    y = xp.full((x.shape[0], *_out_shape(padded, window, stride), x.shape[3]), -math.inf, x.dtype)
+    for _, _, view in _taps(padded, window, stride):
+        y = xp.maximum(y, view)
 
     def pulled(g: Array) -> tuple[Array]:
-        dx, waiting = xp.zeros(x.shape, g.dtype), xp.ones((n, h_out, w_out, c), bool)
-        for (_, _, view), (_, _, d) in zip(_taps(x, window, stride), _taps(dx, window, stride), strict=True):
+        dx, waiting = xp.zeros(padded.shape, g.dtype), xp.ones(y.shape, bool)
+        for (_, _, view), (_, _, d) in zip(_taps(padded, window, stride), _taps(dx, window, stride), strict=True):
             chosen = waiting & (view == y)
             d += g * chosen
             waiting &= ~chosen
-        return (dx,)
+        return (dx[inside],)
 
     return y, pulled
 
@@ -114,7 +116,8 @@ def avg_pool2d(x: Array, size: int, stride: int | None = None) -> Any:
     """The mean of every size×size window, which steps by `stride` (its size unless given)."""
     xp = namespace(x)
     window, stride = (size, size), size if stride is None else stride
-    y = xp.zeros(_pooled_shape(x, size, stride), x.dtype)
+    _pool_fits(x, size, stride)
+    y = xp.zeros((x.shape[0], *_out_shape(x, window, stride), x.shape[3]), x.dtype)
     for _, _, view in _taps(x, window, stride):
         y += view
     y /= size * size
@@ -126,6 +129,22 @@ def avg_pool2d(x: Array, size: int, stride: int | None = None) -> Any:
         return (dx,)
 
     return y, pulled
+
+
+@primitive
+def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
+    """(x − mean) / √(var + eps) · scale + shift, with mean and variance (divided by n) over all axes but the last."""
+    xp = namespace(x)
+    axes, n = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+    centred = x - x.mean(axis=axes)
+    sharp = 1 / xp.sqrt((centred * centred).mean(axis=axes) + eps)
+    normal = centred * sharp
+
+    def pulled(g: Array) -> tuple[Array, Array, Array]:
+        to_shift, to_scale = g.sum(axis=axes), (g * normal).sum(axis=axes)
+        return scale * sharp * (g - (to_shift + normal * to_scale) / n), to_scale, to_shift
+
+    return normal * scale + shift, pulled
 
 
 def global_avg_pool(x: Tensor | Array) -> Tensor:
@@ -147,14 +166,13 @@ def _out_shape(padded: Array, window: tuple[int, int], stride: int) -> tuple[int
     return n_windows(padded.shape[1], window[0], stride), n_windows(padded.shape[2], window[1], stride)
 
 
-def _pooled_shape(x: Array, size: int, stride: int) -> tuple[int, int, int, int]:
+def _pool_fits(x: Array, size: int, stride: int) -> None:
     whole("size", size, 1)
     whole("stride", stride, 1)
     if x.ndim != 4 or size > min(x.shape[1:3]):
         raise ValueError(
             f"x has shape {x.shape}, size is {size}; accepted are (N, H, W, C) at least as large as a window"
         )
-    return (x.shape[0], *_out_shape(x, (size, size), stride), x.shape[3])
 
 
 def _kernel_shape(kernel: Array) -> tuple[int, int, int, int]:
@@ -185,13 +203,15 @@ def n_windows(n: int, window: int, stride: int, padding: Padding = "valid") -> i
     return (n + sum(pad_sides(n, window, stride, padding)) - window) // stride + 1
 
 
-def _pad(x: Array, window: tuple[int, int], stride: int, padding: Padding) -> tuple[Array, tuple[slice, ...]]:
-    """x with zeros around it, and the index that finds it in there."""
+def _pad(
+    x: Array, window: tuple[int, int], stride: int, padding: Padding, value: float = 0
+) -> tuple[Array, tuple[slice, ...]]:
+    """x with `value` around it, and the index that finds it in there."""
     n, h, w, c = x.shape
     (top, bottom), (left, right) = (pad_sides(m, k, stride, padding) for m, k in zip((h, w), window, strict=True))
     inside = (slice(None), slice(top, top + h), slice(left, left + w), slice(None))
     if not any((top, bottom, left, right)):
         return x, inside
-    padded = namespace(x).zeros((n, h + top + bottom, w + left + right, c), x.dtype)
+    padded = namespace(x).full((n, h + top + bottom, w + left + right, c), value, x.dtype)
     padded[inside] = x
     return padded, inside

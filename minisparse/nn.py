@@ -1,16 +1,19 @@
 """Layers are descriptions: frozen, without parameters. Those live outside, in one dict of arrays.
 
 Every layer has
+    shapes() -> {name: shape}                                        its parameters, without making them
     init(rng, dtype) -> {name: array}                                its parameters
     layer(params, x, *, train=False, rng=None, stats=None) -> Tensor forward, on a batch x (N, …)
-    cost(shape) -> ({name: multiply-adds per example}, shape)        what an example of `shape` costs, and becomes
+    sites(shape) -> ([Site], shape)                                  where an example of `shape` meets weights, and what
+                                                                     it becomes
+    cost(shape) -> ({name: multiply-adds per example}, shape)        what that costs
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, Protocol
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,19 +27,14 @@ Values = Tensor | Array
 Initial = Callable[[np.random.Generator, Shape], Array]
 
 
-class Layer(Protocol):
-    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]: ...
-
-    def __call__(
-        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
-    ) -> Tensor: ...
-
-    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]: ...
-
-
 def he_normal(rng: np.random.Generator, shape: Shape) -> Array:
     """N(0, 2 / fan_in), made for ReLU (He et al. 2015). fan_in is the product of all axes but the last."""
     return rng.standard_normal(shape) * math.sqrt(2 / math.prod(shape[:-1]))
+
+
+def he_normal_depthwise(rng: np.random.Generator, shape: Shape) -> Array:
+    """N(0, 2 / (kh kw)) for kernels (kh, kw, channels, multiplier), whose outputs each see one channel."""
+    return rng.standard_normal(shape) * math.sqrt(2 / math.prod(shape[:2]))
 
 
 def glorot_uniform(rng: np.random.Generator, shape: Shape) -> Array:
@@ -46,34 +44,90 @@ def glorot_uniform(rng: np.random.Generator, shape: Shape) -> Array:
     return rng.uniform(-bound, bound, shape)
 
 
+class Site(NamedTuple):
+    """One place where images meet weights: what a counting convention needs to know about it.
+
+    name           of the weight, "conv1.weight"
+    kind           "linear", "conv" or "depthwise"
+    kernel_shape   of the weight, in our layout
+    outputs        how many numbers come out for one example, each a sum of `fan_in` products
+    in_shape       of one example, without padding
+    stride, padding   of a convolution; 1 and "valid" for a linear layer
+    """
+
+    name: str
+    kind: str
+    kernel_shape: Shape
+    outputs: int
+    in_shape: Shape
+    stride: int = 1
+    padding: conv.Padding = "valid"
+
+    @property
+    def fan_in(self) -> int:
+        return math.prod(self.kernel_shape[:2] if self.kind == "depthwise" else self.kernel_shape[:-1])
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.outputs * self.fan_in
+
+
+class Layer:
+    """A description without parameters that leaves the shape as it is; a layer overrides what it does differently."""
+
+    initial: Initial
+
+    def shapes(self) -> dict[str, Shape]:
+        return {}
+
+    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
+        fixed = {"bias": np.zeros, "scale": np.ones, "shift": np.zeros}
+        return {
+            name: (fixed[name](shape) if name in fixed else self.initial(rng, shape)).astype(dtype)
+            for name, shape in self.shapes().items()
+        }
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        raise NotImplementedError
+
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        return [], shape
+
+    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
+        sites, shape = self.sites(shape)
+        return {site.name: site.multiply_adds for site in sites}, shape
+
+
 @dataclass(frozen=True)
-class Linear:
+class Linear(Layer):
     """x @ weight + bias; weight (n_in, n_out), bias (n_out,) starting at zero; x (N, n_in)."""
 
     n_in: int
     n_out: int
     initial: Initial = field(default=he_normal, repr=False)
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
-        weight = self.initial(rng, (self.n_in, self.n_out)).astype(dtype)
-        return {"weight": weight, "bias": np.zeros(self.n_out, dtype)}
+    def shapes(self) -> dict[str, Shape]:
+        return {"weight": (self.n_in, self.n_out), "bias": (self.n_out,)}
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
-        self.cost(x.shape[1:])
+        self.sites(x.shape[1:])
         return ops.linear(x, params["weight"], params["bias"])
 
-    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
         if tuple(shape) != (self.n_in,):
             raise ValueError(f"Linear({self.n_in}, {self.n_out}) got examples of shape {tuple(shape)}; "
                              f"accepted is ({self.n_in},), which Flatten() makes of images")  # fmt: skip
-        return {"weight": self.n_in * self.n_out}, (self.n_out,)
+        return [Site("weight", "linear", (self.n_in, self.n_out), self.n_out, (self.n_in,))], (self.n_out,)
 
 
 @dataclass(frozen=True)
-class Conv2d:
-    """A convolution with bias: weight (size, size, c_in / groups, c_out), bias (c_out,) at zero; x (N, H, W, c_in)."""
+class Conv2d(Layer):
+    """A convolution: weight (size, size, c_in / groups, c_out), bias (c_out,) at zero unless bias=False;
+    x (N, H, W, c_in)."""
 
     c_in: int
     c_out: int
@@ -84,37 +138,135 @@ class Conv2d:
     bias: bool = True
     initial: Initial = field(default=he_normal, repr=False)
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
-        shape = (self.size, self.size, self.c_in // self.groups, self.c_out)
-        weight = {"weight": self.initial(rng, shape).astype(dtype)}
-        return weight | ({"bias": np.zeros(self.c_out, dtype)} if self.bias else {})
+    def shapes(self) -> dict[str, Shape]:
+        weight: dict[str, Shape] = {"weight": (self.size, self.size, self.c_in // self.groups, self.c_out)}
+        return weight | ({"bias": (self.c_out,)} if self.bias else {})
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
-        self.cost(x.shape[1:])
+        self.sites(x.shape[1:])
         y = conv.conv2d(x, params["weight"], self.stride, self.padding, self.groups)
         return ops.add(y, params["bias"]) if self.bias else y
 
-    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
-        height, width, _ = _image(self, shape, self.c_in)
-        h, w = (conv.n_windows(n, self.size, self.stride, self.padding) for n in (height, width))
-        taps = self.size * self.size * self.c_in // self.groups
-        return {"weight": h * w * taps * self.c_out}, (h, w, self.c_out)
-
-
-class Stateless:
-    """What the layers without parameters share: nothing to initialise, nothing to count."""
-
-    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
-        return {}
-
-    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
-        return {}, shape
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        h, w = _windows(self, shape, self.c_in)
+        site = Site(
+            "weight", "conv", self.shapes()["weight"], h * w * self.c_out, tuple(shape), self.stride, self.padding
+        )
+        return [site], (h, w, self.c_out)
 
 
 @dataclass(frozen=True)
-class Relu(Stateless):
+class DepthwiseConv2d(Layer):
+    """Every channel convolved by itself: weight (size, size, channels, 1), bias (channels,) at zero unless bias=False;
+    x (N, H, W, channels)."""
+
+    channels: int
+    size: int
+    stride: int = 1
+    padding: conv.Padding = "valid"
+    bias: bool = True
+    initial: Initial = field(default=he_normal_depthwise, repr=False)
+
+    def shapes(self) -> dict[str, Shape]:
+        weight: dict[str, Shape] = {"weight": (self.size, self.size, self.channels, 1)}
+        return weight | ({"bias": (self.channels,)} if self.bias else {})
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        self.sites(x.shape[1:])
+        y = conv.depthwise_conv2d(x, params["weight"], self.stride, self.padding)
+        return ops.add(y, params["bias"]) if self.bias else y
+
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        h, w = _windows(self, shape, self.channels)
+        kernel = self.shapes()["weight"]
+        site = Site("weight", "depthwise", kernel, h * w * self.channels, tuple(shape), self.stride, self.padding)
+        return [site], (h, w, self.channels)
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """(x − mean) / √(var + eps) · scale + shift, per channel, the last axis (Ioffe & Szegedy 2015).
+
+    In training mean and variance (divided by n) are the batch's own; at inference those in `stats`, a dict that
+    `recalibrate` makes. scale starts at 1 and shift at 0: names that weight decay leaves alone.
+
+    Differs from the paper: no running averages; statistics are measured when they are needed.
+    """
+
+    channels: int
+    eps: float = 1e-5
+
+    def shapes(self) -> dict[str, Shape]:
+        return {"scale": (self.channels,), "shift": (self.channels,)}
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        self.sites(x.shape[1:])
+        if isinstance(stats, _Moments):
+            stats.add(x.value if isinstance(x, Tensor) else x)
+        if train or isinstance(stats, _Moments):
+            return conv.batch_norm(x, params["scale"], params["shift"], self.eps)
+        if stats is None:
+            raise ValueError(
+                f"stats is None; {self} at inference needs those of nn.recalibrate(model, params, batches)"
+            )
+        centred = ops.sub(x, stats["mean"])
+        return ops.add(ops.mul(centred, params["scale"] / ops.sqrt(stats["var"] + self.eps)), params["shift"])
+
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        if not shape or shape[-1] != self.channels:
+            raise ValueError(f"{self} got examples of shape {tuple(shape)}; accepted are (…, {self.channels})")
+        return [], shape
+
+
+class _Moments:
+    """Takes the place of `stats` while `recalibrate` runs: every BatchNorm adds what it sees under its own name."""
+
+    def __init__(self, seen: dict[str, tuple[int, Array, Array]], name: str = ""):
+        self.seen, self.name = seen, name
+
+    def get(self, layer: str) -> "_Moments":
+        return _Moments(self.seen, f"{self.name}{layer}.")
+
+    def add(self, x: Array) -> None:
+        """Pool mean and variance with those of the batches before (Chan et al. 1983)."""
+        axes, n = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        mean, var = x.mean(axis=axes, dtype=float), x.var(axis=axes, dtype=float)
+        if self.name in self.seen:
+            before, mean_before, var_before = self.seen[self.name]
+            share, gap = n / (before + n), mean - mean_before
+            var = var_before + (var - var_before) * share + gap * gap * share * (1 - share)
+            mean, n = mean_before + gap * share, before + n
+        self.seen[self.name] = n, mean, var
+
+
+def recalibrate(model: Layer, params: Mapping[str, Array], batches: Iterable) -> dict[str, Array]:
+    """The statistics that the model's BatchNorms see at these parameters: what they need at inference, as `stats`.
+
+    batches: of inputs, or of tuples that begin with inputs. Within the network every batch is normalised by its own
+    statistics, as in training; Dropout is off. {"bn1.mean": (C,), "bn1.var": (C,), …} over all that was seen, in the
+    parameters' dtype; empty for a model without BatchNorm. ValueError without batches.
+    """
+    seen: dict[str, tuple[int, Array, Array]] = {}
+    batches = iter(batches)
+    if (first := next(batches, None)) is None:
+        raise ValueError("batches is empty; accepted are one batch of inputs or more")
+    for batch in chain((first,), batches):
+        model(params, batch[0] if isinstance(batch, tuple | list) else batch, stats=_Moments(seen))
+    stats: dict[str, Array] = {}
+    for name, (_, mean, var) in seen.items():
+        dtype = params[f"{name}scale"].dtype
+        stats |= {f"{name}mean": mean.astype(dtype), f"{name}var": var.astype(dtype)}
+    return stats
+
+
+@dataclass(frozen=True)
+class Relu(Layer):
     """max(x, 0)."""
 
     def __call__(
@@ -124,7 +276,7 @@ class Relu(Stateless):
 
 
 @dataclass(frozen=True)
-class Flatten(Stateless):
+class Flatten(Layer):
     """(N, …) to (N, everything else), in C order."""
 
     def __call__(
@@ -132,30 +284,29 @@ class Flatten(Stateless):
     ) -> Tensor:
         return ops.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
 
-    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
-        return {}, (math.prod(shape),)
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        return [], (math.prod(shape),)
 
 
 @dataclass(frozen=True)
-class MaxPool2d(Stateless):
+class MaxPool2d(Layer):
     """The largest of every size×size window; steps by its size unless `stride` is given."""
 
     size: int
     stride: int | None = None
+    padding: conv.Padding = "valid"
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
-        return conv.max_pool2d(x, self.size, self.stride)
+        return conv.max_pool2d(x, self.size, self.stride, self.padding)
 
-    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
-        height, width, channels = _image(self, shape)
-        h, w = (conv.n_windows(n, self.size, self.stride or self.size) for n in (height, width))
-        return {}, (h, w, channels)
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        return [], (*_windows(self, shape), shape[2])
 
 
 @dataclass(frozen=True)
-class AvgPool2d(Stateless):
+class AvgPool2d(Layer):
     """The mean of every size×size window; steps by its size unless `stride` is given."""
 
     size: int
@@ -166,12 +317,12 @@ class AvgPool2d(Stateless):
     ) -> Tensor:
         return conv.avg_pool2d(x, self.size, self.stride)
 
-    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
-        return MaxPool2d(self.size, self.stride).cost(shape)
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        return [], (*_windows(self, shape), shape[2])
 
 
 @dataclass(frozen=True)
-class GlobalAvgPool(Stateless):
+class GlobalAvgPool(Layer):
     """(N, H, W, C) to (N, C): the mean over all pixels."""
 
     def __call__(
@@ -179,12 +330,12 @@ class GlobalAvgPool(Stateless):
     ) -> Tensor:
         return conv.global_avg_pool(x)
 
-    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
-        return {}, _image(self, shape)[2:]
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        return [], _image(self, shape)[2:]
 
 
 @dataclass(frozen=True)
-class Dropout(Stateless):
+class Dropout(Layer):
     """In training, zero each value with probability `rate` and scale the others by 1 / (1 − rate); else the identity.
 
     Its randomness arrives as `rng`: a Generator, or an array of uniform numbers in [0, 1) of x's shape.
@@ -212,7 +363,7 @@ class Dropout(Stateless):
 
 
 @dataclass(frozen=True)
-class Chain:
+class Chain(Layer):
     """Layers one after the other, by name: {"fc1": Linear(784, 300), "relu1": Relu(), …}.
 
     A parameter's name is its layer's and its own, "fc1.weight". Each layer is initialised from a stream of its own
@@ -227,6 +378,13 @@ class Chain:
                 f"layers are named {wrong}; accepted are names without a dot, which joins a name to its parts"
             )
 
+    def shapes(self) -> dict[str, Shape]:
+        return {
+            f"{layer}.{name}": shape
+            for layer, description in self.layers.items()
+            for name, shape in description.shapes().items()
+        }
+
     def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
         key = draw_key(rng)
         made = {layer: description.init(stream(key, layer), dtype) for layer, description in self.layers.items()}
@@ -235,18 +393,65 @@ class Chain:
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
-        own, own_stats = _by_layer(params), _by_layer(stats) if stats else {}
+        own, own_stats = _by_layer(params), _by_layer(stats)
         for name, layer in self.layers.items():
-            noise = rng.get(name) if isinstance(rng, Mapping) else rng
-            x = layer(own.get(name, {}), x, train=train, rng=noise, stats=own_stats.get(name))
+            x = layer(own.get(name, {}), x, train=train, rng=_noise(rng, name), stats=own_stats.get(name))
         return as_tensor(x)
 
-    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
-        costs: dict[str, int] = {}
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        found: list[Site] = []
         for layer, description in self.layers.items():
-            own, shape = description.cost(shape)
-            costs |= {f"{layer}.{name}": multiply_adds for name, multiply_adds in own.items()}
-        return costs, shape
+            own, shape = description.sites(shape)
+            found += [site._replace(name=f"{layer}.{site.name}") for site in own]
+        return found, shape
+
+
+@dataclass(frozen=True)
+class Residual(Layer):
+    """body(x) + shortcut(x), the shortcut x itself unless one is given (He et al. 2016).
+
+    Parameters are named as in `body`, "conv1.weight", and those of the shortcut "shortcut.weight".
+    """
+
+    body: Chain
+    shortcut: Layer | None = None
+
+    def __post_init__(self) -> None:
+        if "shortcut" in self.body.layers:
+            raise ValueError("body has a layer named 'shortcut', which is the name of the way around it")
+
+    def shapes(self) -> dict[str, Shape]:
+        return self._parts().shapes()
+
+    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
+        return self._parts().init(rng, dtype)
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        y = self.body(params, x, train=train, rng=rng, stats=stats)
+        if self.shortcut:
+            own, seen = _by_layer(params).get("shortcut", {}), _by_layer(stats).get("shortcut")
+            x = self.shortcut(own, x, train=train, rng=_noise(rng, "shortcut"), stats=seen)
+        if y.shape != x.shape:
+            raise ValueError(f"the body of a Residual gives {y.shape}, its shortcut {x.shape}; they must be equal")
+        return ops.add(y, x)
+
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        around = Chain({"shortcut": self.shortcut} if self.shortcut else {})
+        (own, out), (own_around, out_around) = self.body.sites(shape), around.sites(shape)
+        if tuple(out) != tuple(out_around):
+            raise ValueError(f"the body of a Residual gives {tuple(out)}, its shortcut {tuple(out_around)}; "
+                             "they must be equal")  # fmt: skip
+        return own + own_around, out
+
+    def _parts(self) -> Chain:
+        return Chain({**self.body.layers, **({"shortcut": self.shortcut} if self.shortcut else {})})
+
+
+def sites(model: Layer, shape: Shape) -> list[Site]:
+    """Every place in the model where an example of `shape`, (n,) or (H, W, C), meets weights, from input to output."""
+    return model.sites(shape)[0]
 
 
 def _image(layer: Any, shape: Shape, channels: int | None = None) -> tuple[int, int, int]:
@@ -257,8 +462,22 @@ def _image(layer: Any, shape: Shape, channels: int | None = None) -> tuple[int, 
     return height, width, own
 
 
-def _by_layer(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _windows(layer: Any, shape: Shape, channels: int | None = None) -> tuple[int, int]:
+    """How many windows of the layer fit along the height and the width of an image."""
+    height, width, _ = _image(layer, shape, channels)
+    stride = layer.size if layer.stride is None else layer.stride
+    padding = getattr(layer, "padding", "valid")
+    return conv.n_windows(height, layer.size, stride, padding), conv.n_windows(width, layer.size, stride, padding)
+
+
+def _noise(rng: Any, layer: str) -> Any:
+    return rng.get(layer) if isinstance(rng, Mapping) else rng
+
+
+def _by_layer(params: Any) -> Any:
     """{"fc1.weight": w, …} as {"fc1": {"weight": w}, …}."""
+    if not isinstance(params, Mapping):
+        return {} if params is None else params
     grouped: dict[str, dict[str, Any]] = {}
     for name, array in params.items():
         layer, _, own = name.partition(".")
