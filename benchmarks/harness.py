@@ -66,11 +66,15 @@ class Contender:
 
 @dataclass(frozen=True)
 class Workload:
-    """One table: contenders that do the same work, and the one they are measured against, if any."""
+    """One table: contenders that do the same work, and the one they are measured against, if any.
+
+    verify    makes sure that they do, and says how: what `--verify` prints
+    """
 
     title: str
     contenders: tuple[Contender, ...]
     reference: str | None = None
+    verify: Callable[[], str] | None = None
 
     def __getitem__(self, name: str) -> Contender:
         return next(contender for contender in self.contenders if contender.name == name)
@@ -369,7 +373,7 @@ def chosen(workload: Workload, only: Sequence[str] | None) -> tuple[list[str], l
     if only is None:
         wanted = {contender.name for contender in workload.contenders if not contender.on_demand}
     else:
-        wanted = {c.name for c in workload.contenders if any(part.lower() in c.name.lower() for part in only)}
+        wanted = {contender.name for contender in workload.contenders if _named(contender.name, only)}
         wanted |= {dense for name in wanted if (dense := workload[name].dense)}
         wanted |= {workload.reference} if wanted and workload.reference else set()
     names, left_out = [], []
@@ -383,11 +387,17 @@ def chosen(workload: Workload, only: Sequence[str] | None) -> tuple[list[str], l
     return names, left_out
 
 
-def main(module: str, description: str, workloads: Sequence[Workload], verify: Callable[[], str]) -> None:
+def _named(name: str, parts: Sequence[str]) -> bool:
+    """Is one of `parts` in the name, whatever the case?"""
+    return any(part.lower() in name.lower() for part in parts)
+
+
+def main(module: str, description: str, workloads: Sequence[Workload]) -> None:
     """The command line of a module of benchmarks."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=11, help="how often each contender is woken (default 11)")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of a block (default 0.5)")
+    parser.add_argument("--workload", nargs="+", metavar="NAME", help="tables with NAME in their titles (default: all)")
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", help="contenders with NAME in theirs, and their references"
     )
@@ -402,12 +412,20 @@ def main(module: str, description: str, workloads: Sequence[Workload], verify: C
         parser.error("--rounds must be at least 1 and --seconds positive")
     if args.json and not args.json.parent.is_dir():
         parser.error(f"{args.json.parent} is not a directory")
+    if args.workload:
+        titles = [workload.title for workload in workloads]
+        workloads = [workload for workload in workloads if _named(workload.title, args.workload)]
+        if not workloads:
+            parser.error(f"--workload names none of {', '.join(map(repr, titles))}")
     if args.verify:
-        print(verify())
+        for workload in workloads:
+            if workload.verify:
+                print(f"{workload.title}. {workload.verify()}", flush=True)
         return
     selection = [(workload, *chosen(workload, args.only)) for workload in workloads]
     if not any(names or left_out for _, names, left_out in selection):
-        parser.error(f"--only names none of {', '.join(repr(c.name) for w in workloads for c in w.contenders)}")
+        names = dict.fromkeys(contender.name for workload in workloads for contender in workload.contenders)
+        parser.error(f"--only names none of {', '.join(map(repr, names))}")
     try:
         report = _run(module, selection, Settings(args.rounds, args.seconds, args.patience, args.allocator))
     except ContenderDied as death:
