@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, namespace
+from .blocks import one_pool_of_threads
 
 PRIMITIVES: dict[str, Callable[..., "Tensor"]] = {}
 _next_line = count(1)
@@ -159,12 +160,13 @@ def value_and_grad(
     The arrays returned are the caller's own: none shares memory with another or with `params`.
     """
     leaves = {name: Tensor(value) for name, value in params.items()}
-    loss = loss_fn(leaves)
-    if not isinstance(loss, Tensor):
-        raise TypeError(f"loss_fn returned {type(loss).__name__}; accepted is a scalar Tensor")
-    if loss.shape != ():
-        raise ValueError(f"the loss has shape {loss.shape}; accepted is a scalar, such as a mean or a sum")
-    by_line = backward(loss, keep=[leaf.line for leaf in leaves.values()])
+    with one_pool_of_threads():
+        loss = loss_fn(leaves)
+        if not isinstance(loss, Tensor):
+            raise TypeError(f"loss_fn returned {type(loss).__name__}; accepted is a scalar Tensor")
+        if loss.shape != ():
+            raise ValueError(f"the loss has shape {loss.shape}; accepted is a scalar, such as a mean or a sum")
+        by_line = backward(loss, keep=[leaf.line for leaf in leaves.values()])
     grads: dict[str, Array] = {}
     taken = set()
     for name, leaf in leaves.items():

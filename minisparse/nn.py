@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import conv, ops
+from . import conv, norm, ops
 from .autograd import Tensor, as_tensor
 from .backend import Array, namespace
 from .streams import draw_key, stream
@@ -146,8 +146,8 @@ class Conv2d(Layer):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         self.sites(x.shape[1:])
-        y = conv.conv2d(x, params["weight"], self.stride, self.padding, self.groups)
-        return ops.add(y, params["bias"]) if self.bias else y
+        bias = params["bias"] if self.bias else None
+        return conv.conv2d(x, params["weight"], self.stride, self.padding, self.groups, bias)
 
     def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
         h, w = _windows(self, shape, self.c_in)
@@ -210,7 +210,7 @@ class BatchNorm(Layer):
         if isinstance(stats, _Moments):
             stats.add(x.value if isinstance(x, Tensor) else x)
         if train or isinstance(stats, _Moments):
-            return conv.batch_norm(x, params["scale"], params["shift"], self.eps)
+            return norm.batch_norm(x, params["scale"], params["shift"], self.eps)
         if stats is None:
             raise ValueError(
                 f"stats is None; {self} at inference needs those of nn.recalibrate(model, params, batches)"

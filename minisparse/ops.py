@@ -5,6 +5,7 @@ They take Tensors or arrays and return a Tensor; arrays are constants. Each keep
 
 from typing import Any
 
+from . import blocks
 from .autograd import Tensor, primitive
 from .backend import Array, namespace
 
@@ -49,9 +50,9 @@ def matmul(a: Array, b: Array) -> Any:
 @primitive
 def linear(x: Array, weight: Array, bias: Array) -> Any:
     """x @ weight + bias, as one line of the tape: x (N, n_in), weight (n_in, n_out), bias (n_out,)."""
-    y = x @ weight
+    y = blocks.matmul(x, weight)
     y += bias
-    return y, (lambda g: g @ weight.T, lambda g: x.T @ g, lambda g: g.sum(axis=0))
+    return y, (lambda g: blocks.matmul(g, weight.T), lambda g: blocks.matmul(x.T, g), lambda g: g.sum(axis=0))
 
 
 @primitive
@@ -82,7 +83,8 @@ def relu(x: Array) -> Any:
     """max(x, 0), with slope 0 at 0."""
     xp = namespace(x)
     zeros = xp.zeros(x.shape[-1:], x.dtype)  # a row of zeros is compared twice as fast as the number zero
-    return xp.maximum(x, zeros), lambda g: (g * (x > 0),)
+    y = blocks.each(lambda x, out: xp.maximum(x, zeros, out=out), x)
+    return y, lambda g: (blocks.each(lambda g, x, out: xp.multiply(g, x > 0, out=out), g, x),)
 
 
 @primitive

@@ -20,6 +20,13 @@ CONSTANTS = "bool_ e float16 float32 float64 inf int8 int32 int64 nan newaxis pi
 TAKES_NUMPY = ("array", "asarray")  # the explicit way in; `.get()` is the way out
 
 
+class lib:
+    class stride_tricks:
+        @staticmethod
+        def sliding_window_view(x, window_shape, axis):
+            return _wrap(np.lib.stride_tricks.sliding_window_view(_open(x), window_shape, axis))
+
+
 def __getattr__(name):
     if name in CONSTANTS:
         return getattr(np, name)
@@ -63,6 +70,7 @@ class ndarray:
     size = property(lambda self: self._a.size)
     dtype = property(lambda self: self._a.dtype)
     nbytes = property(lambda self: self._a.nbytes)
+    itemsize = property(lambda self: self._a.itemsize)
     strides = property(lambda self: self._a.strides)
     T = property(lambda self: _wrap(self._a.T))
     base = property(lambda self: None if self._a.base is None else _wrap(self._a.base))

@@ -13,10 +13,10 @@ from minisparse import backend
 
 ROWS = [
     "checks backend files streams",
-    "schedule allocate",
+    "schedule allocate blocks",
     "autograd masks optim flops data",
     "ops methods",
-    "conv sparse methods.l0",
+    "conv norm sparse methods.l0",
     "nn",
     "models compact train",
     "recipes",

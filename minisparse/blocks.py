@@ -1,0 +1,142 @@
+"""A batch in blocks, on several threads: a block's intermediate arrays stay in a core's cache.
+
+How many threads: as many as NumPy's BLAS would use, so the usual variables (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
+MKL_NUM_THREADS) and `threadpoolctl` limit both. Where the blocks are cut depends on shapes alone, and results are put
+together in the blocks' order: the number of threads changes nothing in them.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from .backend import Array, namespace
+
+BLOCK_BYTES = 4 << 20  # of intermediate arrays: they stay in cache, and every call is still worth a thread
+MOST = 32  # examples in a block
+SMALL = 1 << 19  # less than this is not worth waking a thread
+BYTES_PER_PRODUCT = 0.02  # a block of matmul's rows takes as long as a block of bytes
+
+
+def in_blocks(x: Array, bytes_each: int, work: Callable[[slice], Any]) -> list[Any]:
+    """[work(examples) for each block of x's first axis], where an example makes about `bytes_each` of intermediates.
+
+    On a GPU the whole batch is one block.
+    """
+    n = len(x)
+    if namespace(x) is not np:
+        return [work(slice(0, n))]
+    n_blocks = max(-(-n * bytes_each // BLOCK_BYTES), -(-n // MOST))
+    n_blocks = min(n_blocks + n_blocks % 2, n) if n * bytes_each > SMALL else 1  # even, for two threads
+    blocks = [slice(i * n // n_blocks, (i + 1) * n // n_blocks) for i in range(n_blocks)]
+    threads = min(n_threads(), n_blocks)
+    if threads == 1:
+        return [work(block) for block in blocks]
+
+    results: list[Any] = [None] * n_blocks
+    todo = list(enumerate(blocks))[::-1]
+
+    def take() -> None:
+        while True:
+            try:
+                i, block = todo.pop()
+            except IndexError:
+                return
+            results[i] = work(block)
+
+    with one_pool_of_threads():
+        _hold()
+        others = [_threads(os.getpid(), threads).submit(take) for _ in range(threads - 1)]
+        take()
+        for other in others:
+            other.result()
+    return results
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """a @ b of two matrices: by BLAS on its threads, or, where ours have taken over, in blocks of a's rows."""
+    if not _held:
+        return a @ b
+    y = np.empty((len(a), b.shape[1]), np.result_type(a, b))
+    work = lambda rows: np.matmul(a[rows], b, out=y[rows])
+    in_blocks(a, int(BYTES_PER_PRODUCT * a.shape[1] * b.shape[1]), work)
+    return y
+
+
+def each(f: Callable[..., Any], *arrays: Array) -> Array:
+    """f(*arrays, out=…), which acts on every example by itself, for arrays of one shape and dtype."""
+    first = arrays[0]
+    y = namespace(first).empty_like(first)
+    in_blocks(first, 2 * first.nbytes // max(len(first), 1), lambda block: f(*(a[block] for a in arrays), out=y[block]))
+    return y
+
+
+def sum_of_rows(x: Array) -> Array:
+    """The sum over all axes but the last, (C,): a product with ones, many times faster than `sum` where C is small."""
+    xp = namespace(x)
+    ones = lambda rows: xp.ones(rows, x.dtype)
+    rows_each = x.size // (len(x) * x.shape[-1])
+    work = lambda block: ones(rows_each * len(x[block])) @ x[block].reshape(-1, x.shape[-1])
+    return sum(in_blocks(x, x.nbytes // len(x), work))
+
+
+def add_to_rows(x: Array, row: Array) -> None:
+    """x += row (C,), written into images x (N, H, W, C), along whole lines: long rows are twice as fast as short."""
+    line = namespace(x).tile(row, x.shape[-2])
+
+    def work(block: slice) -> None:
+        lines = x[block].reshape(-1, line.size)
+        lines += line
+
+    in_blocks(x, x.nbytes // len(x), work)
+
+
+@contextmanager
+def one_pool_of_threads() -> Iterator[None]:
+    """Within it, from the first use of our threads on, BLAS keeps to the thread it is called from.
+
+    Its own threads go on spinning for a while after every call, and would be in our threads' way.
+    """
+    outermost = not _scopes
+    _scopes.append(None)
+    try:
+        yield
+    finally:
+        _scopes.pop()
+        if outermost:
+            while _held:
+                library, threads = _held.pop()
+                library.set_num_threads(threads)
+
+
+def _hold() -> None:
+    if not _held:
+        _held.extend((library, library.num_threads) for library in _blas())
+        for library, _ in _held:
+            library.set_num_threads(1)
+
+
+def n_threads() -> int:
+    """How many threads BLAS would use; 1 where its threads cannot be told what to do."""
+    libraries = _held or [(library, library.num_threads) for library in _blas()]
+    return min((threads for _, threads in libraries), default=1)
+
+
+@cache
+def _blas() -> list[Any]:
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+@cache
+def _threads(process: int, n: int) -> ThreadPoolExecutor:
+    """Waiting threads, of this process: a fork starts without them."""
+    return ThreadPoolExecutor(n - 1, thread_name_prefix="minisparse")
+
+
+_scopes: list[None] = []  # one for every one_pool_of_threads that we are in
+_held: list[tuple[Any, int]] = []  # BLAS libraries that are held to one thread, and how many they had

@@ -1,0 +1,78 @@
+"""Batch normalisation of x (…, C), channel by channel (Ioffe & Szegedy 2015)."""
+
+from typing import Any
+
+from .autograd import primitive
+from .backend import Array, namespace
+from .blocks import in_blocks
+
+
+@primitive
+def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
+    """(x − mean) / √(var + eps) · scale + shift, with mean and variance (divided by n) over all axes but the last."""
+    xp = namespace(x)
+    n, c = x.size // x.shape[-1], x.shape[-1]
+    per_line = x.shape[-2] if x.ndim > 2 else 1  # arithmetic runs along whole lines of an image: long rows are fast
+
+    def lines(a: Array) -> Array:
+        return a.reshape(-1, per_line * c)
+
+    def along(row: Array) -> Array:
+        return xp.tile(row.astype(x.dtype), per_line)
+
+    def total(a: Array) -> Array:
+        return (xp.ones(len(a), a.dtype) @ a).reshape(per_line, c).sum(axis=0)
+
+    def moments(block: slice) -> tuple[int, Array, Array]:
+        """How many, their mean and their sum of squares around it."""
+        a = lines(x[block])
+        size = a.size // c
+        mean = total(a) / size
+        a = a - along(mean)
+        a *= a
+        return size, mean, total(a)
+
+    each = 2 * x.nbytes // len(x)
+    parts = in_blocks(x, each, moments)
+    mean = sum(size * own for size, own, _ in parts) / n
+    var = sum(squares + size * (own - mean) ** 2 for size, own, squares in parts) / n
+    sharp = 1 / xp.sqrt(var + eps)
+
+    y = xp.empty_like(x)
+    a_line, b_line = along(scale * sharp), along(shift - mean * scale * sharp)
+
+    def forward(block: slice) -> None:
+        out = lines(y[block])
+        xp.multiply(lines(x[block]), a_line, out=out)
+        out += b_line
+
+    in_blocks(x, each, forward)
+
+    def pulled(g: Array) -> tuple[Array, Array, Array]:
+        m_line = along(mean)
+
+        def sums(block: slice) -> tuple[Array, Array]:
+            own = lines(g[block])
+            centred = lines(x[block]) - m_line
+            centred *= own
+            return total(own), total(centred)
+
+        both = in_blocks(x, each, sums)
+        to_shift, to_scale = sum(a for a, _ in both), sum(b for _, b in both) * sharp
+        # dx = scale sharp (g − to_shift / n − normal to_scale / n), gathered as g a + x p + q
+        a = scale * sharp
+        p = -a * sharp * to_scale / n
+        q = -a * to_shift / n - mean * p
+        p_line, q_line = along(p), along(q)
+        dx = xp.empty(x.shape, g.dtype)
+
+        def pull(block: slice) -> None:
+            out, term = lines(dx[block]), lines(x[block]) * p_line
+            xp.multiply(lines(g[block]), a_line, out=out)
+            out += term
+            out += q_line
+
+        in_blocks(x, each, pull)
+        return dx, to_scale, to_shift
+
+    return y, pulled
