@@ -102,13 +102,12 @@ def one_pool_of_threads() -> Iterator[None]:
 
     Its own threads go on spinning for a while after every call, and would be in our threads' way.
     """
-    outermost = not _scopes
     _scopes.append(None)
     try:
         yield
     finally:
         _scopes.pop()
-        if outermost:
+        if not _scopes:
             while _held:
                 library, threads = _held.pop()
                 library.set_num_threads(threads)

@@ -28,7 +28,7 @@ def test_blocks_are_the_whole_batch_in_order_and_none_is_large(n, each):
     assert [i for part in parts for i in part] == list(range(n))
     if n * each > blocks.SMALL:
         assert max(map(len, parts)) <= blocks.MOST
-        assert all(len(part) * each <= blocks.BLOCK_BYTES or len(part) == 1 for part in parts)
+        assert all((len(part) - 1) * each <= blocks.BLOCK_BYTES for part in parts)
     else:
         assert len(parts) == 1
 
