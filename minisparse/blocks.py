@@ -60,7 +60,7 @@ def in_blocks(x: Array, bytes_each: int, work: Callable[[slice], Any]) -> list[A
 
 def matmul(a: Array, b: Array) -> Array:
     """a @ b of two matrices: by BLAS on its threads, or, where ours have taken over, in blocks of a's rows."""
-    if not _held:
+    if not _held or namespace(a) is not np:
         return a @ b
     y = np.empty((len(a), b.shape[1]), np.result_type(a, b))
     work = lambda rows: np.matmul(a[rows], b, out=y[rows])
@@ -79,10 +79,12 @@ def each(f: Callable[..., Any], *arrays: Array) -> Array:
 def sum_of_rows(x: Array) -> Array:
     """The sum over all axes but the last, (C,): a product with ones, many times faster than `sum` where C is small."""
     xp = namespace(x)
-    ones = lambda rows: xp.ones(rows, x.dtype)
-    rows_each = x.size // (len(x) * x.shape[-1])
-    work = lambda block: ones(rows_each * len(x[block])) @ x[block].reshape(-1, x.shape[-1])
-    return sum(in_blocks(x, x.nbytes // len(x), work))
+
+    def work(block: slice) -> Array:
+        rows = x[block].reshape(-1, x.shape[-1])
+        return xp.ones(len(rows), x.dtype) @ rows
+
+    return sum(in_blocks(x, x.nbytes // max(len(x), 1), work))
 
 
 def add_to_rows(x: Array, row: Array) -> None:
@@ -93,7 +95,7 @@ def add_to_rows(x: Array, row: Array) -> None:
         lines = x[block].reshape(-1, line.size)
         lines += line
 
-    in_blocks(x, x.nbytes // len(x), work)
+    in_blocks(x, x.nbytes // max(len(x), 1), work)
 
 
 @contextmanager

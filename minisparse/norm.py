@@ -32,7 +32,7 @@ def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
         a *= a
         return size, mean, total(a)
 
-    each = 2 * x.nbytes // len(x)
+    each = 2 * x.nbytes // max(len(x), 1)
     parts = in_blocks(x, each, moments)
     mean = sum(size * own for size, own, _ in parts) / n
     var = sum(squares + size * (own - mean) ** 2 for size, own, squares in parts) / n
