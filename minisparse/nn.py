@@ -250,14 +250,17 @@ def recalibrate(model: Layer, params: Mapping[str, Array], batches: Iterable) ->
 
     batches: of inputs, or of tuples that begin with inputs. Within the network every batch is normalised by its own
     statistics, as in training; Dropout is off. {"bn1.mean": (C,), "bn1.var": (C,), …} over all that was seen, in the
-    parameters' dtype; empty for a model without BatchNorm. ValueError without batches.
+    parameters' dtype; empty for a model without BatchNorm. ValueError without batches, or for one without examples.
     """
     seen: dict[str, tuple[int, Array, Array]] = {}
     batches = iter(batches)
     if (first := next(batches, None)) is None:
         raise ValueError("batches is empty; accepted are one batch of inputs or more")
     for batch in chain((first,), batches):
-        model(params, batch[0] if isinstance(batch, tuple | list) else batch, stats=_Moments(seen))
+        inputs = batch[0] if isinstance(batch, tuple | list) else batch
+        if not len(inputs):
+            raise ValueError(f"a batch has inputs of shape {inputs.shape}; accepted are one example or more")
+        model(params, inputs, stats=_Moments(seen))
     stats: dict[str, Array] = {}
     for name, (_, mean, var) in seen.items():
         dtype = params[f"{name}scale"].dtype

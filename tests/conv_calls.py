@@ -1,11 +1,12 @@
-"""Calls of the primitives in conv for the table in test_ops: small images of odd sizes, kernels 1-4, strides 1-3."""
+"""Calls of convolution, pooling and batch norm for the table in test_ops: small images, kernels 1-4, strides 1-3."""
 
 import numpy as np
 import slow_conv as slow
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from hypothesis.extra.numpy import array_shapes, arrays
 
 NUMBERS = st.integers(-20, 20).map(lambda n: n / 10)
+EIGHTHS = st.integers(-16, 16).map(lambda n: n / 8)  # their sums are exact in single precision
 
 
 def image(draw, channels, least):
@@ -39,9 +40,25 @@ def pooled(draw, distinct=False):
     return (x,), {"size": size, "stride": draw(st.sampled_from([None, 1, 2, 3]))}
 
 
+@st.composite
+def max_pooled(draw):
+    points, static = draw(pooled(distinct=True))
+    padding = draw(st.sampled_from(["valid", "same", *range(static["size"] // 2 + 1)]))
+    return points, {**static, "padding": padding}
+
+
+@st.composite
+def normalised(draw):
+    shape = draw(array_shapes(min_dims=2, max_dims=4, max_side=3))
+    x = draw(arrays(float, shape, elements=EIGHTHS))
+    scale, shift = (draw(arrays(float, shape[-1], elements=NUMBERS)) for _ in "ab")
+    return (x, scale, shift), {"eps": draw(st.sampled_from([0.25, 1.0]))}
+
+
 CONV_TABLE = {
     "conv2d": (slow.conv2d, convolved()),
     "depthwise_conv2d": (slow.depthwise_conv2d, depthwise()),
-    "max_pool2d": (slow.max_pool2d, pooled(distinct=True)),
+    "max_pool2d": (slow.max_pool2d, max_pooled()),
     "avg_pool2d": (slow.avg_pool2d, pooled()),
+    "batch_norm": (slow.batch_norm, normalised()),
 }

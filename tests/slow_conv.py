@@ -1,4 +1,4 @@
-"""Naive twins of convolution and pooling: nested loops over every output and every entry of its window."""
+"""Naive twins of convolution, pooling and batch norm: loops over every output and every entry that it sees."""
 
 import math
 
@@ -41,18 +41,34 @@ def depthwise_conv2d(x, kernel, stride=1, padding="valid"):
     return y
 
 
-def pool(reduce, x, size, stride=None):
+def pool(reduce, x, size, stride=None, padding="valid"):
+    """Entries outside the image are in no window's list."""
     stride = stride or size
-    y = np.zeros((len(x), (x.shape[1] - size) // stride + 1, (x.shape[2] - size) // stride + 1, x.shape[3]))
+    (top, bottom), (left, right) = (sides(n, size, stride, padding) for n in x.shape[1:3])
+    h_out = (top + x.shape[1] + bottom - size) // stride + 1
+    w_out = (left + x.shape[2] + right - size) // stride + 1
+    y = np.zeros((len(x), h_out, w_out, x.shape[3]))
     for n, h, w, c in np.ndindex(y.shape):
-        window = [float(x[n, h * stride + i, w * stride + j, c]) for i in range(size) for j in range(size)]
-        y[n, h, w, c] = reduce(window)
+        rows = [r for r in range(h * stride - top, h * stride - top + size) if 0 <= r < x.shape[1]]
+        columns = [r for r in range(w * stride - left, w * stride - left + size) if 0 <= r < x.shape[2]]
+        y[n, h, w, c] = reduce([float(x[n, i, j, c]) for i in rows for j in columns])
     return y
 
 
-def max_pool2d(x, size, stride=None):
-    return pool(max, x, size, stride)
+def max_pool2d(x, size, stride=None, padding="valid"):
+    return pool(max, x, size, stride, padding)
 
 
 def avg_pool2d(x, size, stride=None):
     return pool(lambda window: math.fsum(window) / len(window), x, size, stride)
+
+
+def batch_norm(x, scale, shift, eps):
+    y = np.zeros(x.shape)
+    for c in range(x.shape[-1]):
+        values = [float(v) for v in x[..., c].ravel()]
+        mean = math.fsum(values) / len(values)
+        var = math.fsum((v - mean) ** 2 for v in values) / len(values)
+        normal = [(v - mean) / math.sqrt(var + eps) for v in values]
+        y[..., c] = np.reshape([n * float(scale[c]) + float(shift[c]) for n in normal], x.shape[:-1])
+    return y

@@ -5,13 +5,16 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
+import slow_conv
 import slow_ops as slow
 from arrays import back, give, give_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minisparse import nn, ops
+from minisparse import conv, nn, ops
 from minisparse.autograd import Tensor, gradcheck, value_and_grad
+from minisparse.conv import batch_norm
+from minisparse.nn import Site
 
 
 def rng(seed=0):
@@ -271,6 +274,9 @@ def test_mlp_needs_two_widths(widths):
         (nn.mlp(3, 2), "layers"),
         (nn.Relu(), "slope"),
         (nn.Flatten(), "x"),
+        (nn.BatchNorm(3), "eps"),
+        (nn.DepthwiseConv2d(3, 3), "bias"),
+        (nn.Residual(nn.mlp(3, 3)), "shortcut"),
     ],
 )
 def test_layers_are_frozen(layer, field):
@@ -292,7 +298,11 @@ def test_a_layer_name_with_a_dot_or_without_a_letter_is_refused(name):
         (nn.Conv2d(4, 6, 2, padding=1, groups=2), (2, 2, 2, 6), 8 * 7 * 4 * 2 * 6, (8, 7, 6)),
         (nn.Conv2d(4, 6, 1, bias=False), (1, 1, 4, 6), 7 * 6 * 4 * 6, (7, 6, 6)),
         (nn.MaxPool2d(2), None, None, (3, 3, 4)),
+        (nn.DepthwiseConv2d(4, 3), (3, 3, 4, 1), 5 * 4 * 9 * 4, (5, 4, 4)),
+        (nn.DepthwiseConv2d(4, 3, stride=2, padding=1, bias=False), (3, 3, 4, 1), 4 * 3 * 9 * 4, (4, 3, 4)),
         (nn.MaxPool2d(3, stride=1), None, None, (5, 4, 4)),
+        (nn.MaxPool2d(3, stride=2, padding="same"), None, None, (4, 3, 4)),
+        (nn.MaxPool2d(2, padding=1), None, None, (4, 4, 4)),
         (nn.AvgPool2d(2), None, None, (3, 3, 4)),
         (nn.GlobalAvgPool(), None, None, (4,)),
     ],
@@ -321,3 +331,438 @@ def test_a_convolution_refuses_other_channels(xp):
 def test_image_layers_refuse_what_is_no_image(layer):
     with pytest.raises(ValueError, match=r"got examples of shape \(784,\); accepted are \(H, W, [4C]\)"):
         layer.cost((784,))
+
+
+def numbers(xp, *shape, seed=1, dtype=float):
+    return give(xp, rng(seed).standard_normal(shape).astype(dtype))
+
+
+def drawn(model, seed=0, dtype=float):
+    """Parameters none of which is the same as another, as after some training."""
+    return {name: rng([seed, i]).standard_normal(s).astype(dtype) for i, (name, s) in enumerate(model.shapes().items())}
+
+
+def normalised(x, scale, shift, eps=1e-5):
+    """x by its own statistics, and the statistics."""
+    rows = x.reshape(-1, x.shape[-1])
+    mean = rows.sum(axis=0) / len(rows)
+    var = ((rows - mean) ** 2).sum(axis=0) / len(rows)
+    return (x - mean) / np.sqrt(var + eps) * scale + shift, mean, var
+
+
+def test_batch_norm_starts_as_plain_normalisation_in_names_that_decay_leaves_alone():
+    made = nn.BatchNorm(3).init(rng())
+    assert {name: array.tolist() for name, array in made.items()} == {"scale": [1, 1, 1], "shift": [0, 0, 0]}
+    assert {array.dtype for array in made.values()} == {np.dtype(np.float32)}
+    assert not any(name.endswith("weight") for name in made)
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (2, 3, 5, 4)])
+def test_batch_norm_in_training_uses_the_batchs_own_statistics_whatever_stats_it_is_given(xp, shape):
+    layer = nn.BatchNorm(4, eps=1e-3)
+    params, x = drawn(layer), rng(1).standard_normal(shape)
+    want = slow_conv.batch_norm(x, params["scale"], params["shift"], 1e-3)
+    others = {"mean": give(xp, np.full(4, 9.0)), "var": give(xp, np.full(4, 9.0))}
+    for stats in (None, others):
+        out = layer(give_all(xp, params), give(xp, x), train=True, stats=stats)
+        np.testing.assert_allclose(back(out.value), want, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("model", [nn.BatchNorm(3), nn.Chain({"bn": nn.BatchNorm(3)})], ids=["bare", "in a chain"])
+def test_batch_norm_at_inference_needs_stats_and_says_where_they_come_from(xp, model):
+    params = give_all(xp, model.init(rng(), float))
+    with pytest.raises(ValueError, match=r"stats is None; BatchNorm\(channels=3.* nn\.recalibrate\(model, params, bat"):
+        model(params, uniform(xp, 5, 3))
+
+
+def test_stats_without_a_batch_norms_own_are_not_enough(xp):
+    model = nn.Chain({"bn1": nn.BatchNorm(2), "bn2": nn.BatchNorm(2)})
+    params = give_all(xp, model.init(rng(), float))
+    stats = {name: give(xp, np.ones(2)) for name in ("bn1.mean", "bn1.var")}
+    with pytest.raises(ValueError, match="stats is None"):
+        model(params, uniform(xp, 5, 2), stats=stats)
+
+
+def test_batch_norm_refuses_other_channels(xp):
+    layer = nn.BatchNorm(4)
+    params = give_all(xp, layer.init(rng(), float))
+    says = r"BatchNorm\(channels=4.*\) got examples of shape .*; accepted are \(…, 4\)"
+    for shape in [(2, 3), (2, 5, 4, 3), (4,)]:
+        with pytest.raises(ValueError, match=says):
+            layer(params, uniform(xp, *shape), train=True)
+
+
+def test_batch_norm_at_inference_is_affine_per_channel(xp):
+    layer = nn.BatchNorm(3, eps=0.01)
+    params, stats = drawn(layer), {"mean": rng(2).standard_normal(3), "var": rng(3).random(3)}
+    x = rng(4).standard_normal((2, 4, 5, 3))
+    out = back(layer(give_all(xp, params), give(xp, x), stats=give_all(xp, stats)).value)
+    for c in range(3):
+        slope = params["scale"][c] / math.sqrt(stats["var"][c] + 0.01)
+        offset = params["shift"][c] - stats["mean"][c] * slope
+        np.testing.assert_allclose(out[..., c], slope * x[..., c] + offset, rtol=1e-12, atol=1e-12)
+
+
+def test_batch_norm_at_inference_has_the_gradient_of_its_central_difference(xp):
+    layer = nn.BatchNorm(3)
+    stats = give_all(xp, {"mean": rng(2).standard_normal(3), "var": 0.1 + rng(3).random(3)})
+    f = lambda x, scale, shift: layer({"scale": scale, "shift": shift}, x, stats=stats)
+    assert gradcheck(f, numbers(xp, 4, 2, 2, 3), numbers(xp, 3, seed=2), numbers(xp, 3, seed=3)) < 1e-6
+
+
+BLOCK = nn.Residual(
+    nn.Chain({"conv1": nn.Conv2d(4, 6, 3, 2, 1, bias=False), "bn1": nn.BatchNorm(6), "relu1": nn.Relu(),
+              "drop": nn.Dropout(0.5), "conv2": nn.Conv2d(6, 6, 3, padding="same", bias=False)}),
+    nn.Chain({"conv": nn.Conv2d(4, 6, 1, 2, bias=False), "bn": nn.BatchNorm(6)}),
+)  # fmt: skip
+NORMED = nn.Chain({
+    "conv": nn.Conv2d(2, 4, 3), "bn": nn.BatchNorm(4), "relu": nn.Relu(), "drop": nn.Dropout(0.3),
+    "stage": nn.Chain({"block": BLOCK}), "plain": nn.Residual(nn.Chain({"bn": nn.BatchNorm(6)}), nn.BatchNorm(6)),
+    "pool": nn.GlobalAvgPool(), "out_bn": nn.BatchNorm(6), "fc": nn.Linear(6, 3),
+})  # fmt: skip
+STATS = ["bn", "stage.block.bn1", "stage.block.shortcut.bn", "plain.bn", "plain.shortcut", "out_bn"]
+
+
+def normed_batches(xp=np, sizes=(5, 1, 3), dtype=float):
+    return [give(xp, 3 + rng([7, i]).standard_normal((n, 9, 7, 2)).astype(dtype)) for i, n in enumerate(sizes)]
+
+
+def test_recalibration_names_the_statistics_of_nested_chains_and_residuals(xp):
+    stats = nn.recalibrate(NORMED, give_all(xp, drawn(NORMED)), normed_batches(xp))
+    assert sorted(stats) == sorted(f"{layer}.{own}" for layer in STATS for own in ("mean", "var"))
+    assert {name: array.shape for name, array in stats.items() if name.startswith(("bn.", "plain.s"))} == {
+        "bn.mean": (4,), "bn.var": (4,), "plain.shortcut.mean": (6,), "plain.shortcut.var": (6,),
+    }  # fmt: skip
+
+
+def test_recalibration_pools_exactly_over_batches_of_uneven_sizes(xp):
+    model = nn.Chain({"fc1": nn.Linear(3, 4), "bn1": nn.BatchNorm(4), "relu": nn.Relu(), "drop": nn.Dropout(0.5),
+                      "fc2": nn.Linear(4, 2), "bn2": nn.BatchNorm(2)})  # fmt: skip
+    params = drawn(model)
+    batches = [5 * i + rng(i).standard_normal((n, 3)) for i, n in enumerate((7, 2, 4, 1))]
+    seen_1 = [x @ params["fc1.weight"] + params["fc1.bias"] for x in batches]
+    hidden = [np.maximum(normalised(h, params["bn1.scale"], params["bn1.shift"])[0], 0) for h in seen_1]
+    seen_2 = [h @ params["fc2.weight"] + params["fc2.bias"] for h in hidden]
+    got = nn.recalibrate(model, give_all(xp, params), [give(xp, x) for x in batches])
+    for name, seen in (("bn1", seen_1), ("bn2", seen_2)):
+        _, mean, var = normalised(np.concatenate(seen), 1, 0)
+        np.testing.assert_allclose(back(got[f"{name}.mean"]), mean, rtol=1e-12)
+        np.testing.assert_allclose(back(got[f"{name}.var"]), var, rtol=1e-12)
+    assert (back(got["bn1.var"]) > 2 * normalised(seen_1[0], 1, 0)[2]).all()  # most of it lies between the batches
+
+
+@settings(max_examples=50)
+@given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=5), pixels=st.integers(1, 3), seed=st.integers(0, 99))
+def test_however_the_examples_are_split_the_first_layers_statistics_are_those_of_all(xp, sizes, pixels, seed):
+    layer = nn.BatchNorm(2)
+    x = 10 + rng(seed).standard_normal((sum(sizes), pixels, pixels, 2))
+    batches = [give(xp, part) for part in np.split(x, np.cumsum(sizes)[:-1])]
+    got = nn.recalibrate(layer, give_all(xp, layer.init(rng(), float)), batches)
+    np.testing.assert_allclose(back(got["mean"]), x.mean(axis=(0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(back(got["var"]), x.var(axis=(0, 1, 2)), rtol=1e-9, atol=1e-12)
+
+
+def test_a_shortcuts_statistics_are_those_of_what_the_shortcut_sees(xp):
+    params, x = drawn(BLOCK), rng(5).standard_normal((3, 7, 5, 4))
+    got = nn.recalibrate(BLOCK, give_all(xp, params), [give(xp, x)])
+    around = slow_conv.conv2d(x, params["shortcut.conv.weight"], 2)
+    inside = slow_conv.conv2d(x, params["conv1.weight"], 2, 1)
+    for name, seen in (("shortcut.bn", around), ("bn1", inside)):
+        np.testing.assert_allclose(back(got[f"{name}.mean"]), seen.mean(axis=(0, 1, 2)), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(back(got[f"{name}.var"]), seen.var(axis=(0, 1, 2)), rtol=1e-9)
+
+
+def test_batches_may_be_bare_or_begin_with_inputs_or_come_from_a_generator(xp):
+    params, batches = give_all(xp, drawn(NORMED)), normed_batches(xp)
+    want = nn.recalibrate(NORMED, params, batches)
+    labels = give(xp, np.zeros(1, int))
+    for others in ([(x, labels) for x in batches], [[x, labels] for x in batches], (x for x in batches)):
+        got = nn.recalibrate(NORMED, params, others)
+        assert all(back(got[name]).tobytes() == back(want[name]).tobytes() for name in want)
+
+
+def test_recalibration_keeps_nothing_and_writes_to_nothing(xp):
+    params, batches = drawn(NORMED), normed_batches(xp)
+    given_params = give_all(xp, params)
+    one, two = (nn.recalibrate(NORMED, given_params, batches) for _ in range(2))
+    assert all(back(one[name]).tobytes() == back(two[name]).tobytes() for name in one)
+    assert list(given_params) == list(params)
+    assert all(back(given_params[name]).tobytes() == params[name].tobytes() for name in params)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_statistics_and_what_they_normalise_keep_the_parameters_dtype(xp, dtype):
+    params, batches = give_all(xp, drawn(NORMED, dtype=dtype)), normed_batches(xp, dtype=dtype)
+    stats = nn.recalibrate(NORMED, params, batches)
+    assert {array.dtype for array in stats.values()} == {np.dtype(dtype)}
+    assert NORMED(params, batches[0], stats=stats).dtype == dtype
+    assert NORMED(params, batches[0], train=True, rng=rng()).dtype == dtype
+
+
+def test_single_precision_statistics_are_pooled_in_double(xp):
+    layer = nn.BatchNorm(2)
+    x = (1000 + rng(1).standard_normal((600, 2))).astype(np.float32)
+    got = nn.recalibrate(layer, give_all(xp, layer.init(rng())), [give(xp, part) for part in np.split(x, 60)])
+    np.testing.assert_allclose(back(got["mean"]), x.astype(float).mean(axis=0), rtol=1e-7)
+    np.testing.assert_allclose(back(got["var"]), x.astype(float).var(axis=0), rtol=1e-6)
+
+
+def test_a_model_without_batch_norm_has_no_statistics(xp):
+    model = nn.mlp(4, 3, 2)
+    assert nn.recalibrate(model, give_all(xp, model.init(rng(), float)), [uniform(xp, 5, 4)]) == {}
+
+
+@pytest.mark.parametrize("batches", [[], iter(())], ids=["list", "iterator"])
+def test_recalibration_without_batches_is_refused(batches):
+    layer = nn.BatchNorm(3)
+    with pytest.raises(ValueError, match="batches is empty"):
+        nn.recalibrate(layer, layer.init(rng()), batches)
+
+
+def test_recalibration_refuses_a_batch_without_examples(xp):
+    layer = nn.BatchNorm(3)
+    batches = [(uniform(xp, n, 3), None) for n in (4, 0)]
+    with pytest.raises(ValueError, match=r"a batch has inputs of shape \(0, 3\); accepted are one example or more"):
+        nn.recalibrate(layer, give_all(xp, layer.init(rng())), batches)
+
+
+def noise_that_drops_nothing(xp, n):
+    """For the Dropouts of NORMED, on n examples."""
+    kept = lambda *shape: give(xp, np.full((n, *shape), 0.9))
+    return {"drop": kept(7, 5, 4), "stage": {"block": {"drop": kept(4, 3, 6)}}}
+
+
+def test_at_inference_an_example_does_not_see_the_others_of_its_batch(xp):
+    params, (x, *_) = give_all(xp, drawn(NORMED)), normed_batches(xp)
+    stats = nn.recalibrate(NORMED, params, normed_batches(xp))
+    whole = back(NORMED(params, x, stats=stats).value)
+    for i in range(len(x)):
+        np.testing.assert_allclose(back(NORMED(params, x[i : i + 1], stats=stats).value), whole[i : i + 1], rtol=1e-12)
+    alone = back(NORMED(params, x[:1], train=True, rng=noise_that_drops_nothing(xp, 1)).value)
+    together = back(NORMED(params, x, train=True, rng=noise_that_drops_nothing(xp, 5)).value)
+    assert abs(alone - together[:1]).max() > 0.01
+
+
+def test_with_one_batch_inference_gives_what_training_gave(xp):
+    model = nn.Chain({name: layer for name, layer in NORMED.layers.items() if name not in ("drop", "stage", "plain")}
+                     | {"out_bn": nn.BatchNorm(4), "fc": nn.Linear(4, 3)})  # fmt: skip
+    params, (x, *_) = give_all(xp, drawn(model)), normed_batches(xp)
+    stats = nn.recalibrate(model, params, [x])
+    np.testing.assert_allclose(back(model(params, x, stats=stats).value), back(model(params, x, train=True).value),
+                               rtol=1e-9)  # fmt: skip
+
+
+def composed(params, x, noise):
+    """BLOCK by hand, in training."""
+    y = conv.conv2d(x, params["conv1.weight"], 2, 1)
+    y = ops.relu(batch_norm(y, params["bn1.scale"], params["bn1.shift"], 1e-5))
+    y = conv.conv2d(ops.mul(y, 2 * (noise >= 0.5).astype(float)), params["conv2.weight"], padding="same")
+    around = conv.conv2d(x, params["shortcut.conv.weight"], 2)
+    return ops.add(y, batch_norm(around, params["shortcut.bn.scale"], params["shortcut.bn.shift"], 1e-5))
+
+
+def test_a_residual_and_its_gradients_are_those_of_its_parts_composed_by_hand(xp):
+    params, noise = give_all(xp, drawn(BLOCK)), uniform(xp, 3, 4, 3, 6)
+    params["x"] = numbers(xp, 3, 7, 5, 4)
+    weights = numbers(xp, 3, 4, 3, 6, seed=9)
+    own = lambda p: BLOCK(p, p["x"], train=True, rng={"drop": noise})
+    np.testing.assert_allclose(back(own(params).value), back(composed(params, params["x"], noise).value), rtol=1e-12)
+    _, got = value_and_grad(lambda p: ops.sum(own(p) * weights), params)
+    _, want = value_and_grad(lambda p: ops.sum(composed(p, p["x"], noise) * weights), params)
+    for name in params:
+        np.testing.assert_allclose(back(got[name]), back(want[name]), rtol=1e-12, atol=1e-12)
+
+
+def test_without_a_shortcut_the_input_itself_is_added_and_gets_both_gradients(xp):
+    block = nn.Residual(nn.Chain({"fc": nn.Linear(3, 3)}))
+    params, x, weights = drawn(block), rng(5).standard_normal((4, 3)), rng(6).standard_normal((4, 3))
+    out = block(give_all(xp, params), give(xp, x))
+    np.testing.assert_allclose(back(out.value), x + x @ params["fc.weight"] + params["fc.bias"], rtol=1e-12)
+    loss_fn = lambda p: ops.sum(block(p, p["x"]) * give(xp, weights))
+    _, grads = value_and_grad(loss_fn, give_all(xp, {**params, "x": x}))
+    np.testing.assert_allclose(back(grads["x"]), weights + weights @ params["fc.weight"].T, rtol=1e-12)
+    np.testing.assert_allclose(back(grads["fc.weight"]), x.T @ weights, rtol=1e-12)
+
+
+def test_a_residuals_inference_uses_the_stats_of_body_and_shortcut(xp):
+    params, x = drawn(BLOCK), rng(5).standard_normal((3, 7, 5, 4))
+    stats = {f"{name}.{own}": 0.5 + rng([i, j]).random(6) for i, name in enumerate(("bn1", "shortcut.bn"))
+             for j, own in enumerate(("mean", "var"))}  # fmt: skip
+
+    def affine(y, name):
+        slope = params[f"{name}.scale"] / np.sqrt(stats[f"{name}.var"] + 1e-5)
+        return (y - stats[f"{name}.mean"]) * slope + params[f"{name}.shift"]
+
+    y = np.maximum(affine(slow_conv.conv2d(x, params["conv1.weight"], 2, 1), "bn1"), 0)
+    y = slow_conv.conv2d(y, params["conv2.weight"], 1, "same")
+    want = y + affine(slow_conv.conv2d(x, params["shortcut.conv.weight"], 2), "shortcut.bn")
+    out = BLOCK(give_all(xp, params), give(xp, x), stats=give_all(xp, stats))
+    np.testing.assert_allclose(back(out.value), want, rtol=1e-12, atol=1e-12)
+
+
+def test_a_residual_names_its_parameters_as_its_body_does_and_the_shortcuts_after_it():
+    assert list(BLOCK.init(rng())) == [
+        "conv1.weight", "bn1.scale", "bn1.shift", "conv2.weight",
+        "shortcut.conv.weight", "shortcut.bn.scale", "shortcut.bn.shift",
+    ]  # fmt: skip
+    assert list(nn.Residual(nn.mlp(3, 3)).init(rng())) == ["fc1.weight", "fc1.bias"]
+    assert "plain.shortcut.scale" in NORMED.shapes()
+
+
+def test_a_shortcut_changes_nothing_of_the_bodys_first_weights():
+    with_it, without = BLOCK.init(rng()), nn.Residual(BLOCK.body).init(rng())
+    assert all(without[name].tobytes() == with_it[name].tobytes() for name in without)
+
+
+def test_a_residual_refuses_ends_that_do_not_meet_when_described_and_when_called(xp):
+    for shortcut, around in ((None, (6, 5, 4)), (nn.Conv2d(4, 6, 1, 2), (3, 3, 6)), (nn.GlobalAvgPool(), (4,))):
+        block = nn.Residual(nn.Chain({"conv": nn.Conv2d(4, 6, 3, padding="same")}), shortcut)
+        says = r"the body of a Residual gives \({}6, 5, 6\), its shortcut \({}{}\); they must be equal"
+        ends = ", ".join(map(str, around)) + ("," if len(around) == 1 else "")
+        for count in (block.sites, block.cost):
+            with pytest.raises(ValueError, match=says.format("", "", ends)):
+                count((6, 5, 4))
+        with pytest.raises(ValueError, match=says.format("2, ", "2, ", ends.rstrip(","))):
+            block(give_all(xp, drawn(block)), uniform(xp, 2, 6, 5, 4))
+
+
+def test_what_would_only_broadcast_is_refused_too(xp):
+    block = nn.Residual(nn.Chain({"fc": nn.Linear(3, 1)}))
+    with pytest.raises(ValueError, match=r"gives \(2, 1\), its shortcut \(2, 3\)"):
+        block(give_all(xp, drawn(block)), uniform(xp, 2, 3))
+
+
+def test_a_body_with_a_layer_named_shortcut_is_refused():
+    with pytest.raises(ValueError, match="body has a layer named 'shortcut'"):
+        nn.Residual(nn.Chain({"shortcut": nn.Relu()}))
+    assert nn.Residual(nn.Chain({"block": nn.Residual(nn.mlp(3, 3), nn.Linear(3, 3))})).shapes() == {
+        "block.fc1.weight": (3, 3), "block.fc1.bias": (3,),
+        "block.shortcut.weight": (3, 3), "block.shortcut.bias": (3,),
+    }  # fmt: skip
+
+
+def test_a_dict_of_noise_reaches_the_dropouts_of_bodies_and_shortcuts(xp):
+    inner = nn.Residual(nn.Chain({"a": nn.Dropout(0.5)}), nn.Chain({"b": nn.Dropout(0.5)}))
+    model = nn.Chain({"block": nn.Residual(nn.Chain({"inner": inner}), nn.Dropout(0.5))})
+    kept = {name: np.array([[float(name in names) for names in ("ab", "bc", "c", "")]]) for name in "abc"}
+    noise = {name: give(xp, np.where(on, 0.7, 0.2)) for name, on in kept.items()}
+    rng_of = {"block": {"inner": {"a": noise["a"], "shortcut": {"b": noise["b"]}}, "shortcut": noise["c"]}}
+    out = model({}, give(xp, np.ones((1, 4))), train=True, rng=rng_of)
+    assert out.value.tolist() == [[4, 4, 2, 0]]
+    with pytest.raises(ValueError, match="rng is None"):
+        model({}, give(xp, np.ones((1, 4))), train=True, rng={"block": {"shortcut": noise["c"]}})
+
+
+def test_a_generator_reaches_the_body_before_the_shortcut(xp):
+    block = nn.Residual(nn.Chain({"a": nn.Dropout(0.5)}), nn.Dropout(0.5))
+    draws = rng(3).random((2, 2, 8))
+    out = block({}, give(xp, np.ones((2, 8))), train=True, rng=rng(3))
+    np.testing.assert_array_equal(back(out.value), 2.0 * (draws >= 0.5).sum(axis=0))
+
+
+def test_a_depthwise_layer_starts_with_the_variance_of_what_one_output_sees():
+    made = nn.DepthwiseConv2d(400, 5).init(rng())
+    assert {name: array.shape for name, array in made.items()} == {"weight": (5, 5, 400, 1), "bias": (400,)}
+    assert made["weight"].std() == pytest.approx(math.sqrt(2 / 25), rel=0.03)
+    assert made["weight"].mean() == pytest.approx(0, abs=0.01)
+    assert not made["bias"].any()
+    assert list(nn.DepthwiseConv2d(4, 3, bias=False).init(rng())) == ["weight"]
+
+
+def test_a_depthwise_layer_convolves_each_channel_and_adds_its_bias(xp):
+    layer = nn.DepthwiseConv2d(3, 3, 2, "same")
+    params, x = drawn(layer), rng(1).standard_normal((2, 6, 5, 3))
+    out = layer(give_all(xp, params), give(xp, x))
+    want = slow_conv.depthwise_conv2d(x, params["weight"], 2, "same") + params["bias"]
+    np.testing.assert_allclose(back(out.value), want, rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match=r"got examples of shape \(6, 5, 4\); accepted are \(H, W, 3\)"):
+        layer(give_all(xp, params), uniform(xp, 2, 6, 5, 4))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "site", "fan_in", "multiply_adds"),
+    [
+        (nn.Linear(6, 4), (6,), Site("weight", "linear", (6, 4), 4, (6,), 1, "valid"), 6, 24),
+        (
+            nn.Conv2d(6, 4, 3, stride=2, padding=1, groups=2, bias=False),
+            (7, 8, 6),
+            Site("weight", "conv", (3, 3, 3, 4), 4 * 4 * 4, (7, 8, 6), 2, 1),
+            27,
+            1728,
+        ),
+        (
+            nn.Conv2d(2, 5, 3, padding="same"),
+            (4, 3, 2),
+            Site("weight", "conv", (3, 3, 2, 5), 4 * 3 * 5, (4, 3, 2), 1, "same"),
+            18,
+            1080,
+        ),
+        (
+            nn.DepthwiseConv2d(6, 3, stride=2),
+            (7, 9, 6),
+            Site("weight", "depthwise", (3, 3, 6, 1), 3 * 4 * 6, (7, 9, 6), 2, "valid"),
+            9,
+            648,
+        ),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Site) else "",
+)
+def test_a_site_is_what_a_hand_would_write(layer, shape, site, fan_in, multiply_adds):
+    (own,) = nn.sites(layer, shape)
+    assert own == site
+    assert (own.fan_in, own.multiply_adds) == (fan_in, multiply_adds)
+    assert layer.cost(shape)[0] == {"weight": multiply_adds}
+
+
+def test_sites_come_from_input_to_output_each_with_the_image_that_it_sees():
+    found = nn.sites(NORMED, (9, 7, 2))
+    assert [(site.name, site.in_shape, site.outputs) for site in found] == [
+        ("conv.weight", (9, 7, 2), 7 * 5 * 4),
+        ("stage.block.conv1.weight", (7, 5, 4), 4 * 3 * 6),
+        ("stage.block.conv2.weight", (4, 3, 6), 4 * 3 * 6),
+        ("stage.block.shortcut.conv.weight", (7, 5, 4), 4 * 3 * 6),
+        ("fc.weight", (6,), 3),
+    ]
+    assert NORMED.sites((9, 7, 2))[1] == (3,)
+
+
+LAYERS = [  # with an example that they take
+    (nn.Linear(6, 4), (6,)),
+    (nn.Conv2d(4, 6, 3), (7, 6, 4)),
+    (nn.Conv2d(4, 6, 2, 2, "same", groups=2, bias=False), (7, 6, 4)),
+    (nn.DepthwiseConv2d(4, 3, 2, 1), (7, 6, 4)),
+    (nn.DepthwiseConv2d(4, 3, bias=False), (7, 6, 4)),
+    (nn.BatchNorm(4), (7, 6, 4)),
+    (nn.BatchNorm(4), (4,)),
+    (nn.Relu(), (7, 6, 4)),
+    (nn.Flatten(), (7, 6, 4)),
+    (nn.Dropout(0.5), (7, 6, 4)),
+    (nn.MaxPool2d(2), (7, 6, 4)),
+    (nn.MaxPool2d(3, 2, "same"), (7, 6, 4)),
+    (nn.MaxPool2d(3, 2, 1), (7, 6, 4)),
+    (nn.AvgPool2d(2, 1), (7, 6, 4)),
+    (nn.GlobalAvgPool(), (7, 6, 4)),
+    (nn.mlp(6, 5, 4), (6,)),
+    (nn.Residual(nn.mlp(6, 5, 6)), (6,)),
+    (BLOCK, (7, 5, 4)),
+    (NORMED, (9, 7, 2)),
+]
+
+
+@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=lambda value: type(value).__name__)
+def test_a_layers_shapes_sites_and_costs_are_those_of_what_it_makes_and_computes(xp, layer, shape):
+    params = layer.init(rng(), float)
+    assert {name: array.shape for name, array in params.items()} == layer.shapes()
+    assert list(params) == list(layer.shapes())
+    own, becomes = layer.sites(shape)
+    assert layer.cost(shape) == ({site.name: site.multiply_adds for site in own}, becomes)
+    assert {site.name: site.kernel_shape for site in own} == {
+        name: made for name, made in layer.shapes().items() if name.endswith("weight")
+    }
+    out = layer(give_all(xp, params), uniform(xp, 2, *shape), train=True, rng=rng())
+    assert out.shape == (2, *becomes)
+
+
+def test_every_kind_of_layer_is_among_these():
+    kinds = {type(layer) for layer, _ in LAYERS}
+    assert kinds == {kind for kind in nn.Layer.__subclasses__() if kind.__module__ == nn.__name__}
