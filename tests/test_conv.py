@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from minisparse import conv, ops
 from minisparse.autograd import Tensor, backward, value_and_grad
-from minisparse.conv import batch_norm
+from minisparse.norm import batch_norm
 
 
 def grads(f, **params):
