@@ -38,39 +38,37 @@ def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
     var = sum(squares + size * (own - mean) ** 2 for size, own, squares in parts) / n
     sharp = 1 / xp.sqrt(var + eps)
 
-    y = xp.empty_like(x)
-    a_line, b_line = along(scale * sharp), along(shift - mean * scale * sharp)
+    y = xp.empty(x.shape, x.dtype)
+    mean_line, gain_line, shift_line = along(mean), along(scale * sharp), along(shift)
 
     def forward(block: slice) -> None:
         out = lines(y[block])
-        xp.multiply(lines(x[block]), a_line, out=out)
-        out += b_line
+        xp.subtract(lines(x[block]), mean_line, out=out)
+        out *= gain_line
+        out += shift_line
 
     in_blocks(x, each, forward)
 
     def pulled(g: Array) -> tuple[Array, Array, Array]:
-        m_line = along(mean)
-
         def sums(block: slice) -> tuple[Array, Array]:
             own = lines(g[block])
-            centred = lines(x[block]) - m_line
+            centred = lines(x[block]) - mean_line
             centred *= own
             return total(own), total(centred)
 
         both = in_blocks(x, each, sums)
-        to_shift, to_scale = sum(a for a, _ in both), sum(b for _, b in both) * sharp
-        # dx = scale sharp (g − to_shift / n − normal to_scale / n), gathered as g a + x p + q
-        a = scale * sharp
-        p = -a * sharp * to_scale / n
-        q = -a * to_shift / n - mean * p
-        p_line, q_line = along(p), along(q)
+        to_shift, to_scale = sum(own for own, _ in both), sum(own for _, own in both) * sharp
+        # dx = gain (g − to_shift / n − normal to_scale / n), where normal is (x − mean) sharp
+        slope_line, offset_line = along(-sharp * to_scale / n), along(-to_shift / n)
         dx = xp.empty(x.shape, g.dtype)
 
         def pull(block: slice) -> None:
-            out, term = lines(dx[block]), lines(x[block]) * p_line
-            xp.multiply(lines(g[block]), a_line, out=out)
-            out += term
-            out += q_line
+            out = lines(dx[block])
+            xp.subtract(lines(x[block]), mean_line, out=out)
+            out *= slope_line
+            out += lines(g[block])
+            out += offset_line
+            out *= gain_line
 
         in_blocks(x, each, pull)
         return dx, to_scale, to_shift

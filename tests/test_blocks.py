@@ -8,14 +8,14 @@ import pytest
 from arrays import back, give
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from minisparse import blocks, conv, norm, ops
 from minisparse.autograd import value_and_grad
 
 
 def blas_threads():
-    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    return [library.num_threads for library in blocks._blas()]
 
 
 can_be_limited = pytest.mark.skipif(not blas_threads(), reason="threadpoolctl cannot limit this BLAS")
