@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from minisparse import conv, nn, ops
 from minisparse.autograd import Tensor, gradcheck, value_and_grad
-from minisparse.conv import batch_norm
+from minisparse.norm import batch_norm
 from minisparse.nn import Site
 
 
