@@ -37,6 +37,8 @@ def conv2d(
             f"x has shape {x.shape}, kernel {kernel.shape}, groups {groups}; accepted are (N, H, W, C) and "
             "(kh, kw, C/groups, C_out) with C and C_out multiples of groups"
         )
+    if bias is not None and bias.shape != (c_out,):
+        raise ValueError(f"bias has shape {bias.shape}; accepted is ({c_out},), one for every output channel")
     if groups == 1:
         y, to_x, to_kernel = _convolve(x, kernel, stride, padding)
     else:

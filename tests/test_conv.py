@@ -76,6 +76,7 @@ def test_the_images_gradient_is_not_computed_for_constant_images(monkeypatch):
         (lambda x, k: conv.conv2d(x, k, groups=3), "groups 3"),
         (lambda x, k: conv.conv2d(x[0], k), r"x has shape \(5, 5, 2\)"),
         (lambda x, k: conv.conv2d(x, k[0]), r"kernel has shape \(3, 2, 4\)"),
+        (lambda x, k: conv.conv2d(x, k, 1, "valid", 1, k[0, 0, 0, :1]), r"bias has shape \(1,\); accepted is \(4,\)"),
         (lambda x, k: conv.conv2d(x, k, padding="full"), "padding is 'full'; accepted are 'valid', 'same'"),
         (lambda x, k: conv.conv2d(x, k, padding=-1), "padding is -1"),
         (lambda x, k: conv.conv2d(x, k, stride=0), "stride is 0"),
