@@ -7,7 +7,7 @@
 from importlib import import_module
 from typing import Any
 
-from . import models, nn, ops, recipes, schedule
+from . import flops, models, nn, ops, recipes, schedule
 from .allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, from_epsilon, uniform
 from .autograd import Tensor, backward, gradcheck, primitive, tape, value_and_grad
 from .backend import namespace, to_device, to_numpy
@@ -29,6 +29,7 @@ __all__ = [
     "counts",
     "erdos_renyi",
     "erdos_renyi_kernel",
+    "flops",
     "forward",
     "from_epsilon",
     "gradcheck",

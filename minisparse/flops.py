@@ -1,16 +1,19 @@
 """What a network costs, from shapes and counts: multiply-adds of one example, and bytes.
 
-Papers print FLOPs = 2 × multiply-adds. Costs are {parameter name: multiply-adds per example, forward, dense}, as
+Papers print FLOPs = 2 × multiply-adds, and count more or less besides: `count` gives FLOPs, by a convention that it is
+told; all else here is in multiply-adds. Costs are {parameter name: multiply-adds per example, forward, dense}, as
 `layer.cost(shape)` gives them; biases, activations and the loss are not counted.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .backend import Array
 from .checks import whole
+from .schedule import cubic
 
+Site = Any  # nn.Site: layers stand above this module
 VALUE_BYTES = INDEX_BYTES = 4  # float32 weights, int32 indices
 
 TRAINING = {  # forward is 1; backward is 2, once for the inputs and once for the weights (Evci et al. 2020, app. H)
@@ -51,6 +54,104 @@ def training_cost(method: str, dense: float, sparse: float, period: int | None =
             raise ValueError("period is None; 'rigl' needs ΔT, the steps between two mask updates")
         whole("period", period, 1)
     return TRAINING[method](dense, sparse, period)
+
+
+def pruning_cost(dense: float, sparse: float, begin: int, end: int, steps: int, period: int = 1000) -> float:
+    """Multiply-adds per example and step of gradual pruning: E_t[3 f_D (1 − s_t)] of Evci et al. 2020, app. H.
+
+    dense, sparse: the forward pass before and after, as from `forward`; sparsity rises on `schedule.cubic` from step
+    `begin` to `end` of a run of `steps`. The mean is over steps 0, period, 2 period, … ≤ steps, 1,000 apart in the
+    authors' notebook. Layers that are never pruned keep their full cost. ValueError unless begin < end.
+    """
+    seen = range(0, whole("steps", steps, 1) + 1, whole("period", period, 1))
+    pruned = math.fsum(cubic(step, begin, end, final=1.0) for step in seen) / len(seen)
+    return 3 * (dense - (dense - sparse) * pruned)
+
+
+class Reading(NamedTuple):
+    """How a counting convention sees one site.
+
+    length    of a dot product, dense
+    outputs   how many dot products there are for one example
+    extra     FLOPs of every output besides two for each product
+    biases    how many are stored with the weights
+    """
+
+    length: int
+    outputs: int
+    extra: int = 0
+    biases: int = 0
+
+
+def _clean(site: Site) -> Reading:
+    """One multiplication and one addition for every weight that meets an input, a padding zero included."""
+    return Reading(site.fan_in, site.outputs)
+
+
+def _rigl(site: Site) -> Reading:
+    """As Evci et al. 2020 counted: their rigl/sparse_utils.py, get_stats, upon micronet_challenge/counting.py."""
+    *window, c_in, c_out = site.kernel_shape  # depthwise (k, k, c, 1) too: Keras's DepthwiseConv2D is a Conv2D
+    pad = 0 if isinstance(site.padding, str) else site.padding  # a layer of its own in Keras: the input seen is padded
+    seen = [n + 2 * pad for n in site.in_shape[: len(window)]]
+    same = [n + 2 * (k // 2) - k + 1 for n, k in zip(seen, window, strict=True)]  # whatever the padding, counted "same"
+    positions = math.prod(math.ceil(n / site.stride) for n in same)
+    extra = -1 + 1 + 1  # n − 1 additions sum n products; a bias and a ReLU in every layer, though batch norm is there
+    return Reading(math.prod(window) * c_in, positions * c_out, extra, biases=c_out)
+
+
+def _rigl_reproducibility(site: Site) -> Reading:
+    """As Sundar & Dwaraknath 2021 counted wide ResNets: the same file, upon PyTorch's layers."""
+    *window, read_out, read_in = site.kernel_shape  # PyTorch's (c_out, c_in, kh, kw) was read as (c_in, c_out, …)
+    bias = int(site.kind == "linear")  # a wide ResNet's convolutions have none
+    length = math.prod(window) * read_in
+    return Reading(length, site.multiply_adds // length, extra=-1 + bias + 1, biases=bias * read_out)
+
+
+CONVENTIONS: dict[str, Callable[[Site], Reading]] = {
+    "clean": _clean,
+    "rigl": _rigl,
+    "rigl-reproducibility": _rigl_reproducibility,
+}
+
+
+def count(sites: Iterable[Site], densities: Mapping[str, float], convention: str = "clean") -> dict[str, float]:
+    """FLOPs of one example's forward pass, {site name: FLOPs}.
+
+    sites: as from nn.sites(model, shape); densities {site name: share of weights kept}, a site without one is dense.
+    convention "clean": 2 × multiply-adds × density. "rigl", "rigl-reproducibility": as those authors counted, to
+    compare with their tables. ValueError for another convention, an unknown site or a density outside [0, 1].
+    """
+    return {
+        site.name: reading.outputs * (2 * reading.length * density + reading.extra)
+        for site, reading, density in _readings(sites, densities, convention)
+    }
+
+
+def size(sites: Iterable[Site], densities: Mapping[str, float], convention: str = "clean") -> dict[str, float]:
+    """Bytes of the weights in float32, {site name: bytes}: those that are kept and, where some are not, a bit mask.
+
+    "clean": weights only; the other conventions add the biases they count. Arguments and errors as in `count`.
+    """
+    return {
+        site.name: VALUE_BYTES * (n * density + reading.biases) + (n / 8 if density < 1 else 0)
+        for site, reading, density in _readings(sites, densities, convention)
+        for n in [math.prod(site.kernel_shape)]
+    }
+
+
+def _readings(
+    sites: Iterable[Site], densities: Mapping[str, float], convention: str
+) -> Iterator[tuple[Site, Reading, float]]:
+    sites = list(sites)
+    if convention not in CONVENTIONS:
+        raise ValueError(f"convention is {convention!r}; accepted are {', '.join(CONVENTIONS)}")
+    if unknown := densities.keys() - (names := [site.name for site in sites]):
+        raise ValueError(f"densities has {sorted(unknown)}, which are no sites; the sites are {names}")
+    for name, density in densities.items():
+        if not 0 <= density <= 1:
+            raise ValueError(f"density of {name!r} is {density}; accepted are 0 to 1")
+    for site in sites:
+        yield site, CONVENTIONS[convention](site), float(densities.get(site.name, 1))
 
 
 def storage(shape: Sequence[int], n_active: int, kind: str = "dense") -> float:

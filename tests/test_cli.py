@@ -1,12 +1,17 @@
 """The command line as a person meets it."""
 
+import json
+import math
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from minisparse import cli
+from minisparse import cli, flops, models, nn
+from minisparse.allocate import erdos_renyi
 from minisparse.experiments import rigl
 
 
@@ -47,6 +52,11 @@ def test_help_lists_the_commands():
     assert "demo" in done.stdout
 
 
+@pytest.mark.parametrize(("command", "words"), [("demo", "$MINISPARSE_DATA"), ("cost", "The paper's unless given")])
+def test_help_says_what_an_option_left_out_means(command, words):
+    assert words in minisparse(command, "--help").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -55,6 +65,23 @@ def test_help_lists_the_commands():
         (["demo", "--seed", "x"], "Invalid value for '--seed'"),
         (["demo", "--seed", "-1"], "Invalid value for '--seed'"),
         (["train-faster"], "No such command"),
+        (["cost"], "Missing option '--model'"),
+        (["cost", "--model", "resnet-51"], "--model is 'resnet-51'; accepted are lenet-300-100, lenet-5, alexnet"),
+        (["cost", "--model", "wrn-22-0"], "--model is 'wrn-22-0'; accepted are"),
+        (["cost", "--model", "wrn-23-2"], "depth is 23; accepted are 10, 16, 22"),
+        (["cost", "--model", "lenet-5", "--sparsity", "1"], "sparsity is 1.0; accepted are numbers in [0, 1)"),
+        (["cost", "--model", "lenet-5", "--distribution", "erkk"], "--distribution is 'erkk'; accepted are uniform"),
+        (["cost", "--model", "lenet-5", "--dense", "conv9"], "--dense is 'conv9'; accepted are conv, depthwise or"),
+        (["cost", "--model", "lenet-5", "--dense", "conv", "--dense", "linear"], "dense names every layer"),
+        (["cost", "--model", "lenet-5", "--shape", "28x28"], "--shape is '28x28'; accepted is a shape like 28x28x1"),
+        (["cost", "--model", "lenet-5", "--shape", "0x28x1"], "--shape is '0x28x1'; accepted is a shape like"),
+        (["cost", "--model", "lenet-5", "--shape", "4x4x1"], "a window of 5 does not fit into 4 pixels"),
+        (["cost", "--model", "lenet-5", "--width", "2"], "--width is 2.0 for lenet-5; accepted are positive numbers"),
+        (["cost", "--model", "resnet-50", "--width", "inf"], "--width is inf for resnet-50; accepted are positive"),
+        (["cost", "--model", "lenet-5", "--classes", "0"], "Invalid value for '--classes'"),
+        (["cost", "--model", "lenet-5", "--method", "adam"], "method is 'adam'; accepted are dense, static"),
+        (["cost", "--model", "lenet-5", "--period", "0"], "Invalid value for '--period'"),
+        (["cost", "--model", "lenet-5", "--convention", "keras"], "convention is 'keras'; accepted are clean, rigl"),
     ],
 )
 def test_a_refusal_is_one_sentence_and_exit_status_2(arguments, sentence):
@@ -71,3 +98,175 @@ def test_a_dead_network_names_the_option_and_the_digits(tmp_path):
     assert "--data-dir" in done.stderr
     assert "--data digits" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def account(capsys, **options):
+    """What `minisparse cost --json` prints."""
+    cli.cost(**options, as_json=True)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_cost_prints_json_and_nothing_else():
+    done = minisparse("cost", "--model", "resnet50", "--sparsity", "0.9", "--convention", "rigl", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    seen = json.loads(done.stdout)
+    assert (seen["model"], seen["shape"], seen["distribution"]) == ("resnet50", [224, 224, 3], "erk")
+    # Evci et al. 2020, figure 2: 8.2e9 FLOPs, 0.24 of them at 90 % by ERK, RigL trains at 0.25
+    assert seen["forward"]["dense"] == 8_202_340_776
+    assert seen["forward"]["sparse"] / seen["forward"]["dense"] == pytest.approx(0.2431, abs=5.1e-5)
+    assert seen["training"]["rigl"] / seen["training"]["dense"] == pytest.approx(0.2456, abs=5.1e-5)
+    assert seen["size"] / 1e6 == pytest.approx(13.499, abs=5.1e-4)
+
+
+@pytest.mark.parametrize("convention", flops.CONVENTIONS)
+@pytest.mark.parametrize("model", ["lenet-5", "mobilenet-v1", "wrn-16-4"])
+def test_costs_layers_add_up(capsys, model, convention):
+    seen = account(capsys, model=model, sparsity=0.95, convention=convention)
+    layers, unit = seen["layers"], seen["unit"]
+    weights, kept = (sum(layer[key] for layer in layers) for key in ("weights", "kept"))
+    assert kept == round(0.05 * weights)
+    assert seen["sparsity_overall"] == seen["sparsity_in_budget"] == pytest.approx(0.95, abs=1 / weights)
+    assert seen["forward"]["sparse"] == sum(layer[unit] for layer in layers)
+    assert seen["parameters"]["dense"] - seen["parameters"]["kept"] == weights - kept
+    for layer in layers:
+        assert layer["weights"] == math.prod(layer["kernel"])
+        assert layer["density"] == layer["kept"] / layer["weights"]
+        assert layer["bytes"] == {
+            kind: flops.storage(layer["kernel"], layer["kept"], kind) for kind in ("dense", "bitmask", "csr")
+        }
+
+
+def test_cost_is_that_of_the_whole_weights_it_shows(capsys):
+    seen = account(capsys, model="lenet-5", sparsity=0.95)
+    assert [layer["multiply-adds"] / layer["kept"] for layer in seen["layers"]] == [24 * 24, 8 * 8, 1, 1]
+    seen = account(capsys, model="lenet-5", sparsity=0.95, convention="rigl")
+    positions = (28 * 28, 12 * 12, 1, 1)  # "same" wherever there is a window
+    for layer, n, outputs in zip(seen["layers"], positions, (20, 50, 500, 10), strict=True):
+        assert layer["FLOPs"] == n * (2 * layer["kept"] + outputs)
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        ("lenet-300-100", 266_610),
+        ("LeNet_5", 431_080),
+        ("alexnet", 60_954_656 + 10_568),
+        ("vgg16", 138_344_128 + 13_416),
+        ("resnet50", 25_557_032),  # as torchvision's
+        ("mobilenet-v1", 4_231_976),
+        ("wrn-22-2", None),
+        ("vgg-c", None),
+        ("vgg-d", None),
+        ("vgg-like", None),
+    ],
+)
+def test_cost_knows_the_papers_networks_and_makes_none_of_their_weights(capsys, monkeypatch, model, parameters):
+    def refuse(*arguments, **options):
+        raise AssertionError("weights are made")
+
+    for layer in (nn.Layer, nn.Chain, nn.Residual):
+        monkeypatch.setattr(layer, "init", refuse)
+    seen = account(capsys, model=model)
+    assert parameters is None or seen["parameters"]["dense"] == parameters
+
+
+def test_cost_takes_other_shapes_classes_and_widths(capsys):
+    seen = account(capsys, model="resnet-50", shape="64x48x1", classes=7, width=0.5)
+    model = models.resnet_50((64, 48, 1), 7, 0.5)
+    assert seen["parameters"]["dense"] == sum(math.prod(shape) for shape in model.shapes().values())
+    assert seen["forward"]["dense"] == sum(model.cost((64, 48, 1))[0].values())
+    assert account(capsys, model="lenet-300-100", shape="100", classes=3)["parameters"]["dense"] == 30_000 + 30_703
+
+
+def kept_of(seen):
+    return {layer["name"]: layer["kept"] for layer in seen["layers"]}
+
+
+def test_costs_uniform_keeps_the_first_layer_dense_and_uniform_all_does_not(capsys):
+    seen = account(capsys, model="lenet-5", distribution="uniform")
+    assert kept_of(seen) == {"conv1": 500, "conv2": 2_500, "fc1": 40_000, "fc2": 500}
+    assert seen["dense_layers"] == ["conv1"]
+    assert seen["sparsity_in_budget"] == pytest.approx(0.9)
+    assert seen["sparsity_overall"] == pytest.approx(1 - 43_500 / 430_500)
+    seen = account(capsys, model="lenet-5", distribution="uniform-all")
+    assert kept_of(seen) == {"conv1": 50, "conv2": 2_500, "fc1": 40_000, "fc2": 500}
+    assert seen["dense_layers"] == []
+
+
+def test_costs_er_is_not_erk(capsys):
+    shapes = {site.name: site.kernel_shape for site in nn.sites(models.lenet_5(), (28, 28, 1))}
+    densities = erdos_renyi(shapes, 0.05)
+    for layer, density in zip(
+        account(capsys, model="lenet-5", sparsity=0.95, distribution="er")["layers"], densities.values(), strict=True
+    ):
+        assert layer["kept"] == pytest.approx(density * layer["weights"], abs=1)
+    assert kept_of(account(capsys, model="lenet-5", sparsity=0.95))["conv1"] == 363  # 0.72612 of 500
+
+
+@pytest.mark.parametrize("names", [["conv"], ["conv1", "conv2.weight"]])
+def test_cost_keeps_what_it_is_told_to(capsys, names):
+    seen = account(capsys, model="lenet-5", dense=names, sparsity=0.8, distribution="uniform-all")
+    assert kept_of(seen) == {"conv1": 500, "conv2": 25_000, "fc1": 80_000, "fc2": 1_000}
+    assert seen["dense_layers"] == ["conv1", "conv2"]
+    assert seen["sparsity_in_budget"] == pytest.approx(0.8)
+
+
+def test_cost_of_depthwise_layers_kept_dense_is_the_authors_own(capsys):
+    seen = account(
+        capsys, model="mobilenet-v1", sparsity=0.9, distribution="uniform", dense=["depthwise"], convention="rigl"
+    )
+    assert len(seen["dense_layers"]) == 14
+    assert seen["sparsity_overall"] == pytest.approx(0.890, abs=5.1e-4)
+    # 168.614 MFLOPs in their notebook, which keeps 204.8 of 2,048 weights; a whole number is off by less than one
+    sites = nn.sites(models.mobilenet_v1(), (224, 224, 3))
+    one_weight_each = sum(
+        2 * site.multiply_adds / math.prod(site.kernel_shape) for site in sites if site.kind != "depthwise"
+    )
+    assert abs(seen["forward"]["sparse"] - 168.614e6) < one_weight_each
+
+
+def test_cost_of_training_by_one_method_or_all(capsys):
+    seen = account(capsys, model="lenet-5", period=50)
+    assert seen["training"] == {
+        name: flops.training_cost(name, **seen["forward"], period=50) for name in flops.TRAINING
+    }
+    assert account(capsys, model="lenet-5", method="snfs")["training"] == {"snfs": seen["training"]["snfs"]}
+
+
+def test_a_network_may_be_dense_altogether(capsys):
+    seen = account(capsys, model="lenet-5", sparsity=0, dense=["conv", "linear"])
+    assert seen["forward"]["sparse"] == seen["forward"]["dense"] == 2_293_000
+    assert seen["sparsity_in_budget"] == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "numbers"), [("120", {"2,359,296", "50,250", "2,462,250"}), ("80", {"2.36M", "50.2k", "2.46M"})]
+)
+def test_costs_table_has_a_line_for_each_layer_and_fits(columns, numbers):
+    done = minisparse("cost", "--model", "resnet-50", COLUMNS=columns)
+    table = done.stdout[: done.stdout.index("\n\nBytes")].splitlines()
+    assert len([line for line in table if re.search(r"\d×\d", line)]) == 54
+    assert max(map(len, table)) <= int(columns)
+    (line,) = (line for line in table if line.startswith("res5c.branch2b "))
+    assert numbers <= set(line.split())
+    assert "2,550,291 of 25,502,912" in done.stdout
+    assert "988,899,120 of 4,089,184,256 multiply-adds, 0.2418" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        *[(0, "0"), (999, "999"), (999.4, "999"), (999.6, "1.00k"), (25_000, "25.0k"), (150_000, "150k")],
+        *[(999_499, "999k"), (999_500, "1.00M"), (2_359_296, "2.36M"), (15_470_264_320, "15.5G")],
+    ],
+)
+def test_three_digits(number, text):
+    assert cli._short(number) == text
+
+
+def test_the_readme_shows_what_cost_prints():
+    shown = re.search(
+        r"```\n\$ minisparse (cost .*)\n([^`]*)```", (Path(__file__).parent.parent / "README.md").read_text()
+    )
+    printed = minisparse(*shown[1].split(), COLUMNS="80").stdout
+    assert [line.rstrip() for line in printed.splitlines()] == shown[2].splitlines()
