@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from minisparse import cli, flops, models, nn
+from minisparse import flops, models, nn
 from minisparse.allocate import erdos_renyi
+from minisparse.cli import costs, papers, tables
 from minisparse.experiments import rigl
 
 
@@ -26,8 +27,8 @@ def minisparse(*arguments, **environment):
 
 def test_the_demo_prints_a_table_and_says_where_its_picture_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(rigl, "DEMO", rigl.Recipe(120, 0.05, (60,), (60,), 0.3, 10, 100))
-    monkeypatch.setattr(cli.console, "width", 200)
-    cli.demo(data="digits", data_dir=None, out=tmp_path / "demo", seed=1)
+    monkeypatch.setattr(tables.console, "width", 200)
+    papers.demo(data="digits", data_dir=None, out=tmp_path / "demo", seed=1)
     said = capsys.readouterr().out
     for word in (
         "method",
@@ -102,7 +103,7 @@ def test_a_dead_network_names_the_option_and_the_digits(tmp_path):
 
 def account(capsys, **options):
     """What `minisparse cost --json` prints."""
-    cli.cost(**options, as_json=True)
+    costs.cost(**options, as_json=True)
     return json.loads(capsys.readouterr().out)
 
 
@@ -261,7 +262,7 @@ def test_costs_table_has_a_line_for_each_layer_and_fits(columns, numbers):
     ],
 )
 def test_three_digits(number, text):
-    assert cli._short(number) == text
+    assert tables.short(number) == text
 
 
 def test_the_readme_shows_what_cost_prints():

@@ -1,0 +1,29 @@
+"""The commands, in the order that `minisparse --help` shows them."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from .costs import cost
+from .papers import demo, reproduce
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def minisparse() -> None:
+    """Sparse neural-network training you can read."""
+
+
+for command in (demo, cost, reproduce):
+    app.command()(command)
+
+
+def main() -> None:
+    """What `minisparse` runs. A refusal is one sentence and exit status 2, an interruption 130; neither a traceback."""
+    try:
+        app()
+    except (ValueError, TypeError, OSError) as error:
+        Console(stderr=True).print(f"[bold red]minisparse:[/] {error}", soft_wrap=True, highlight=False)
+        sys.exit(2)

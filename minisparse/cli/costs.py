@@ -1,0 +1,156 @@
+"""`minisparse cost`: what a network costs, from shapes alone."""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from .. import flops, nn
+from ..allocate import counts
+from ..names import DISTRIBUTIONS, NETWORKS, WITH_WIDTH, allotted, network
+from .tables import console, plain_table, short
+
+
+def cost(
+    model: Annotated[str, typer.Option(help=f"{', '.join(NETWORKS)}, or wrn-D-K, such as wrn-22-2.")],
+    sparsity: Annotated[float, typer.Option(help="Of all weights outside the layers that are kept dense.")] = 0.9,
+    distribution: Annotated[
+        str,
+        typer.Option(help=f"{', '.join(DISTRIBUTIONS)}; uniform keeps the first layer dense."),
+    ] = "erk",
+    dense: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Keep a layer dense, or all that are conv, depthwise, linear; repeatable."),
+    ] = None,
+    shape: Annotated[str | None, typer.Option(help="Of an example, such as 32x32x3; the paper's unless given.")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="The paper's unless given.")] = None,
+    width: Annotated[float | None, typer.Option(help=f"A factor on channels: {', '.join(WITH_WIDTH)}.")] = None,
+    method: Annotated[str | None, typer.Option(help=f"{', '.join(flops.TRAINING)}; each unless given.")] = None,
+    period: Annotated[int, typer.Option(min=1, help="ΔT of rigl: optimizer steps between two updates.")] = 100,
+    convention: Annotated[str, typer.Option(help=f"Whose counting: {', '.join(flops.CONVENTIONS)}.")] = "clean",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """What a sparse network costs, layer by layer: weights, multiply-adds, bytes; and a step of training it."""
+    built, example = network(model, partial(_example, shape), classes, width)
+    sites = nn.sites(built, example)
+    shapes = {site.name: site.kernel_shape for site in sites}
+    densities, full = allotted(sites, sparsity, distribution, dense or [])
+    kept = counts(shapes, densities)
+
+    account = _account(sites, kept, full, convention)
+    weights = sum(math.prod(shape) for shape in shapes.values())
+    parameters = sum(math.prod(shape) for shape in built.shapes().values())
+    account["parameters"] = {"dense": parameters, "kept": parameters - weights + sum(kept.values())}
+    account["training"] = {
+        name: flops.training_cost(name, **account["forward"], period=period)
+        for name in ([method] if method else flops.TRAINING)
+    }
+    asked = {"model": model, "shape": example, "sparsity": sparsity, "distribution": distribution, "period": period}
+    if as_json:
+        typer.echo(json.dumps(asked | account, indent=1))
+    else:
+        _print_account(account, period)
+
+
+def _account(sites: Sequence[nn.Site], kept: dict[str, int], full: set[str], convention: str) -> dict[str, Any]:
+    """Everything the command prints of the network's weights, as JSON has it."""
+    densities = {site.name: kept[site.name] / math.prod(site.kernel_shape) for site in sites}
+    unit, products = ("multiply-adds", 2) if convention == "clean" else ("FLOPs", 1)
+    layers: list[dict[str, Any]] = [
+        {
+            "name": site.name.removesuffix(".weight"),
+            "kernel": site.kernel_shape,
+            "weights": math.prod(site.kernel_shape),
+            "kept": kept[site.name],
+            "density": densities[site.name],
+            unit: round(count / products),
+            "bytes": {
+                kind: flops.storage(site.kernel_shape, kept[site.name], kind) for kind in ("dense", "bitmask", "csr")
+            },
+        }
+        for site, count in zip(sites, flops.count(sites, densities, convention).values(), strict=True)
+    ]
+    budget = [layer for site, layer in zip(sites, layers, strict=True) if site.name not in full]
+    return {
+        "convention": convention,
+        "unit": unit,
+        "layers": layers,
+        "dense_layers": [site.name.removesuffix(".weight") for site in sites if site.name in full],
+        "sparsity_overall": _sparsity(layers),
+        "sparsity_in_budget": _sparsity(budget),
+        "forward": {
+            "dense": round(sum(flops.count(sites, {}, convention).values()) / products),
+            "sparse": sum(layer[unit] for layer in layers),
+        },
+        "size": sum(flops.size(sites, densities, convention).values()),
+    }
+
+
+def _print_account(account: dict[str, Any], period: int) -> None:
+    table = _account_table(account, exact=True)
+    if console.measure(table, options=console.options.update(max_width=999)).maximum > console.width:
+        table = _account_table(account, exact=False)
+    console.print(table)
+
+    weights, kept = (sum(layer[key] for layer in account["layers"]) for key in ("weights", "kept"))
+    outside = f", which leaves out {', '.join(account['dense_layers'])}" if account["dense_layers"] else ""
+    dense, sparse, unit = account["forward"]["dense"], account["forward"]["sparse"], account["unit"]
+    parameters = account["parameters"]
+    for line in (
+        "\nBytes of float32 values; mask: with one bit a weight; CSR: with int32 columns and row pointers",
+        f"Weights: {kept:,} of {weights:,}, a sparsity of {account['sparsity_overall']:.2%}; "
+        f"{account['sparsity_in_budget']:.2%} in the budget{outside}",
+        f"Parameters, with biases and batch norm: {parameters['kept']:,} of {parameters['dense']:,}",
+        f"Size by the convention {account['convention']}: {account['size'] / 1e6:,.3f} MB",
+        f"One example forward: {sparse:,} of {dense:,} {unit}, {sparse / dense:.4f}\n",
+    ):
+        console.print(line, soft_wrap=True)
+    training = plain_table("training", f"{unit} of an example", "of dense")
+    for name, cost in account["training"].items():
+        label = f"{name}, ΔT {period}" if name == "rigl" else name
+        training.add_row(label, f"{cost:,.0f}", f"{cost / (3 * dense):.4f}")
+    console.print(training)
+
+
+def _account_table(account: dict[str, Any], exact: bool) -> Table:
+    """A row for each layer and one for all of them; numbers in full, or in three digits for a narrow window."""
+    write = "{:,.0f}".format if exact else short
+    unit, layers = account["unit"], account["layers"]
+    mult_adds = "mult-\nadds" if unit == "multiply-adds" else unit
+    titles = ("kernel", "weights", "kept", "density", mult_adds, "dense\nbytes", "mask\nbytes", "CSR\nbytes")
+    table = plain_table("layer", *titles, gap=1)
+    sums = {key: sum(layer[key] for layer in layers) for key in ("weights", "kept", unit)}
+    stored = {kind: sum(layer["bytes"][kind] for layer in layers) for kind in ("dense", "bitmask", "csr")}
+    for layer in (*layers, {"name": "total", "kernel": (), "bytes": stored, **sums}):
+        if not layer["kernel"]:
+            table.add_section()
+        table.add_row(
+            layer["name"],
+            "×".join(map(str, layer["kernel"])),
+            write(layer["weights"]),
+            write(layer["kept"]),
+            f"{layer['kept'] / layer['weights']:.2%}",
+            write(layer[unit]),
+            *map(write, layer["bytes"].values()),
+        )
+    return table
+
+
+def _sparsity(layers: Sequence[dict[str, Any]]) -> float:
+    weights = sum(layer["weights"] for layer in layers)
+    return 1 - sum(layer["kept"] for layer in layers) / weights if weights else 0.0
+
+
+def _example(text: str | None, own: nn.Shape) -> nn.Shape:
+    """The shape that --shape gives, with as many axes as the network's own, which it is unless given."""
+    if text is None:
+        return own
+    sides = text.split("x")
+    if len(sides) != len(own) or not all(re.fullmatch(r"[1-9]\d*", side) for side in sides):
+        raise ValueError(f"--shape is {text!r}; accepted is a shape like {'x'.join(map(str, own))}")
+    return tuple(map(int, sides))
