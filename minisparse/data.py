@@ -5,13 +5,16 @@ the decompressed files, since the same data is compressed differently from one m
 computed from the files themselves are pinned.
 """
 
+import csv
 import gzip
 import hashlib
 import math
 import os
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -54,6 +57,78 @@ def load(name: str, directory: str | os.PathLike | None = None, split: str = "tr
         raise ValueError(f"split is {split!r}; accepted are 'train' and 'test'")
     directory = directory or os.environ.get("MINISPARSE_DATA")
     return READERS[name](Path(directory) / name if directory else None, split)
+
+
+def from_file(path: str | os.PathLike, split: str = "train", label: str | None = None) -> Dataset:
+    """(x, y) of one split of your own arrays: x (N, …) as it is in the file, y (N,) as int64 classes 0, 1, ….
+
+    .npz   arrays x and y, and x_test and y_test if there is a test set; images are (N, H, W) or (N, H, W, C)
+    .csv   numbers in columns, with a line of names above them or without; labels are in the column `label`, in one
+           named "label", or else in the first
+
+    Classes are the labels, which may be words, in their order. Without a test set every fifth example of a fixed
+    shuffle is one. ValueError naming the file for what is missing, not numeric or not finite.
+    """
+    path = Path(path)
+    if path.suffix not in (".npz", ".csv"):
+        raise ValueError(f"{path} is neither a .npz nor a .csv file")
+    arrays = _npz(path) if path.suffix == ".npz" else _csv(path, label)
+    for end in ("", "_test") if "x_test" in arrays else ("",):
+        x, y = arrays[f"x{end}"], arrays[f"y{end}"]
+        if y.ndim != 1 or x.ndim not in (2, 3, 4) or len(x) != len(y):
+            raise ValueError(
+                f"{path} has x{end} of shape {x.shape} and y{end} of shape {y.shape}; accepted are (N, …) and (N,)"
+            )
+        if x.dtype.kind not in "uifb" or not np.isfinite(x).all() or (y != y).any():
+            raise ValueError(f"{path} has values in x{end} or y{end} that are no finite numbers")
+    names = np.unique(arrays["y"])
+    if len(names) < 2:
+        raise ValueError(f"{path} has labels of {len(names)} class; accepted are two or more")
+    if "x_test" in arrays:
+        x, y = (arrays[name if split == "train" else f"{name}_test"] for name in "xy")
+        if not np.isin(y, names).all():
+            raise ValueError(f"{path} has labels in y_test that are not in y")
+    else:
+        order = stream(0, "test").permutation(len(arrays["x"]))
+        chosen = np.sort(order[::5] if split == "test" else np.delete(order, np.s_[::5]))
+        x, y = arrays["x"][chosen], arrays["y"][chosen]
+    return x[..., None] if x.ndim == 3 else x, np.searchsorted(names, y).astype(np.int64)
+
+
+def _npz(path: Path) -> dict[str, Array]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ("x", "y", "x_test", "y_test") if name in file}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no .npz file of arrays, or a damaged one: {error}") from error
+    if not {"x", "y"} <= arrays.keys() or ("x_test" in arrays) != ("y_test" in arrays):
+        raise ValueError(f"{path} has {', '.join(arrays) or 'neither x nor y'}; accepted are x, y and x_test, y_test")
+    return arrays
+
+
+def _csv(path: Path, label: str | None) -> dict[str, Array]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        first = next(csv.reader(file), [])
+    named = (label or "label") in first or not any(map(_is_number, first))
+    if label and label not in first:
+        raise ValueError(f"{path} has no column {label!r}; its first line is {', '.join(first)[:200]}")
+    place = first.index(label or "label") if named and (label or "label") in first else 0
+    others = [column for column in range(len(first)) if column != place]
+    read = partial(np.loadtxt, path, delimiter=",", skiprows=int(named), quotechar='"', comments=None, ndmin=2,
+                   encoding="utf-8-sig")  # fmt: skip
+    try:
+        x, y = read(usecols=others, dtype=np.float32), read(usecols=[place], dtype=str)[:, 0]
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as columns of numbers: {error}") from error
+    return {"x": x, "y": y.astype(float) if all(map(_is_number, y)) else y}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def as_inputs(images: Array, dtype: type = np.float32) -> Array:

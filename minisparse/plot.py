@@ -19,6 +19,7 @@ METHOD_STYLE: Any = {
     "static": ("static mask", "#0072B2", "--"),
     "dense": ("dense", "#000000", ":"),
 }
+MARKERS = "os^DvP*X<>"
 STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 10,
@@ -70,6 +71,73 @@ def connections_find_the_digits(
         axis.set_xlabel("batches of 100 images")
         axis.set_ylabel("test accuracy (%)")
         axis.legend(loc="lower right", frameon=False)
+        with replacing(Path(path)) as unfinished:
+            figure.savefig(unfinished)
+    return Path(path)
+
+
+def loss_and_accuracy(
+    path: str | os.PathLike,
+    title: str,
+    losses: Sequence[float],
+    accuracies: Sequence[tuple[int, float]],
+    updates: Sequence[int],
+) -> Path:
+    """The loss of every batch on a logarithmic scale, with ticks where masks were updated; the test accuracy below it.
+
+    accuracies [(batches, accuracy in [0, 1])]; updates: batches before each. Writes a PNG to `path` and returns it.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7, 5))
+        figure.suptitle(title)
+        above, below = figure.subplots(2, 1, sharex=True)
+        window = max(1, len(losses) // 100)
+        smooth = np.convolve(losses, np.ones(window) / window, "valid")
+        above.plot(losses, color="#BBBBBB", linewidth=0.6, label="one batch")
+        if window > 1:
+            above.plot(np.arange(len(smooth)) + window / 2, smooth, color="#0072B2", label=f"mean of {window}")
+        if len(updates):
+            above.plot(
+                updates, np.full(len(updates), 0.02), "|", color="#D55E00", markersize=6, label="masks updated",
+                transform=above.get_xaxis_transform(),
+            )  # fmt: skip
+        above.set_yscale("log")
+        above.set_ylabel("training loss")
+        above.legend(loc="upper right", frameon=False)
+        below.plot(*zip(*[(n, 100 * share) for n, share in accuracies], strict=True), ".-", color="#0072B2")
+        below.set_ylabel("test accuracy (%)")
+        below.set_xlabel("batches")
+        with replacing(Path(path)) as unfinished:
+            figure.savefig(unfinished)
+    return Path(path)
+
+
+def accuracy_against_cost(
+    path: str | os.PathLike, title: str, points: Sequence[tuple[str, float, float, float]], n_test: int
+) -> Path:
+    """Test accuracy against what training cost, and against what inference costs, in shares of the dense network's.
+
+    points [(method, accuracy in [0, 1], training, inference)]; bars are one standard error for n_test examples.
+    Writes a PNG to `path` and returns it.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.6, 4))
+        figure.suptitle(title)
+        axes: Any = figure.subplots(1, 2, sharey=True)
+        for place, (method, accuracy, *costs) in enumerate(points):
+            label, colour, _ = METHOD_STYLE.get(method, (method, f"C{place}", "-"))
+            error = (accuracy * (1 - accuracy) / n_test) ** 0.5
+            for axis, cost in zip(axes, costs, strict=True):
+                axis.errorbar(
+                    cost, 100 * accuracy, 100 * error, color=colour, marker=MARKERS[place % len(MARKERS)],
+                    markersize=7, linewidth=0.8, linestyle="none", label=label,
+                )  # fmt: skip
+        for axis, kind in zip(axes, ("training", "inference"), strict=True):
+            axis.set_xscale("log")
+            axis.set_xlabel(f"multiply-adds of {kind}, as a share of the dense network's")
+            axis.xaxis.set_major_formatter("{x:g}")
+        axes[0].set_ylabel("test accuracy (%)")
+        axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         with replacing(Path(path)) as unfinished:
             figure.savefig(unfinished)
     return Path(path)

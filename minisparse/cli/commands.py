@@ -7,6 +7,7 @@ from rich.console import Console
 
 from .costs import cost
 from .papers import demo, reproduce
+from .training import compare, train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -16,7 +17,7 @@ def minisparse() -> None:
     """Sparse neural-network training you can read."""
 
 
-for command in (demo, cost, reproduce):
+for command in (demo, train, compare, cost, reproduce):
     app.command()(command)
 
 
@@ -24,6 +25,6 @@ def main() -> None:
     """What `minisparse` runs. A refusal is one sentence and exit status 2, an interruption 130; neither a traceback."""
     try:
         app()
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError) as error:
         Console(stderr=True).print(f"[bold red]minisparse:[/] {error}", soft_wrap=True, highlight=False)
         sys.exit(2)

@@ -1,0 +1,144 @@
+"""A run in a directory of its own, which an interruption does not harm.
+
+config.json       all that decides the run
+metrics.jsonl     one line of JSON for every step
+checkpoint.npz    the State after the last of these steps, written at the end of every epoch and when interrupted
+result.json       what came out, once the run is finished
+"""
+
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+from zipfile import BadZipFile
+
+import numpy as np
+
+from .backend import Array, to_device, to_numpy
+from .checks import whole
+from .files import replacing
+from .masks import Masks
+from .train import State
+
+CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.npz", "result.json"
+
+
+def claim(directory: str | PathLike, config: Mapping[str, Any]) -> None:
+    """Make `directory` the run's that `config` decides. ValueError naming what differs if it is another run's."""
+    path = Path(directory) / CONFIG
+    config = json.loads(json.dumps(config))
+    if not path.exists():
+        write_json(path, config)
+    there = read_json(path)
+    for name in [*there, *config]:
+        a, b = there.get(name, "not there"), config.get(name, "not there")
+        if a != b:
+            raise ValueError(f"{directory} holds another run: {name} is {a} there and {b} here; choose another folder")
+
+
+def recorded(
+    directory: str | PathLike,
+    steps: Callable[[State | None], Iterator[tuple[State, dict[str, Any]]]],
+    every: int,
+    device: str = "cpu",
+) -> Generator[dict[str, Any], None, None]:
+    """Go on with the run in `directory` from its checkpoint, or begin it; yield a line of metrics for every step.
+
+    steps(start)   the run from `start`, or from its beginning if that is None: (state, line) of each step, as from
+                   `train(…, start=start)`; lines are dicts that JSON can hold
+    every          steps from one checkpoint to the next; there is one more when the caller stops or is interrupted
+
+    What a run does after an interruption, to the last bit, is what it would have done without. ValueError if the
+    metrics of the steps before the checkpoint are not there.
+    """
+    directory = Path(directory)
+    whole("every", every, 1)
+    start = load_state(directory / CHECKPOINT, device) if (directory / CHECKPOINT).exists() else None
+    saved = state = start
+    with _continued(directory / METRICS, start.number if start else 0) as metrics:
+        try:
+            for now, line in steps(start):
+                metrics.write(json.dumps(line) + "\n")
+                state = now
+                if state.number % every == 0:
+                    metrics.flush()  # never fewer lines than the checkpoint has steps
+                    save_state(directory / CHECKPOINT, state)
+                    saved = state
+                yield line
+        finally:
+            if state is not saved and state is not None:
+                metrics.flush()
+                save_state(directory / CHECKPOINT, state)
+
+
+@contextmanager
+def _continued(path: Path, number: int) -> Iterator[IO[str]]:
+    """The file of metrics with the lines of the first `number` steps, open to write on."""
+    lines = path.read_text().splitlines(keepends=True)[:number] if path.exists() else []
+    if len(lines) < number:
+        raise ValueError(f"{path} has {len(lines)} lines, the checkpoint beside it comes after {number} steps")
+    with replacing(path) as kept:
+        kept.write_text("".join(lines))
+    with path.open("a") as file:
+        yield file
+
+
+def metrics(directory: str | PathLike) -> list[dict[str, Any]]:
+    """The lines of metrics that a run has written so far."""
+    return [json.loads(line) for line in (Path(directory) / METRICS).read_text().splitlines()]
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def write_json(path: Path, value: Any) -> None:
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def save_state(path: str | PathLike, state: State) -> None:
+    """Write a State as arrays by name, "params/fc1.weight", and an outline that says how they hang together.
+
+    TypeError for a memory that holds anything but dicts, arrays, numbers and None.
+    """
+    arrays: dict[str, Array] = {}
+    outline = _outline(to_numpy(state)._asdict(), "", arrays)
+    with replacing(Path(path)) as unfinished:
+        np.savez(unfinished, allow_pickle=False, outline=np.array(json.dumps(outline)), **arrays)
+
+
+def load_state(path: str | PathLike, device: str = "cpu") -> State:
+    """The State that `save_state` wrote. ValueError naming the file if it is damaged, or something else."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        state = State(**_hung(json.loads(str(arrays["outline"])), arrays))
+    except (ValueError, KeyError, TypeError, EOFError, OSError, BadZipFile) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path} is no checkpoint, or a damaged one: {error}") from error
+    return to_device(state._replace(masks=Masks(state.masks)), device)
+
+
+def _outline(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
+    """`tree` with every array replaced by its name in `arrays`, where it is put."""
+    if isinstance(tree, Mapping):
+        step = f"{path}/" if path else ""
+        return {key: _outline(branch, step + quote(key, safe=""), arrays) for key, branch in tree.items()}
+    if isinstance(tree, np.ndarray):
+        arrays[path] = tree
+        return path
+    if tree is None or type(tree) in (int, float, bool):
+        return tree
+    raise TypeError(f"{path} is {type(tree).__name__}; a checkpoint holds dicts, arrays, numbers and None")
+
+
+def _hung(outline: Any, arrays: Mapping[str, Array]) -> Any:
+    """The tree of an outline, with its arrays in their places."""
+    if isinstance(outline, dict):
+        return {key: _hung(branch, arrays) for key, branch in outline.items()}
+    return arrays[outline] if isinstance(outline, str) else outline
