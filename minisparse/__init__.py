@@ -14,6 +14,9 @@ from .backend import namespace, to_device, to_numpy
 from .flops import forward, storage, training_cost
 from .masks import Masks, project, random_masks, top_k
 from .methods.rigl import rigl_count, rigl_update
+from .methods.set import set_counts, set_update
+from .methods.snfs import snfs_update
+from .methods.snip import sensitivity, snip_masks
 from .optim import adam, sgd
 from .train import Method, Step
 
@@ -44,7 +47,12 @@ __all__ = [
     "rigl_count",
     "rigl_update",
     "schedule",
+    "sensitivity",
+    "set_counts",
+    "set_update",
     "sgd",
+    "snfs_update",
+    "snip_masks",
     "storage",
     "tape",
     "to_device",

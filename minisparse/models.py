@@ -24,25 +24,27 @@ from .nn import (
 )
 
 
-def lenet_300_100(inputs: int = 784, classes: int = 10, initial: Initial = he_normal) -> Chain:
-    """LeNet-300-100 (LeCun et al. 1998): 266,610 parameters on MNIST."""
-    return nn.mlp(inputs, 300, 100, classes, initial=initial)
+def lenet_300_100(inputs: int = 784, classes: int = 10, initial: Initial = he_normal, width: float = 1) -> Chain:
+    """LeNet-300-100 (LeCun et al. 1998): 266,610 parameters on MNIST. width: a factor on 300 and 100, rounded down."""
+    return nn.mlp(inputs, int(300 * width), int(100 * width), classes, initial=initial)
 
 
-def lenet_5(shape: Shape = (28, 28, 1), classes: int = 10, initial: Initial = he_normal) -> Chain:
+def lenet_5(shape: Shape = (28, 28, 1), classes: int = 10, initial: Initial = he_normal, width: float = 1) -> Chain:
     """LeNet-5-Caffe, 20 and 50 filters of 5×5: 431,080 parameters on MNIST.
 
+    width: a factor on the filters and on the 500 hidden units, rounded down.
     Differs from Caffe's own, which has no ReLU after the convolutions.
     """
+    n1, n2, hidden = int(20 * width), int(50 * width), int(500 * width)
     filters: dict[str, Layer] = {
-        "conv1": Conv2d(shape[2], 20, 5, initial=initial),
+        "conv1": Conv2d(shape[2], n1, 5, initial=initial),
         "pool1": MaxPool2d(2),
         "relu1": Relu(),
-        "conv2": Conv2d(20, 50, 5, initial=initial),
+        "conv2": Conv2d(n1, n2, 5, initial=initial),
         "pool2": MaxPool2d(2),
         "relu2": Relu(),
     }
-    return _classified(filters, shape, (500, classes), initial)
+    return _classified(filters, shape, (hidden, classes), initial)
 
 
 def alexnet(shape: Shape = (227, 227, 3), classes: int = 1000) -> Chain:

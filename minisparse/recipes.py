@@ -1,17 +1,31 @@
 """Each method with its schedule, as its paper ran it: the one file where the two meet."""
 
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .allocate import density_of
-from .backend import Array
+from .autograd import value_and_grad
+from .backend import Array, namespace
+from .checks import whole
 from .masks import Masks
 from .methods.rigl import rigl_count, rigl_update
-from .schedule import every
+from .methods.set import set_counts, set_update, set_update_by_magnitude
+from .methods.snfs import shares, snfs_update
+from .methods.snip import snip_masks
+from .optim import is_weight
+from .schedule import cosine, every
+from .streams import draw_key, step_streams, stream
 from .train import Method
+
+Arrays = Mapping[str, Array]
+Observe = Callable[[Any, dict[str, Array], np.random.Generator], Any]
+Fill = Callable[[str, Array, Arrays, Arrays, np.random.Generator], Array]
+Fraction = Callable[[int], float]
 
 
 def forget(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> None:
@@ -23,27 +37,74 @@ def latest(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> di
     return grads
 
 
+def noise(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> int:
+    """Remember a key, from which every layer's random numbers are drawn when they are asked for."""
+    return draw_key(rng)
+
+
+def smoothed(beta: float) -> Observe:
+    """Remember gradients smoothed over batches, M ← β M + (1 − β) g from zero: dense, and never reset."""
+    if not 0 <= beta < 1:
+        raise ValueError(f"beta is {beta}; accepted are numbers from 0 below 1")
+    beta = float(beta)  # NumPy's numbers would make float32 float64
+
+    def observe(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+        new = {name: (1 - beta) * g for name, g in grads.items()}
+        return {name: beta * memory[name] + m for name, m in new.items()} if memory else new
+
+    return observe
+
+
+def random_values(sigma: float) -> Fill:
+    """Let grown weights start at N(0, σ²)."""
+    return lambda name, grown, weights, grads, rng: namespace(grown).asarray(rng.normal(0, sigma, int(grown.sum())))
+
+
+def along_gradient(rate: float) -> Fill:
+    """Let grown weights start at −rate · g, a small step down this batch's gradient."""
+    return lambda name, grown, weights, grads, rng: -float(rate) * grads[name]
+
+
 def static() -> Method:
     """Masks that never move: the baseline. With no masks at all it is dense training."""
     return Method(observe=forget, decide=lambda weights, masks, memory, step: masks, when=lambda step: False)
 
 
-def rigl(alpha: float = 0.3, period: int = 100, t_end: int = 25_000, steps: int | None = None) -> Method:
+def rigl(
+    alpha: float = 0.3,
+    period: int = 100,
+    t_end: int = 25_000,
+    steps: int | None = None,
+    *,
+    fraction: Fraction | None = None,
+    watch: Observe = latest,
+    fill: Fill | None = None,
+) -> Method:
     """RigL (Evci et al. 2020): at ΔT, 2ΔT, … below T_end an update takes the place of the optimizer step.
 
     alpha α, the drop fraction at first; period ΔT, in batches; t_end T_end, exclusive; steps: the run's length in
     batches, if known, so that a T_end it never reaches is warned of.
+
+    What the paper compares with this:
+    fraction  step -> drop fraction, in place of α on a cosine: partial(linear, alpha=0.3, t_end=25_000), constant,
+              inverse_power (app. G)
+    watch     what growth ranks by: `latest` gradients, `noise`, `smoothed(0.9)` gradients (app. D)
+    fill      what grown weights start at, if not at zero: random_values(0.01), along_gradient(0.01) (sec. 3)
     """
     if steps is not None and t_end > steps:
         warnings.warn(
             f"t_end is {t_end}, beyond the run's {steps} steps: masks will still be moving at its end", stacklevel=2
         )
 
-    def decide(weights: dict[str, Array], masks: Masks, grads: dict[str, Array], step: int) -> Mapping[str, Array]:
-        k = {name: rigl_count(step, n_active, alpha, t_end) for name, n_active in masks.counts.items()}
+    def count(step: int, n_active: int) -> int:
+        return rigl_count(step, n_active, alpha, t_end) if fraction is None else _part(fraction(step), n_active)
+
+    def decide(weights: dict[str, Array], masks: Masks, memory: Any, step: int) -> Mapping[str, Array]:
+        k = {name: count(step, n_active) for name, n_active in masks.counts.items()}
+        grads = _seen(memory, masks)
         return {name: rigl_update(weights[name], mask, grads[name], k[name]) for name, mask in masks.items()}
 
-    return Method(observe=latest, decide=decide, when=every(period, t_end), pauses=True)
+    return Method(observe=watch, decide=decide, when=every(period, t_end), pauses=True, fill=fill)
 
 
 def mnist_densities(sparsity: float) -> dict[str, float]:
@@ -52,3 +113,191 @@ def mnist_densities(sparsity: float) -> dict[str, float]:
     sparsity in [0, 1): 0.98 gives 4,704 + 3,540 + 1,000 connections of LeNet-300-100.
     """
     return {"fc1.weight": density_of(sparsity), "fc2.weight": density_of(sparsity, of=0.9), "fc3.weight": 1.0}
+
+
+def snip(
+    loss_fn: Callable,
+    params: Arrays,
+    batches: Iterable,
+    density: float,
+    rng: np.random.Generator,
+    include: Callable[[str], bool] = is_weight,
+) -> Masks:
+    """SNIP (Lee et al. 2019): masks of the connections that matter most to the loss, before any training.
+
+    loss_fn(params, batch, rng) -> scalar Tensor, as `train` takes it, without a regulariser. batches: a list of them;
+    the paper takes one, of 100 examples of MNIST or 128 of CIFAR; of several, the gradients are averaged. density in
+    (0, 1] of the parameters for which `include(name)` is true: weights, and not biases, unless told otherwise. The
+    number kept is rounded, half to even.
+
+    `params` are left as they are: train these very weights, with `static()`. A batch norm is in the mode in which
+    loss_fn runs it: train=True takes the statistics of the batch.
+    ValueError for no batches, nothing included or another density; a layer that is left empty is warned of.
+    Differs from the authors' code, which counts and prunes biases too and trains other weights than it scored.
+    """
+    names = [name for name in params if include(name)]
+    if not names:
+        raise ValueError(f"include is true for no parameter; the parameters are {list(params)}")
+    if not 0 < density <= 1:
+        raise ValueError(f"density is {density}; accepted are numbers in (0, 1]")
+    stream_of, n_batches = step_streams(draw_key(rng)), 0
+    total: dict[str, Array] = {}
+    for n_batches, batch in enumerate(batches, 1):
+        grads = value_and_grad(lambda p: loss_fn(p, batch, stream_of(n_batches - 1)), params)[1]  # noqa: B023
+        total = {name: grads[name] + total[name] if total else grads[name] for name in names}
+    if not n_batches:
+        raise ValueError("batches is empty; accepted is a list of one batch or more")
+    n_keep = round(round(density * sum(params[name].size for name in names), 9))  # 0.07 × 150 is a half
+    return Masks(snip_masks({n: params[n] for n in names}, {n: g / n_batches for n, g in total.items()}, n_keep))
+
+
+def set(  # in this file the word is the method's
+    zeta: float = 0.3,
+    epoch: int | None = None,
+    epochs: int | None = None,
+    *,
+    period: int | None = None,
+    until: int | None = None,
+    fraction: Fraction | None = None,
+    by_sign: bool = True,
+    fill: Fill | None = None,
+) -> Method:
+    """SET (Mocanu et al. 2018): after every epoch but the last, the optimizer steps, then connections move at random.
+
+    zeta      ζ, the part of the positive and of the negative weights that goes
+    epoch     batches in an epoch, and epochs, how many there are; or
+    period    and until: rewire at period, 2 period, … batches below `until`
+    fraction  step -> drop fraction, in place of ζ
+    by_sign   False: the smallest go, whatever their sign, as in Evci et al.'s comparison
+    fill      what grown weights start at, if not at zero: random_values(0.1) in the authors' SciPy code
+
+    Starting masks: random_masks(shapes, from_epsilon(shapes, 20), rng) with the paper's ε, or, for a density,
+    random_masks(shapes, erdos_renyi(shapes, 0.1), rng). The output layer moves too if it has a mask.
+    """
+    _check_fraction("zeta", zeta)
+    when, _ = _rewirings(epoch, epochs, period, until)
+
+    def update(weight: Array, mask: Array, random: Array, part: float) -> Array:
+        if by_sign:
+            return set_update(weight, mask, random, *set_counts(weight, mask, part))
+        return set_update_by_magnitude(weight, mask, random, _part(part, int(mask.sum())))
+
+    def decide(weights: dict[str, Array], masks: Masks, key: int, step: int) -> Mapping[str, Array]:
+        part, random = zeta if fraction is None else fraction(step), _seen(key, masks)
+        return {name: update(weights[name], mask, random[name], part) for name, mask in masks.items()}
+
+    return Method(observe=noise, decide=decide, when=when, fill=fill)
+
+
+def snfs(
+    rate: float = 0.5,
+    epoch: int | None = None,
+    epochs: int | None = None,
+    beta: float = 0.9,
+    redistribute: bool = True,
+    *,
+    period: int | None = None,
+    until: int | None = None,
+    fraction: Fraction | None = None,
+    fill: Fill | None = None,
+) -> Method:
+    """SNFS, sparse momentum (Dettmers & Zettlemoyer 2019): after every epoch but the last, step, then rewire.
+
+    rate          the drop fraction p at first; it falls on a cosine to 0 at the run's end
+    epoch         batches in an epoch, and epochs, how many there are; or
+    period        and until: rewire at period, 2 period, … batches below `until`, where p is 0
+    beta          of the smoothed gradients, which are the method's own and dense, whatever the optimizer
+    redistribute  False: every layer regrows what it lost
+    fraction      step -> drop fraction, in place of p on a cosine
+    fill          what grown weights start at, if not at zero
+
+    A layer less than 20 % sparse, with more than an equal share of the momentum, drops min(p, its sparsity).
+    Starting masks: random_masks(shapes, uniform(shapes, density), rng). Differs from the authors' code, where the
+    drop fraction ends at 0.005 and not at 0.
+    """
+    _check_fraction("rate", rate)
+    when, length = _rewirings(epoch, epochs, period, until)
+    fall = partial(cosine, alpha=rate, t_end=length) if fraction is None else fraction
+
+    def lowered(p: float, n_active: int, size: int, grows: bool) -> float:
+        sparsity = (size - n_active) / max(size, 1)
+        return min(p, sparsity) if grows and sparsity < 0.2 else p
+
+    def decide(weights: Arrays, masks: Masks, momentum: dict[str, Array], step: int) -> Mapping[str, Array]:
+        p, share = fall(step), shares(momentum, masks)
+        n_drop = {
+            name: _part(lowered(p, n_active, masks[name].size, grows=share[name] > 1 / len(masks)), n_active)
+            for name, n_active in masks.counts.items()
+        }
+        if redistribute:
+            return snfs_update(weights, masks, momentum, n_drop)
+        alone = [[{name: tree[name]} for tree in (weights, masks, momentum, n_drop)] for name in masks]
+        return {name: mask for layer in alone for name, mask in snfs_update(*layer).items()}
+
+    return Method(observe=smoothed(beta), decide=decide, when=when, fill=fill)
+
+
+def small_dense(build: Callable[[float], Any], target: float, measure: Callable[[Any], float]) -> tuple[float, Any]:
+    """(width factor, model): the widest dense network of a family that costs no more than `target`.
+
+    build    width factor -> model, such as lambda width: models.resnet_50(width=width); nothing is allocated
+    measure  model -> its cost, which grows with the width: parameters, sum(map(math.prod, model.shapes().values())),
+             or multiply-adds, sum(model.cost(shape)[0].values())
+
+    This is the baseline of Evci et al. 2020 that spends a sparse network's budget on a narrower one.
+    ValueError where even the narrowest, before a layer has no units left, costs more, or where no width does.
+    """
+    none_so_small = ValueError(f"target is {target}; no network of this family is so small")
+    has_units = lambda model: all(0 not in shape for shape in model.shapes().values())
+
+    def fits(factor: float) -> bool:
+        model = build(factor)
+        if measure(model) > target and not has_units(model):
+            raise none_so_small
+        return measure(model) <= target
+
+    low, high = 1.0, 2.0
+    while fits(high):
+        low, high = high, 2 * high
+        if high > 2**30:
+            raise ValueError(f"target is {target}, and no width costs more")
+    while not fits(low):
+        low, high = low / 2, low
+    while high - low > 2**-20 * low:
+        middle = (low + high) / 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    model = build(low)
+    if not has_units(model):
+        raise none_so_small
+    return low, model
+
+
+def _seen(memory: Any, masks: Masks) -> Arrays:
+    """What growth ranks by: gradients as remembered, or where that is a key, a random number for every position."""
+    if not isinstance(memory, int):
+        return memory
+    return {name: namespace(mask).asarray(stream(memory, name).random(mask.shape)) for name, mask in masks.items()}
+
+
+def _part(fraction: float, n_active: int) -> int:
+    """The whole part of a drop fraction of a layer's connections."""
+    _check_fraction("fraction", fraction)
+    return math.floor(fraction * n_active)
+
+
+def _check_fraction(name: str, fraction: float) -> None:
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"{name} is {fraction}; accepted are drop fractions from 0 to 1")
+
+
+def _rewirings(
+    epoch: int | None, epochs: int | None, period: int | None, until: int | None
+) -> tuple[Callable[[int], bool], int]:
+    """When to rewire, and the length of the schedule, in batches."""
+    if epoch is not None and epochs is not None and period is None and until is None:
+        length = whole("epoch", epoch, 1) * whole("epochs", epochs, 1)
+        return every(epoch, until=length - 1, begin=epoch - 1), length
+    if period is not None and until is not None and epoch is None and epochs is None:
+        return every(period, until), until
+    given = {"epoch": epoch, "epochs": epochs, "period": period, "until": until}
+    raise ValueError(f"got {given}; accepted are epoch and epochs, or period and until")

@@ -40,6 +40,14 @@ def cosine(step: int, alpha: float, t_end: int, begin: int = 0) -> float:
     return alpha if step < begin else alpha / 2 * (1 + math.cos(math.pi * (step - begin) / (t_end - begin)))
 
 
+def inverse_power(step: int, alpha: float, t_end: int, k: float, begin: int = 0) -> float:
+    """α (1 − (step − begin) / (t_end − begin))^k (Evci et al. 2020, app. G); α before `begin`, 0 from `t_end` on."""
+    _check_span("t_end", t_end, begin)
+    if step >= t_end:
+        return 0.0
+    return alpha if step <= begin else alpha * (1 - (step - begin) / (t_end - begin)) ** k
+
+
 def cubic(step: int, begin: int, end: int, final: float, initial: float = 0.0) -> float:
     """The sparsity s_t of gradual pruning (Zhu & Gupta 2017, eq. 1): fast at first, flat at the end."""
     _check_span("end", end, begin)

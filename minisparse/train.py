@@ -11,7 +11,7 @@ from .backend import Array, keep_freed_memory, namespace
 from .checks import masks_fit, same_keys
 from .masks import Masks, project
 from .optim import Optimizer, sgd
-from .streams import draw_key, step_streams
+from .streams import draw_key, step_streams, stream
 
 Arrays = Mapping[str, Array]
 
@@ -24,7 +24,8 @@ class Method(NamedTuple):
     when(step) -> bool                              is this a step on which to decide
     pauses                                          does deciding take the place of that step's optimizer step
     fill(name, grown, weights, grads, rng)          values for the weights grown now, as an array of the layer's shape
-                                                    or one value for each; without it they start at zero
+                                                    or one value for each; without it they start at zero; the rng is
+                                                    the layer's own
     """
 
     observe: Callable[[Any, dict[str, Array], np.random.Generator], Any]
@@ -102,9 +103,9 @@ def train(
 def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Optimizer, start: State) -> Iterator[Step]:
     keep_freed_memory()
     first, params, masks, slots, memory, key = start
-    stream = step_streams(key)
+    stream_of = step_streams(key)
     for number, batch in enumerate(batches, first):
-        rng = stream(number)
+        rng = stream_of(number)
         loss, grads = value_and_grad(lambda p: loss_fn(p, batch, rng), params)  # noqa: B023
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {float(loss)} at step {number}; try a smaller learning rate")
@@ -113,11 +114,12 @@ def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Opti
 
         if not (rewired and method.pauses):
             params, slots = optimizer.update(params, grads, slots, number)
+            # Masked arrays are either the optimizer's new ones or have their zeros already.
+            params, slots = _restore(params, slots, masks, in_place=True)
         if rewired:
             masks = Masks(method.decide({name: params[name] for name in masks}, masks, memory, number))
             same_keys(masks=before, decided=masks)
-        # Between rewirings, masked arrays are either the optimizer's new ones or have their zeros already.
-        params, slots = _restore(params, slots, masks, in_place=not rewired)
+            params, slots = _restore(params, slots, masks, in_place=False)
         if rewired and method.fill:
             params = _filled(method.fill, params, before, masks, grads, rng)
 
@@ -136,11 +138,11 @@ def _filled(
 ) -> dict[str, Array]:
     """`params` with the values of `fill` at the positions that are active now and were not before."""
     weights = {name: params[name] for name in masks}
-    filled = dict(params)
+    filled, key = dict(params), draw_key(rng)
     for name, mask in masks.items():
         grown = mask & ~before[name]
         xp = namespace(mask)
-        values = xp.asarray(fill(name, grown, weights, grads, rng), dtype=params[name].dtype)
+        values = xp.asarray(fill(name, grown, weights, grads, stream(key, name)), dtype=params[name].dtype)
         filled[name] = params[name].copy()
         filled[name].ravel()[xp.flatnonzero(grown)] = values[grown] if values.shape == grown.shape else values
     return filled

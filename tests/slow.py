@@ -25,6 +25,57 @@ def slow_rigl_update(weight, mask, dense_grad, k):
     return _marked(kept + sorted(free, key=lambda i: (-abs(values[i]), i))[:k], mask.shape)
 
 
+def slow_set_counts(weight, mask, zeta):
+    active = [w for w, on in zip(weight.ravel().tolist(), mask.ravel().tolist(), strict=True) if on]
+    n_negative = len([w for w in active if w < 0])
+    return floor(zeta * n_negative), floor(zeta * (len(active) - n_negative))
+
+
+def slow_set_kept(weight, mask, n_negative, n_positive):
+    values = weight.ravel().tolist()
+    active = np.flatnonzero(mask).tolist()
+    negative = sorted([i for i in active if values[i] < 0], key=lambda i: (-values[i], i))
+    positive = sorted([i for i in active if i not in negative], key=lambda i: (values[i], i))
+    return _marked(negative[n_negative:] + positive[n_positive:], mask.shape)
+
+
+def slow_set_update(weight, mask, noise, n_negative, n_positive):
+    return _grown(slow_set_kept(weight, mask, n_negative, n_positive), noise, n_negative + n_positive)
+
+
+def slow_set_update_by_magnitude(weight, mask, noise, k):
+    return _grown(slow_kept(weight, mask, k), noise, k)
+
+
+def slow_shares(momentum, masks):
+    """Exact fractions, of finite momentum."""
+    means = {}
+    for name, mask in masks.items():
+        active = [abs(Fraction(m)) for m in momentum[name][mask].tolist()]
+        means[name] = sum(active) / len(active) if active else Fraction(0)
+    total = sum(means.values())
+    return {name: mean / total if total else Fraction(1, len(means)) for name, mean in means.items()}
+
+
+def slow_snfs_update(weights, masks, momentum, n_drop):
+    kept = {name: slow_kept(weights[name], mask, n_drop[name]) for name, mask in masks.items()}
+    room = {name: int((~k).sum()) for name, k in kept.items()}
+    n_grow = slow_apportion(sum(n_drop.values()), slow_shares(momentum, masks), room)
+    return {name: _grown(k, abs(momentum[name]), n_grow[name]) for name, k in kept.items()}
+
+
+def slow_snip_masks(weights, grads, n_keep):
+    effects = []
+    for layer, name in enumerate(weights):
+        for i, (w, g) in enumerate(zip(weights[name].ravel().tolist(), grads[name].ravel().tolist(), strict=True)):
+            effects.append((-abs(w * g), layer, i))
+    kept = sorted(effects)[:n_keep]
+    return {
+        name: _marked([i for _, at, i in kept if at == layer], weights[name].shape)
+        for layer, name in enumerate(weights)
+    }
+
+
 def slow_scaled(shapes, density, dense, raw):
     """min(1, scale × raw): what is spent grows with the scale, in straight pieces that bend where a layer fills up."""
     size = {name: prod(shape) for name, shape in shapes.items() if name not in dense}
@@ -80,6 +131,12 @@ def _largest_remainder(total, quota):
     for name in by_remainder[: total - sum(counts.values())]:
         counts[name] += 1
     return counts
+
+
+def _grown(kept, score, k):
+    values, chosen = score.ravel().tolist(), np.flatnonzero(kept).tolist()
+    free = [i for i in range(kept.size) if i not in chosen]
+    return _marked(chosen + sorted(free, key=lambda i: (-values[i], i))[:k], kept.shape)
 
 
 def _marked(indices, shape):
