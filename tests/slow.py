@@ -1,7 +1,9 @@
 """Slow, obviously right twins of the package's functions: plain loops, sorted lists, exact fractions."""
 
 from fractions import Fraction
+from itertools import pairwise
 from math import floor, prod
+from statistics import pstdev
 
 import numpy as np
 
@@ -80,6 +82,38 @@ def _largest_remainder(total, quota):
     for name in by_remainder[: total - sum(counts.values())]:
         counts[name] += 1
     return counts
+
+
+def slow_magnitude_mask(weight, n_keep, mask=None):
+    return slow_top_k(np.abs(weight), n_keep, mask)
+
+
+def slow_global_magnitude_masks(weights, n_keep, masks):
+    places = [(name, i) for name in weights for i in np.flatnonzero(masks[name]).tolist()]
+    kept = sorted(places, key=lambda place: -abs(weights[place[0]].ravel()[place[1]]))[:n_keep]  # stable
+    return {name: _marked([i for layer, i in kept if layer == name], w.shape) for name, w in weights.items()}
+
+
+def slow_threshold(weight, quality, mask):
+    survivors = [float(w) for w, on in zip(weight.ravel(), mask.ravel(), strict=True) if on]
+    return quality * pstdev(survivors) if survivors else 0.0
+
+
+def slow_remove_dead_units(masks, order):
+    """Look at every unit in turn, as often as there was one to take out."""
+    masks = {name: mask.copy() for name, mask in masks.items()}
+    changed = True
+    while changed:
+        changed = False
+        for before, after in pairwise(order):
+            n_out = masks[before].shape[-1]
+            for unit in range(n_out):
+                incoming = masks[before][..., unit]
+                outgoing = masks[after][..., unit::n_out, :]
+                if incoming.any() != outgoing.any():
+                    incoming[...] = outgoing[...] = False
+                    changed = True
+    return masks
 
 
 def _marked(indices, shape):
