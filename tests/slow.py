@@ -1,7 +1,9 @@
 """Slow, obviously right twins of the package's functions: plain loops, sorted lists, exact fractions."""
 
 from fractions import Fraction
+from itertools import pairwise
 from math import floor, prod
+from statistics import pstdev
 
 import numpy as np
 
@@ -137,6 +139,38 @@ def _grown(kept, score, k):
     values, chosen = score.ravel().tolist(), np.flatnonzero(kept).tolist()
     free = [i for i in range(kept.size) if i not in chosen]
     return _marked(chosen + sorted(free, key=lambda i: (-values[i], i))[:k], kept.shape)
+
+
+def slow_magnitude_mask(weight, n_keep, mask=None):
+    return slow_top_k(np.abs(weight), n_keep, mask)
+
+
+def slow_global_magnitude_masks(weights, n_keep, masks):
+    places = [(name, i) for name in weights for i in np.flatnonzero(masks[name]).tolist()]
+    kept = sorted(places, key=lambda place: -abs(weights[place[0]].ravel()[place[1]]))[:n_keep]  # stable
+    return {name: _marked([i for layer, i in kept if layer == name], w.shape) for name, w in weights.items()}
+
+
+def slow_threshold(weight, quality, mask):
+    survivors = [float(w) for w, on in zip(weight.ravel(), mask.ravel(), strict=True) if on]
+    return quality * pstdev(survivors) if survivors else 0.0
+
+
+def slow_remove_dead_units(masks, order):
+    """Look at every unit in turn, as often as there was one to take out."""
+    masks = {name: mask.copy() for name, mask in masks.items()}
+    changed = True
+    while changed:
+        changed = False
+        for before, after in pairwise(order):
+            n_out = masks[before].shape[-1]
+            for unit in range(n_out):
+                incoming = masks[before][..., unit]
+                outgoing = masks[after][..., unit::n_out, :]
+                if incoming.any() != outgoing.any():
+                    incoming[...] = outgoing[...] = False
+                    changed = True
+    return masks
 
 
 def _marked(indices, shape):

@@ -1,6 +1,7 @@
 """Hypothesis strategies. Numbers are small and whole, so ties are common; distinct ones are asked for by name."""
 
 from fractions import Fraction
+from itertools import pairwise
 from math import inf, prod
 
 import numpy as np
@@ -63,3 +64,17 @@ def budgets(draw, shares):
     pairs = draw(st.lists(st.tuples(shares, st.integers(0, 20)), min_size=1, max_size=5))
     share, room = ({f"layer{i}": pair[j] for i, pair in enumerate(pairs)} for j in (0, 1))
     return draw(st.integers(0, sum(room.values()))), share, room
+
+
+@st.composite
+def mask_chains(draw, max_layers=4):
+    """Masks of a network, {name: bool array} from input to output: convolutions, then linear layers, mostly sparse."""
+    widths = draw(st.lists(st.integers(1, 4), min_size=2, max_size=max_layers + 1))
+    n_conv = draw(st.integers(0, len(widths) - 2))
+    shapes = {}
+    for i, (n_in, n_out) in enumerate(pairwise(widths)):
+        size = draw(st.integers(1, 2))
+        pixels = draw(st.integers(1, 3)) if i and i == n_conv else 1
+        shapes[f"layer{i}"] = (size, size, n_in, n_out) if i < n_conv else (n_in * pixels, n_out)
+    on = draw(st.sampled_from([st.booleans(), st.sampled_from([True, False, False, False])]))
+    return {name: draw(hnp.arrays(bool, shape, elements=on, fill=st.nothing())) for name, shape in shapes.items()}

@@ -1,0 +1,154 @@
+"""Magnitude pruning: the smallest weights go, by rank or below a threshold; and then the units that nothing reaches.
+
+Han, Pool, Tran, Dally. "Learning both Weights and Connections for Efficient Neural Networks", NIPS 2015.
+arXiv:1506.02626. Ranks are the rule of what came after it: gradual pruning (Zhu & Gupta 2017) and lottery tickets
+(Frankle & Carbin 2019). The three steps, the schedule and the tickets are in recipes.
+
+    sections 3 and 4                                here
+    threshold = quality parameter × std(layer)      threshold_mask
+    D_r = D_o √(C_ir / C_io)                        retrain_dropout
+    "neurons with zero input connections or zero
+    output connections may be safely pruned"        remove_dead_units
+
+One shot, to a tenth of every layer or of the network:
+
+    {name: magnitude_mask(w, round(0.1 * w.size)) for name, w in weights.items()}
+    global_magnitude_masks(weights, round(0.1 * sum(w.size for w in weights.values())))
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
+
+from ..backend import Array, namespace
+from ..checks import masks_fit, same_keys, same_shapes, whole
+from ..masks import top_k
+
+Arrays = Mapping[str, Array]
+
+
+def magnitude_mask(weight: Array, n_keep: int, mask: Array | None = None) -> Array:
+    """Keep the `n_keep` largest |w| of one layer; among equals the lower flat index stays.
+
+    weight (any shape); mask (same shape, bool): only its connections may stay. Returns a mask of that shape.
+    ValueError for NaN, shapes that differ or more connections than there are; TypeError for no whole number.
+    """
+    whole("n_keep", n_keep, 0, _candidates(weight, mask))
+    return top_k(abs(weight), n_keep, among=mask)
+
+
+def global_magnitude_masks(weights: Arrays, n_keep: int, masks: Arrays | None = None) -> dict[str, Array]:
+    """Keep the `n_keep` largest |w| of all layers in one ranking; ties go to the earlier layer, then the lower index.
+
+    weights {name: array}; masks {name: bool array}, with the same keys and shapes: only their connections may stay.
+    Returns {name: mask}; a layer may end up empty. Errors as in `magnitude_mask`.
+    """
+    if not weights:
+        raise ValueError("weights is empty; accepted are one layer or more")
+    if masks is not None:
+        same_keys(weights=weights, masks=masks)
+        masks_fit(masks, weights)
+    xp = namespace(next(iter(weights.values())))
+    scores = xp.concatenate([abs(w).ravel() for w in weights.values()])
+    among = None if masks is None else xp.concatenate([masks[name].ravel() for name in weights])
+    kept = magnitude_mask(scores, n_keep, among)
+    *ends, _ = accumulate(w.size for w in weights.values())
+    return {name: piece.reshape(weights[name].shape) for name, piece in zip(weights, xp.split(kept, ends), strict=True)}
+
+
+def threshold_mask(weight: Array, quality: float, mask: Array | None = None) -> Array:
+    """Keep |w| ≥ quality · std of one layer (Han et al., sec. 4): how many stay is an outcome.
+
+    weight (any shape); mask (same shape, bool): the connections that survived so far. The standard deviation (divided
+    by n, in float64) is theirs alone and only they may stay; without any, none does.
+
+    The paper leaves open which weights the deviation is taken over in later rounds, and what happens at the threshold.
+    ValueError for a quality that is negative or not finite, a surviving weight that is not finite, or other shapes.
+    """
+    if not 0 <= quality < math.inf:
+        raise ValueError(f"quality is {quality}; accepted are finite numbers from 0")
+    _candidates(weight, mask)
+    xp = namespace(weight)
+    survivors = weight if mask is None else weight[mask]
+    if not survivors.size:
+        return xp.zeros(weight.shape, dtype=bool)
+    if wrong := int((~xp.isfinite(survivors)).sum()):
+        raise ValueError(f"weight is not finite at {wrong} of {survivors.size} connections; thresholds need numbers")
+    kept = abs(weight) >= quality * survivors.std(dtype=float)
+    return kept if mask is None else kept & mask
+
+
+def retrain_dropout(rate: float, n_kept: int, n_original: int) -> float:
+    """D_r = D_o √(C_ir / C_io): a layer with fewer connections overfits less (Han et al., sec. 3.2, eq. 2).
+
+    rate D_o in [0, 1); n_kept C_ir of the layer's n_original C_io connections are left.
+    """
+    if not 0 <= rate < 1:
+        raise ValueError(f"rate is {rate}; accepted are dropout rates in [0, 1)")
+    n_original = whole("n_original", n_original, 1)
+    return rate * math.sqrt(whole("n_kept", n_kept, 0, n_original) / n_original)
+
+
+def remove_dead_units(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
+    """Take every connection of a unit without inputs or without outputs, until there is none (Han et al., sec. 3.5).
+
+    masks {name: bool array (…, inputs, outputs)}: linear weights and convolution kernels, whose windows count as one
+    connection. order: their names from input to output. A layer may have r times as many inputs as the one before has
+    outputs, its flattened channels-last image: input i then belongs to unit i mod outputs. The network's own inputs
+    and outputs are not units.
+
+    Biases are left alone: a unit without inputs may still have fed a constant on, which compact.compacted folds into
+    the next layer. ValueError for names that differ or layers that do not follow each other.
+    """
+    from_inputs, to_outputs = led_to(masks, order), leading_on(masks, order)
+    return {name: mask & from_inputs[name][:, None] & to_outputs[name] for name, mask in masks.items()}
+
+
+def led_to(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
+    """{name: (inputs,) bool}: which inputs of each layer some path leads to. Arguments as in `remove_dead_units`."""
+    reached: dict[str, Array] = {}
+    units = None
+    for name, link in _links(masks, order).items():
+        xp, n_in = namespace(link), len(link)
+        reached[name] = xp.ones(n_in, dtype=bool) if units is None else xp.tile(units, n_in // len(units))
+        units = (link & reached[name][:, None]).any(axis=0)
+    return reached
+
+
+def leading_on(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
+    """{name: (outputs,) bool}: from which outputs of each layer some path leads on to the network's outputs."""
+    needed: dict[str, Array] = {}
+    inputs = None
+    for name, link in reversed(_links(masks, order).items()):
+        xp, n_out = namespace(link), link.shape[1]
+        needed[name] = xp.ones(n_out, dtype=bool) if inputs is None else inputs.reshape(-1, n_out).any(axis=0)
+        inputs = (link & needed[name]).any(axis=1)
+    return needed
+
+
+def _links(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
+    """{name: (inputs, outputs) bool} in order: is there a connection, anywhere in the window."""
+    same_keys(masks=masks, order=dict.fromkeys(order))
+    links: dict[str, Array] = {}
+    for name in order:
+        mask = masks[name]
+        if mask.dtype != bool or mask.ndim < 2:
+            raise TypeError(
+                f"mask for {name!r} is {mask.dtype} of shape {tuple(mask.shape)}; accepted is bool (…, inputs, outputs)"
+            )
+        links[name] = mask.reshape(math.prod(mask.shape[:-2]), *mask.shape[-2:]).any(axis=0)
+    for (a, before), (b, after) in pairwise(links.items()):
+        n_out, n_in = before.shape[1], after.shape[0]
+        if not n_out or n_in % n_out:
+            raise ValueError(f"{b!r} has {n_in} inputs, {a!r} before it {n_out} outputs; accepted are whole multiples")
+    return links
+
+
+def _candidates(weight: Array, mask: Array | None) -> int:
+    """How many connections may stay; the errors of a mask that does not fit."""
+    if mask is None:
+        return weight.size
+    same_shapes(weight=weight, mask=mask)
+    if mask.dtype != bool:
+        raise TypeError(f"mask has dtype {mask.dtype}; accepted is bool")
+    return int(namespace(mask).count_nonzero(mask))
