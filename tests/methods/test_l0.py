@@ -401,9 +401,9 @@ def test_expected_flops_and_l0_at_the_start_are_those_of_the_authors_count(
 
 def test_counts_masks_and_open_gates_on_layers_with_each_kind_of_gate(xp):
     params = {
-        **conv_layer(3, 4, log_alpha=[-3, 0, -9, 9]),
+        **conv_layer(3, 4, log_alpha=[-3, -2, -9, 9]),
         **linear_layer(5, 3),
-        "fc.log_alpha": np.array([[-3.0], [0], [0], [-3], [0]]),
+        "fc.log_alpha": np.array([[-3.0], [-2], [0], [-3], [0]]),
         "out.weight": np.ones((3, 2)),
         "out.bias": np.ones(2),
         "out.log_alpha": np.array([[-3.0, 0], [0, 0], [0, -3]]),
