@@ -61,13 +61,19 @@ def gate_at_test(log_alpha: Values, gamma: float = GAMMA, zeta: float = ZETA) ->
 
 
 def prob_open(log_alpha: Values, beta: float = BETA, gamma: float = GAMMA, zeta: float = ZETA) -> Any:
-    """P(z ≠ 0) for each log α (any shape), a Tensor or an array, and the probability is one too."""
+    """P(z ≠ 0) for each log α (any shape), a Tensor or an array, and the probability is one too.
+
+    Differs from the authors' code, which clips it to [1e-6, 1 − 1e-6].
+    """
     _check(beta, gamma, zeta)
     return _on(log_alpha, lambda a: ops.sigmoid(a - beta * math.log(-gamma / zeta)))
 
 
 def uniforms(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Noise for `gate`, float64: uniform in [0, 1) with 0 moved inside."""
+    """Noise for `gate`, float64: uniform in [0, 1) with 0 moved inside.
+
+    Differs from the authors' code, which draws from (1e-6, 1 − 1e-6).
+    """
     return np.maximum(rng.random(shape), 2.0**-54)
 
 
