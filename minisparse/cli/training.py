@@ -183,9 +183,7 @@ def _check(context: typer.Context, plan: Plan) -> None:
     for name in _given(context):
         entry = METHODS.get(plan.method)
         if entry and name in PARTICULAR and name not in entry.options:
-            raise ValueError(
-                f"--{name.replace('_', '-')} is given for {plan.method}; it is for {option.users(name)}"
-            )
+            raise ValueError(f"--{name.replace('_', '-')} is given for {plan.method}; it is for {option.users(name)}")
 
 
 def _name(plan: Plan) -> str:
