@@ -11,10 +11,18 @@ from . import flops, models, nn, ops, recipes, schedule
 from .allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, from_epsilon, uniform
 from .autograd import Tensor, backward, gradcheck, primitive, tape, value_and_grad
 from .backend import namespace, to_device, to_numpy
+from .compact import architecture, compacted
 from .flops import forward, storage, training_cost
 from .masks import Masks, project, random_masks, top_k
+from .methods.magnitude import (
+    global_magnitude_masks,
+    magnitude_mask,
+    remove_dead_units,
+    retrain_dropout,
+    threshold_mask,
+)
 from .methods.rigl import rigl_count, rigl_update
-from .optim import adam, sgd
+from .optim import adam, frozen, sgd
 from .train import Method, Step
 
 __version__ = "0.1.0"
@@ -25,14 +33,19 @@ __all__ = [
     "Tensor",
     "adam",
     "apportion",
+    "architecture",
     "backward",
+    "compacted",
     "counts",
     "erdos_renyi",
     "erdos_renyi_kernel",
     "flops",
     "forward",
     "from_epsilon",
+    "frozen",
+    "global_magnitude_masks",
     "gradcheck",
+    "magnitude_mask",
     "models",
     "namespace",
     "nn",
@@ -41,12 +54,15 @@ __all__ = [
     "project",
     "random_masks",
     "recipes",
+    "remove_dead_units",
+    "retrain_dropout",
     "rigl_count",
     "rigl_update",
     "schedule",
     "sgd",
     "storage",
     "tape",
+    "threshold_mask",
     "to_device",
     "to_numpy",
     "top_k",
