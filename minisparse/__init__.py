@@ -11,14 +11,22 @@ from . import flops, models, nn, ops, recipes, schedule
 from .allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, from_epsilon, uniform
 from .autograd import Tensor, backward, gradcheck, primitive, tape, value_and_grad
 from .backend import namespace, to_device, to_numpy
+from .compact import architecture, compacted
 from .flops import forward, storage, training_cost
 from .masks import Masks, project, random_masks, top_k
 from .methods import l0
+from .methods.magnitude import (
+    global_magnitude_masks,
+    magnitude_mask,
+    remove_dead_units,
+    retrain_dropout,
+    threshold_mask,
+)
 from .methods.rigl import rigl_count, rigl_update
 from .methods.set import set_counts, set_update
 from .methods.snfs import snfs_update
 from .methods.snip import sensitivity, snip_masks
-from .optim import adam, sgd
+from .optim import adam, frozen, sgd
 from .train import Method, Step
 
 __version__ = "0.1.0"
@@ -29,15 +37,20 @@ __all__ = [
     "Tensor",
     "adam",
     "apportion",
+    "architecture",
     "backward",
+    "compacted",
     "counts",
     "erdos_renyi",
     "erdos_renyi_kernel",
     "flops",
     "forward",
     "from_epsilon",
+    "frozen",
+    "global_magnitude_masks",
     "gradcheck",
     "l0",
+    "magnitude_mask",
     "models",
     "namespace",
     "nn",
@@ -46,6 +59,8 @@ __all__ = [
     "project",
     "random_masks",
     "recipes",
+    "remove_dead_units",
+    "retrain_dropout",
     "rigl_count",
     "rigl_update",
     "schedule",
@@ -57,6 +72,7 @@ __all__ = [
     "snip_masks",
     "storage",
     "tape",
+    "threshold_mask",
     "to_device",
     "to_numpy",
     "top_k",

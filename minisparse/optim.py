@@ -6,7 +6,7 @@
 `slots` is {slot name: {parameter name: array}}. Where a parameter, its gradient and its slots are zero, all stay zero.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from .backend import Array, namespace
@@ -93,6 +93,35 @@ def adam(
             root = namespace(w).sqrt(v[name] / (1 - b2**t))
             moved[name] = w - rate * (m[name] / (1 - b1**t)) / (root + eps)
         return moved, {"m": m, "v": v, "updates": t}
+
+    return Optimizer(init, update)
+
+
+def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
+    """`optimizer` for every parameter but those in `names`: these stay as they are, and so do their slots.
+
+    ValueError from `init` for a name that is no parameter.
+    """
+    if isinstance(names, str):
+        raise TypeError(f"names is the string {names!r}; accepted is a collection of names, such as [{names!r}]")
+    names = frozenset(names)
+
+    def init(params: Arrays) -> dict:
+        if unknown := sorted(names - params.keys()):
+            raise ValueError(f"names has {unknown}, which are no parameters; the parameters are {list(params)}")
+        return optimizer.init(params)
+
+    def free(arrays: Any) -> Any:
+        return {name: a for name, a in arrays.items() if name not in names} if isinstance(arrays, Mapping) else arrays
+
+    def merged(before: Any, after: Any) -> Any:
+        return {name: after.get(name, a) for name, a in before.items()} if isinstance(before, Mapping) else after
+
+    def update(params: Arrays, grads: Arrays, slots: dict, step: int) -> tuple[dict[str, Array], dict]:
+        same_keys(params=params, grads=grads)
+        free_slots = {slot: free(a) for slot, a in slots.items()}
+        moved, moved_slots = optimizer.update(free(params), free(grads), free_slots, step)
+        return merged(params, moved), {slot: merged(a, moved_slots[slot]) for slot, a in slots.items()}
 
     return Optimizer(init, update)
 

@@ -9,7 +9,7 @@ from arrays import back, give, give_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minisparse.optim import adam, sgd
+from minisparse.optim import adam, frozen, sgd
 
 NUMBERS = st.floats(-3, 3, allow_subnormal=False)
 RATES = st.floats(0, 1, allow_subnormal=False)
@@ -253,3 +253,34 @@ def test_a_schedule_that_turns_bad_is_named_with_its_step(xp, make):
     optimizer = make(lambda step: math.nan if step == 3 else 0.1)
     with pytest.raises(ValueError, match="lr is nan at step 3"):
         optimizer.update(params, grads, optimizer.init(params), 3)
+
+
+@each_optimizer
+def test_what_is_frozen_stays_and_the_rest_moves_as_without_it(xp, optimizer):
+    params, grads = example(xp)
+    held = frozen(optimizer, ["fc.bias"])
+    alone = {"fc.weight": params["fc.weight"]}
+    slots, slots_alone = held.init(params), optimizer.init(alone)
+    moved = params
+    for step in range(3):
+        moved, slots = held.update(moved, grads, slots, step)
+        alone, slots_alone = optimizer.update(alone, {"fc.weight": grads["fc.weight"]}, slots_alone, step)
+    assert list(moved) == list(params)
+    assert moved["fc.bias"] is params["fc.bias"]
+    assert (moved["fc.weight"] == alone["fc.weight"]).all()
+    for name, slot in slots.items():
+        if name == "updates":
+            assert slot == slots_alone["updates"] == 3
+        else:
+            assert not slot["fc.bias"].any()
+            assert (slot["fc.weight"] == slots_alone[name]["fc.weight"]).all()
+
+
+def test_a_frozen_optimizer_refuses_names_it_does_not_know(xp):
+    with pytest.raises(ValueError, match=r"names has \['fc9'\], which are no parameters; the parameters are"):
+        frozen(sgd(0.1), ["fc9", "fc.bias"]).init(example(xp)[0])
+    with pytest.raises(TypeError, match=r"names is the string 'fc\.bias'"):
+        frozen(sgd(0.1), "fc.bias")
+    (params, grads), held = example(xp), frozen(sgd(0.1), ["fc.bias"])
+    with pytest.raises(ValueError, match=r"'fc\.bias' is only in params"):
+        held.update(params, {"fc.weight": grads["fc.weight"]}, held.init(params), 0)
