@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from minisparse import conv, nn, ops
 from minisparse.autograd import Tensor, gradcheck, value_and_grad
-from minisparse.norm import batch_norm
 from minisparse.nn import Site
+from minisparse.norm import batch_norm
 
 
 def rng(seed=0):
