@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, namespace
-from .blocks import one_pool_of_threads
+from .blocks import add, one_pool_of_threads
 
 PRIMITIVES: dict[str, Callable[..., "Tensor"]] = {}
 _next_line = count(1)
@@ -138,7 +138,8 @@ def backward(end: Tensor, keep: Iterable[int] | None = None) -> dict[int, Array]
         shares = pullback(g) if callable(pullback) else {i: pullback[i](g) for i in places}
         for parent, place in zip(t.parents, places, strict=True):
             share = _fit(shares[place], parent.value)
-            grads[parent.line] = grads[parent.line] + share if parent.line in grads else share
+            before = grads.get(parent.line)
+            grads[parent.line] = share if before is None else add(before, share)
     return grads
 
 

@@ -130,6 +130,8 @@ def wide_resnet(
     """
     if depth < 10 or (depth - 4) % 6:
         raise ValueError(f"depth is {depth}; accepted are 10, 16, 22, 28, …: 6 n + 4")
+    if width < 1:
+        raise ValueError(f"width is {width}; accepted are whole numbers from 1")
     layers: dict[str, Layer] = {"conv1": Conv2d(shape[2], 16, 3, padding="same", bias=False)}
     c_in = 16
     for group, c_out in enumerate((16 * width, 32 * width, 64 * width), 1):

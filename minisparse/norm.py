@@ -58,17 +58,16 @@ def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
 
         both = in_blocks(x, each, sums)
         to_shift, to_scale = sum(own for own, _ in both), sum(own for _, own in both) * sharp
-        # dx = gain (g − to_shift / n − normal to_scale / n), where normal is (x − mean) sharp
-        slope_line, offset_line = along(-sharp * to_scale / n), along(-to_shift / n)
+        # dx = gain (g − to_shift / n − normal to_scale / n), where normal is (x − mean) sharp, gathered by x and by 1
+        slope = -scale * sharp * sharp * to_scale / n
+        slope_line, offset_line = along(slope), along(-scale * sharp * to_shift / n - slope * mean)
         dx = xp.empty(x.shape, g.dtype)
 
         def pull(block: slice) -> None:
-            out = lines(dx[block])
-            xp.subtract(lines(x[block]), mean_line, out=out)
-            out *= slope_line
-            out += lines(g[block])
+            out, by_x = lines(dx[block]), lines(x[block]) * slope_line
+            xp.multiply(lines(g[block]), gain_line, out=out)
+            out += by_x
             out += offset_line
-            out *= gain_line
 
         in_blocks(x, each, pull)
         return dx, to_scale, to_shift

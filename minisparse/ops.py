@@ -12,7 +12,7 @@ from .backend import Array, namespace
 
 @primitive
 def add(a: Array, b: Array) -> Any:
-    return a + b, lambda g: (g, g)
+    return blocks.add(a, b), lambda g: (g, g)
 
 
 @primitive

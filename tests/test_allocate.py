@@ -372,7 +372,7 @@ def test_a_sparsity_becomes_a_density_in_exact_decimals(sparsity, of, density):
     assert density_of(sparsity, of) == density
 
 
-@pytest.mark.parametrize("sparsity", [1, 1.5, -0.1])
+@pytest.mark.parametrize("sparsity", [1, 1.5, -0.1, float("nan"), float("inf")])
 def test_a_sparsity_that_leaves_no_density_is_refused(sparsity):
     with pytest.raises(ValueError, match=rf"sparsity is {sparsity}; accepted are numbers in \[0, 1\)"):
         density_of(sparsity)

@@ -148,6 +148,14 @@ def test_a_large_product_is_cut_into_blocks(monkeypatch):
     assert len(cut) > 1
 
 
+def test_images_are_added_like_everything_else(xp):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((40, 33, 32, 8)), rng.standard_normal((40, 33, 32, 8))
+    for left, right in ((a, b), (a, b[0, 0, 0]), (a, b.astype(np.float32)), (a[..., 0], b[..., 0]), (a, a.T.T)):
+        assert (back(blocks.add(give(xp, left), give(xp, right))) == left + right).all()
+    assert (back(blocks.add(2, give(xp, a))) == 2 + a).all()
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (5, 3, 2, 7), (130, 24, 24, 20)])
 def test_rows_are_summed_and_added_to(xp, shape):
     rng = np.random.default_rng(0)

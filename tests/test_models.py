@@ -183,6 +183,11 @@ def test_wide_residual_networks_have_depths_of_6_n_plus_4(depth):
         models.wide_resnet(depth)
 
 
+def test_a_wide_residual_network_without_width_is_refused():
+    with pytest.raises(ValueError, match="width is 0; accepted are whole numbers from 1"):
+        models.wide_resnet(10, 0)
+
+
 @pytest.mark.parametrize(("depth", "blocks"), [(10, 1), (16, 2), (22, 3), (28, 4)])
 def test_depth_is_the_number_of_convolutions(depth, blocks):
     model = models.wide_resnet(depth, 2)
