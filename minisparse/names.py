@@ -8,8 +8,13 @@ from functools import partial
 from . import models, nn, recipes
 from .allocate import density_of, erdos_renyi, erdos_renyi_kernel, uniform
 
+
+def _perceptron(*widths: int, shape: nn.Shape, classes: int = 10, width: float = 1) -> nn.Chain:
+    return nn.mlp(*shape, *(int(width * n) for n in widths), classes)
+
+
 NETWORKS: dict[str, tuple[Callable[..., nn.Chain], nn.Shape]] = {
-    "lenet-300-100": (lambda shape, **given: models.lenet_300_100(*shape, **given), (784,)),
+    "lenet-300-100": (partial(_perceptron, 300, 100), (784,)),
     "lenet-5": (models.lenet_5, (28, 28, 1)),
     "alexnet": (models.alexnet, (227, 227, 3)),
     "vgg-16": (models.vgg_16, (224, 224, 3)),
@@ -19,7 +24,7 @@ NETWORKS: dict[str, tuple[Callable[..., nn.Chain], nn.Shape]] = {
     "resnet-50": (models.resnet_50, (224, 224, 3)),
     "mobilenet-v1": (models.mobilenet_v1, (224, 224, 3)),
 }
-WITH_WIDTH = ("resnet-50", "mobilenet-v1")
+WITH_WIDTH = ("lenet-300-100", "mlp-A-B-…", "resnet-50", "mobilenet-v1")
 ALLOCATIONS = {"uniform": uniform, "uniform-all": uniform, "er": erdos_renyi, "erk": erdos_renyi_kernel}
 DISTRIBUTIONS = (*ALLOCATIONS, "rigl-mnist")
 
@@ -31,14 +36,12 @@ def network(
 
     shape: from that of the paper's examples to that of ours; classes, width: the paper's unless given.
     """
-    plain = name.lower().replace("_", "-")
-    key = next((key for key in NETWORKS if key.replace("-", "") == plain.replace("-", "")), None)
+    plain, key = _plain(name), _key(name)
     if wide := re.fullmatch(r"wrn-?(\d+)-([1-9]\d*)", plain):
         build: Callable[..., nn.Chain] = partial(models.wide_resnet, int(wide[1]), int(wide[2]))
         own: nn.Shape = (32, 32, 3)
     elif hidden := re.fullmatch(r"mlp((-[1-9]\d*)+)", plain):
-        widths = [int(n) for n in hidden[1].split("-")[1:]]
-        build, own = (lambda shape, classes=10: nn.mlp(*shape, *widths, classes)), (784,)
+        build, own = partial(_perceptron, *map(int, hidden[1].split("-")[1:])), (784,)
     elif key:
         build, own = NETWORKS[key]
     else:
@@ -46,11 +49,25 @@ def network(
             f"--model is {name!r}; accepted are {', '.join(NETWORKS)}, wrn-D-K such as wrn-22-2, "
             "and mlp-A-B-… of hidden widths, such as mlp-64-32"
         )
-    if width is not None and not (key in WITH_WIDTH and 0 < width < math.inf):
+    if width is not None and not (has_width(name) and 0 < width < math.inf):
         raise ValueError(f"--width is {width} for {name}; accepted are positive numbers for {', '.join(WITH_WIDTH)}")
     example = shape(own)
     given = {"classes": classes, "width": width}
     return build(shape=example, **{key: value for key, value in given.items() if value is not None}), example
+
+
+def has_width(name: str) -> bool:
+    """Does the network that --model names come with a factor on its widths?"""
+    return _key(name) in WITH_WIDTH or _plain(name).startswith("mlp-")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def _key(name: str) -> str | None:
+    """The key in NETWORKS that is meant, with its dashes or without."""
+    return next((key for key in NETWORKS if key.replace("-", "") == _plain(name).replace("-", "")), None)
 
 
 def allotted(

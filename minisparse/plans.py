@@ -4,20 +4,24 @@ import hashlib
 import math
 import platform
 from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import __version__, flops, nn, ops, recipes
-from .backend import Array, to_device
+from . import flops, nn, ops, recipes
+from .backend import Array, to_device, to_numpy
 from .checks import whole
 from .data import READERS, Dataset, as_inputs, batches, from_file, load
-from .masks import Masks, random_masks
+from .masks import Masks, project, random_masks
+from .methods import l0
 from .names import allotted, network
-from .optim import sgd
+from .optim import Optimizer, sgd
 from .runs import CHECKPOINT, CONFIG, RESULT, claim, load_state, metrics, read_json, recorded, write_json
 from .schedule import multi_step_rate
+from .streams import draw_key
 from .train import Method, State, train
 
 CALIBRATION = 20  # batches that batch norm's statistics at inference are of
@@ -50,6 +54,10 @@ class Plan(NamedTuple):
     alpha: float = 0.3
     delta_t: int = 100
     t_end: int | None = None
+    zeta: float = 0.3
+    prune_rate: float = 0.5
+    rounds: int = 3
+    penalty: float = 0.1
     seed: int = 0
     device: str = "cpu"
 
@@ -62,17 +70,21 @@ class Task(NamedTuple):
     shape       of one example as the model takes it; image: as it is in the data
     train_set, test_set   float32 inputs and integer labels, on the plan's device
     densities   {name: density} of the weights in the budget
+    whole       {name: multiply-adds of an example} of the network that was named, of which small-dense is a part
+    weights     how many it has
     per_epoch, steps      batches
     """
 
     plan: Plan
     data: dict[str, Any]
-    model: nn.Layer
+    model: nn.Chain
     shape: nn.Shape
     image: nn.Shape
     train_set: Dataset
     test_set: Dataset
     densities: dict[str, float]
+    whole: dict[str, int]
+    weights: int
     per_epoch: int
     steps: int
 
@@ -80,7 +92,7 @@ class Task(NamedTuple):
     def config(self) -> dict[str, Any]:
         """All that decides the run, as JSON has it."""
         asked = {name: value for name, value in self.plan._asdict().items() if value is not None}
-        return {"minisparse": __version__, **asked, "data": self.data}
+        return {"minisparse": version("minisparse"), **asked, "data": self.data}
 
     @property
     def costs(self) -> dict[str, int]:
@@ -88,41 +100,152 @@ class Task(NamedTuple):
         return {site.name: site.multiply_adds for site in nn.sites(self.model, self.shape)}
 
 
+Arrays = Mapping[str, Array]
+Build = Callable[[float | None], nn.Chain]
+
+
+def _cross_entropy(task: Task) -> Callable:
+    return lambda p, batch, rng: ops.softmax_cross_entropy(task.model(p, batch[0], train=True, rng=rng), batch[1])
+
+
+def _sgd(task: Task) -> Optimizer:
+    plan = task.plan
+    return sgd(rate_of(task), plan.momentum, plan.nesterov, plan.weight_decay)
+
+
 class Entry(NamedTuple):
-    """How a method is had by its name.
+    """How a method is had by its name. What an entry leaves out is as in dense training.
 
     about      a few words
+    options    the fields of Plan that it uses and not every method does
+    model      (task, width -> the named network) -> the network to train
     masks      (task, params, rng) -> masks before training
     method     (task) -> how they change during training
-    options    the fields of Plan that it uses and not every method does
-    formula    its name in flops.training_cost
+    loss       (task) -> loss_fn as `train` takes it
+    optimizer  (task) -> Optimizer
+    kept       (params, masks) -> masks of the weights that there are at inference
+    before     batches that go through the dense network before training
     gradient   when it needs the gradient of absent weights too: "never", "updates" or "always"
+    formula    (task, dense, sparse) -> multiply-adds of an example and step, as papers count; None where none does
     """
 
     about: str
-    masks: Callable[[Task, Mapping[str, Array], np.random.Generator], Mapping[str, Array]]
-    method: Callable[[Task], Method]
     options: tuple[str, ...] = ()
-    formula: str = "static"
+    model: Callable[[Task, Build], nn.Chain] = lambda task, build: task.model
+    masks: Callable[[Task, Arrays, np.random.Generator], Arrays] = lambda task, params, rng: {}
+    method: Callable[[Task], Method] = lambda task: recipes.static()
+    loss: Callable[[Task], Callable] = _cross_entropy
+    optimizer: Callable[[Task], Optimizer] = _sgd
+    kept: Callable[[Arrays, Arrays], Arrays] = lambda params, masks: masks
+    before: int = 0
     gradient: str = "never"
+    formula: Callable[[Task, float, float], float] | None = lambda task, dense, sparse: 3 * sparse
 
 
-def _at_random(task: Task, params: Mapping[str, Array], rng: np.random.Generator) -> Masks:
+def _formula(name: str) -> Callable[[Task, float, float], float]:
+    return lambda task, dense, sparse: flops.training_cost(name, dense, sparse, task.plan.delta_t)
+
+
+def _at_random(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
     return random_masks({name: params[name].shape for name in task.densities}, task.densities, rng)
 
 
-def _rigl(task: Task) -> Method:
-    assert task.plan.t_end is not None
-    return recipes.rigl(task.plan.alpha, task.plan.delta_t, task.plan.t_end, task.steps)
+def _all(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
+    return {name: np.ones(params[name].shape, bool) for name in task.densities}
+
+
+def _snip(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
+    """By the first batch of the run, and with the connections of the whole budget."""
+    batch = next(batches(*task.train_set, task.plan.batch, task.plan.seed))
+    params = to_device(dict(params), task.plan.device)
+    return recipes.snip(_cross_entropy(task), params, [batch], _density(task), rng, task.densities.__contains__)
+
+
+def _density(task: Task) -> float:
+    """Of all weights in the budget."""
+    sizes = {name: math.prod(task.model.shapes()[name]) for name in task.densities}
+    return math.fsum(density * sizes[name] for name, density in task.densities.items()) / sum(sizes.values())
+
+
+def _rigl(task: Task, **watch: Any) -> Method:
+    plan: Any = task.plan
+    return recipes.rigl(plan.alpha, plan.delta_t, plan.t_end, task.steps, **watch)
+
+
+def _set(task: Task) -> Method:
+    return recipes.set(task.plan.zeta, task.per_epoch, task.plan.epochs)
+
+
+def _snfs(task: Task) -> Method:
+    return recipes.snfs(task.plan.prune_rate, task.per_epoch, task.plan.epochs)
+
+
+def _gradual(task: Task) -> Method:
+    """From a quarter of T_end on, every ΔT batches, to the budget's sparsity in every layer at T_end."""
+    plan: Any = task.plan
+    return recipes.gradual(1 - _density(task), plan.t_end // 4, plan.t_end, plan.delta_t, steps=task.steps)
+
+
+def _gradual_cost(task: Task, dense: float, sparse: float) -> float:
+    plan: Any = task.plan
+    return flops.pruning_cost(dense, sparse, plan.t_end // 4, plan.t_end, task.steps, period=1)
+
+
+def _narrow(task: Task, build: Build) -> nn.Chain:
+    """The widest network of the family that has no more parameters than the sparse one."""
+    shapes = task.model.shapes()
+    absent = sum((1 - density) * math.prod(shapes[name]) for name, density in task.densities.items())
+    measure = lambda model: sum(map(math.prod, model.shapes().values()))
+    return recipes.small_dense(build, measure(task.model) - absent, measure)[1]
+
+
+def _gated(task: Task, build: Build) -> nn.Chain:
+    """Gates on the inputs of linear layers and the outputs of convolutions, half of them open."""
+    kinds = {site.name.removesuffix(".weight"): site.kind for site in nn.sites(task.model, task.shape)}
+    return nn.gated(task.model, {name: 0.5 for name, kind in kinds.items() if kind != "depthwise"})
+
+
+def _l0_loss(task: Task) -> Callable:
+    return recipes.l0_loss(task.model, len(task.train_set[1]), task.plan.penalty, task.plan.weight_decay)
+
+
+def _l0_optimizer(task: Task) -> Optimizer:
+    return recipes.clamped(_sgd(task._replace(plan=task.plan._replace(weight_decay=0.0))))
 
 
 BUDGET = ("sparsity", "distribution", "dense")
-MOVES = (*BUDGET, "alpha", "delta_t", "t_end")
+TIMES = ("delta_t", "t_end")
 METHODS = {
-    "dense": Entry("no masks", lambda task, params, rng: {}, lambda task: recipes.static(), formula="dense"),
-    "static": Entry("random masks that never move", _at_random, lambda task: recipes.static(), BUDGET),
-    "rigl": Entry("grow where the gradient is largest", _at_random, _rigl, MOVES, "rigl", "updates"),
-}
+    "dense": Entry("all weights"),
+    "small-dense": Entry("a narrower network with as many parameters", BUDGET, model=_narrow),
+    "static": Entry("random masks that stay", BUDGET, masks=_at_random),
+    "snip": Entry("masks by sensitivity before training", BUDGET, masks=_snip, before=1),
+    "set": Entry("random growth after every epoch", (*BUDGET, "zeta"), masks=_at_random, method=_set),
+    "snfs": Entry(
+        "growth by smoothed gradients after every epoch", (*BUDGET, "prune_rate"),
+        masks=_at_random, method=_snfs, gradient="always", formula=_formula("snfs"),
+    ),
+    "rigl-random": Entry(
+        "rigl with random growth", (*BUDGET, "alpha", *TIMES),
+        masks=_at_random, method=lambda task: _rigl(task, watch=recipes.noise),
+    ),
+    "rigl": Entry(
+        "growth by gradients every ΔT batches", (*BUDGET, "alpha", *TIMES),
+        masks=_at_random, method=_rigl, gradient="updates", formula=_formula("rigl"),
+    ),
+    "gradual": Entry(
+        "pruning by magnitude every ΔT batches up to T_end", (*BUDGET, *TIMES),
+        masks=_all, method=_gradual, formula=_gradual_cost,
+    ),
+    "lottery": Entry(
+        "rounds of training and pruning before it, each rewound", (*BUDGET, "rounds"), masks=_all, formula=None
+    ),
+    "l0": Entry(
+        "gates that close in training, with a sparsity that is an outcome", ("penalty",),
+        model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
+        kept=lambda params, masks: l0.masks(params), formula=_formula("dense"),
+    ),
+}  # fmt: skip
 PARTICULAR = {option for entry in METHODS.values() for option in entry.options}
 
 
@@ -130,11 +253,10 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     """Read the data and describe the network. ValueError naming the option that cannot be as it is."""
     if plan.method not in METHODS:
         raise ValueError(f"--method is {plan.method!r}; accepted are {', '.join(METHODS)}")
-    unused = PARTICULAR - set(METHODS[plan.method].options)
+    entry = METHODS[plan.method]
     sets = [_read(plan, data_dir, split) for split in ("train", "test")]
     (examples, labels), (test_examples, test_labels) = sets
-    image = examples.shape[1:]
-    classes = int(labels.max()) + 1
+    image, classes = examples.shape[1:], int(labels.max()) + 1
 
     def example(own: nn.Shape) -> nn.Shape:
         if len(own) > len(image):
@@ -142,13 +264,14 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
         return image if len(own) == len(image) else (math.prod(image),)
 
     model, shape = network(plan.model, example, classes)
+    sites = nn.sites(model, shape)
     per_epoch = len(examples) // whole("--batch", plan.batch, 1, len(examples))
     steps = whole("--epochs", plan.epochs, 1) * per_epoch
-    settled: dict[str, Any] = {"t_end": plan.t_end or round(0.75 * steps)} | dict.fromkeys(unused)
-    plan = plan._replace(**settled)
+    settled: dict[str, Any] = {"t_end": plan.t_end or round(0.75 * steps)}
+    plan = plan._replace(**settled | dict.fromkeys(PARTICULAR - set(entry.options)))
     densities: dict[str, float] = {}
     if plan.sparsity is not None:
-        densities, full = allotted(nn.sites(model, shape), plan.sparsity, plan.distribution, plan.dense)
+        densities, full = allotted(sites, plan.sparsity, plan.distribution, plan.dense)
         densities = {name: density for name, density in densities.items() if name not in full}
 
     inputs, test_inputs = _inputs(examples), _inputs(test_examples)
@@ -156,10 +279,22 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
         mean, std = inputs.mean(axis=0), inputs.std(axis=0)
         std[std == 0] = 1
         inputs, test_inputs = (inputs - mean) / std, (test_inputs - mean) / std
-    arrays = ((inputs.reshape(-1, *shape), labels), (test_inputs.reshape(-1, *shape), test_labels))
-    train_set, test_set = to_device(arrays, plan.device)
-    data = {"name": plan.data, "train": len(labels), "test": len(test_labels), "sha256": _hash(sets)}
-    return Task(plan, data, model, shape, image, train_set, test_set, densities, per_epoch, steps)
+    task = Task(
+        plan,
+        {"name": plan.data, "train": len(labels), "test": len(test_labels), "sha256": _hash(sets)},
+        model,
+        shape,
+        image,
+        to_device((inputs.reshape(-1, *shape), labels), plan.device),
+        to_device((test_inputs.reshape(-1, *shape), test_labels), plan.device),
+        densities,
+        {site.name: site.multiply_adds for site in sites},
+        sum(math.prod(site.kernel_shape) for site in sites),
+        per_epoch,
+        steps,
+    )
+    trained = entry.model(task, lambda width: network(plan.model, example, classes, width)[0])
+    return task._replace(model=trained)
 
 
 def _read(plan: Plan, data_dir: str | Path | None, split: str) -> Dataset:
@@ -188,14 +323,26 @@ def go(task: Task, directory: str | Path) -> Generator[dict[str, Any], None, Non
 
     A line has the step (batches before this one), loss, learning rate, whether masks were rewired, active weights
     after it, and the multiply-adds that an example cost; after the last batch of an epoch also the test accuracy.
-    There are none if the run is finished. ValueError naming the difference if `directory` holds another run.
+    There are none if the run is finished. Rounds before the last, of lottery tickets, have folders inside and number
+    their lines. ValueError naming the difference if `directory` holds another run.
     """
-    directory = Path(directory)
+    directory, device = Path(directory), task.plan.device
     claim(directory, task.config)
     if (directory / RESULT).exists():
         return
-    yield from recorded(directory, lambda start: _steps(task, start), task.per_epoch, task.plan.device)
+    ticket = origin = _origin(task)
+    for number in range(task.plan.rounds or 0):
+        run = partial(_steps, task, ticket, {"round": number})
+        yield from recorded(_round(directory, number), run, task.per_epoch, device)
+        trained = load_state(_round(directory, number) / CHECKPOINT, device)
+        shares = {name: 1 - density ** (1 / task.plan.rounds) for name, density in task.densities.items()}
+        ticket = recipes.winning_ticket(origin, trained, shares)
+    yield from recorded(directory, partial(_steps, task, ticket, {}), task.per_epoch, device)
     write_json(directory / RESULT, _result(task, directory))
+
+
+def _round(directory: Path, number: int) -> Path:
+    return directory / f"round-{number}"
 
 
 def finish(plan: Plan, directory: str | Path, data_dir: str | Path | None = None) -> dict[str, Any]:
@@ -205,37 +352,50 @@ def finish(plan: Plan, directory: str | Path, data_dir: str | Path | None = None
     with threadpool_limits(1):
         for _ in go(prepare(plan, data_dir), directory):
             pass
-    return result(directory)
+    return read_json(Path(directory) / RESULT)
 
 
-def _steps(task: Task, start: State | None) -> Iterator[tuple[State, dict[str, Any]]]:
-    plan, entry, rng = task.plan, METHODS[task.plan.method], np.random.default_rng(task.plan.seed)
-    if start:
-        params, masks = start.params, start.masks
-    else:
-        params = task.model.init(rng)
-        masks = Masks(entry.masks(task, params, rng))
-    rate = multi_step_rate(plan.lr, [round(epoch * task.per_epoch) for epoch in plan.lr_drops], plan.lr_factor)
+def rate_of(task: Task) -> Callable[[int], float]:
+    """The learning rate at a step."""
+    plan = task.plan
+    return multi_step_rate(plan.lr, [round(epoch * task.per_epoch) for epoch in plan.lr_drops], plan.lr_factor)
+
+
+def _origin(task: Task) -> State:
+    """Where the run starts: everything here follows from its seed."""
+    entry, rng = METHODS[task.plan.method], np.random.default_rng(task.plan.seed)
+    params = task.model.init(rng)
+    masks = Masks(to_numpy(dict(entry.masks(task, params, rng))))
+    params = project(params, masks)
+    return to_device(State(0, params, masks, entry.optimizer(task).init(params), None, draw_key(rng)), task.plan.device)
+
+
+def _steps(
+    task: Task, origin: State, also: Mapping[str, Any], start: State | None
+) -> Iterator[tuple[State, dict[str, Any]]]:
+    """Every state and line of metrics of a round, from `start` if that is given; `also` is in every line."""
+    plan, entry, rate = task.plan, METHODS[task.plan.method], rate_of(task)
+    start = start or origin
     run = train(
-        lambda p, batch, rng: ops.softmax_cross_entropy(task.model(p, batch[0], train=True, rng=rng), batch[1]),
-        to_device(params, plan.device),
-        to_device(masks, plan.device),
-        batches(*task.train_set, plan.batch, plan.seed, start.number if start else 0, task.steps),
+        entry.loss(task),
+        start.params,
+        start.masks,
+        batches(*task.train_set, plan.batch, plan.seed, start.number, task.steps),
         entry.method(task),
-        rng,
-        sgd(rate, plan.momentum, plan.nesterov, plan.weight_decay),
+        np.random.default_rng(plan.seed),
+        entry.optimizer(task),
         start,
     )
-    sizes = {name: math.prod(task.model.shapes()[name]) for name in task.costs}
-    dense, sparse = flops.forward(task.costs, masks)
+    dense, sparse = flops.forward(task.costs, start.masks)
     for step in run:
         looks = entry.gradient == "always" or (entry.gradient == "updates" and step.rewired)
         line = {
+            **also,
             "step": step.number,
             "loss": step.loss,
             "rate": rate(step.number),
             "rewired": step.rewired,
-            "active": sum((sizes | step.masks.counts).values()),
+            "active": sum(_counts(task, step.params, step.masks).values()),
             "multiply_adds": round(2 * sparse + (dense if looks else sparse)),
         }
         if step.rewired:
@@ -243,6 +403,12 @@ def _steps(task: Task, start: State | None) -> Iterator[tuple[State, dict[str, A
         if (step.number + 1) % task.per_epoch == 0:
             line["accuracy"] = evaluate(task, step.params)["accuracy"]
         yield step.state, line
+
+
+def _counts(task: Task, params: Arrays, masks: Arrays) -> dict[str, int]:
+    """{site name: weights that there are}, dense layers included."""
+    sizes = {name: math.prod(task.model.shapes()[name]) for name in task.costs}
+    return sizes | Masks(METHODS[task.plan.method].kept(params, masks)).counts
 
 
 def evaluate(task: Task, params: Mapping[str, Array]) -> dict[str, float]:
@@ -267,30 +433,26 @@ def statistics(task: Task, params: Mapping[str, Array]) -> dict[str, Array]:
 
 def _result(task: Task, directory: Path) -> dict[str, Any]:
     """What came out of a finished run, and what it cost."""
-    state = load_state(directory / CHECKPOINT, task.plan.device)
-    dense, sparse = flops.forward(task.costs, state.masks)
-    sizes = {name: math.prod(task.model.shapes()[name]) for name in task.costs}
-    did = sum(line["multiply_adds"] for line in metrics(directory)) / task.steps
-    formula = METHODS[task.plan.method].formula
+    state, entry = load_state(directory / CHECKPOINT, task.plan.device), METHODS[task.plan.method]
+    counts, dense = _counts(task, state.params, state.masks), sum(task.whole.values())
+    _, inference = flops.forward(task.costs, entry.kept(state.params, state.masks))
+    _, trained = flops.forward(task.costs, state.masks)
+    folders = [directory, *(_round(directory, number) for number in range(task.plan.rounds or 0))]
+    did = 3 * dense * entry.before + sum(line["multiply_adds"] for folder in folders for line in metrics(folder))
     return {
         **{f"test_{name}": value for name, value in evaluate(task, state.params).items()},
-        "weights": sum(sizes.values()),
-        "active": sum((sizes | state.masks.counts).values()),
-        "layers": sizes | state.masks.counts,
+        "weights": task.weights,
+        "active": sum(counts.values()),
+        "layers": counts,
         "multiply_adds": {
-            "inference": round(sparse),
-            "inference_dense": round(dense),
-            "training_dense": 3 * round(dense),
-            "training_by_formula": flops.training_cost(formula, dense, sparse, task.plan.delta_t),
-            "training_as_it_was": did,
+            "inference": round(inference),
+            "inference_dense": dense,
+            "training_by_formula": entry.formula and entry.formula(task, dense, trained),
+            "training_as_it_was": did / task.steps,
+            "training_dense": 3 * dense,
         },
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
     }
-
-
-def result(directory: str | Path) -> dict[str, Any]:
-    """The result of a finished run."""
-    return read_json(Path(directory) / RESULT)
 
 
 def plan_of(directory: str | Path) -> Plan:

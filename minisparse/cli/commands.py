@@ -7,6 +7,7 @@ from rich.console import Console
 
 from .costs import cost
 from .papers import demo, reproduce
+from .results import evaluate, export, inspect
 from .training import compare, train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -17,7 +18,7 @@ def minisparse() -> None:
     """Sparse neural-network training you can read."""
 
 
-for command in (demo, train, compare, cost, reproduce):
+for command in (demo, train, compare, evaluate, inspect, export, cost, reproduce):
     app.command()(command)
 
 

@@ -9,7 +9,7 @@ from ..data import READERS
 from ..names import DISTRIBUTIONS, NETWORKS
 from ..plans import METHODS
 
-WHAT, SPARSITY, LEARNING, MOVING, RUN = "What to train", "Sparsity", "Learning", "Methods that move masks", "The run"
+WHAT, SPARSITY, LEARNING, MOVING, RUN = "What to train", "Sparsity", "Learning", "For some methods", "The run"
 NAMES = "; ".join(f"{name} ({entry.about})" for name, entry in METHODS.items())
 
 
@@ -98,6 +98,26 @@ TEnd = Annotated[
         min=1,
         help=f"T_end, from here on masks rest: {users('t_end')}. 75 % of the batches unless given.",
         rich_help_panel=MOVING,
+    ),
+]
+Zeta = Annotated[
+    float,
+    typer.Option(help=f"ζ, the share of either sign's weights that goes: {users('zeta')}.", rich_help_panel=MOVING),
+]
+PruneRate = Annotated[
+    float,
+    typer.Option(
+        help=f"p, the share of connections that goes at first: {users('prune_rate')}.", rich_help_panel=MOVING
+    ),
+]
+Rounds = Annotated[
+    int,
+    typer.Option(min=1, help=f"n, rounds of training before the last: {users('rounds')}.", rich_help_panel=MOVING),
+]
+Penalty = Annotated[
+    float,
+    typer.Option(
+        help=f"λ₀, the price of a weight, over the number of examples: {users('penalty')}.", rich_help_panel=MOVING
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed is the same run.", rich_help_panel=RUN)]

@@ -8,8 +8,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import plans
+from ..names import has_width
 from ..plans import METHODS, PARTICULAR, Plan, Task
-from ..runs import CHECKPOINT, CONFIG, RESULT, claim, metrics, write_json
+from ..runs import CHECKPOINT, CONFIG, RESULT, claim, metrics, read_json, write_json
 from . import options as option
 from .tables import console, plain_table
 
@@ -38,6 +39,10 @@ def train(
     alpha: option.Alpha = DEFAULT.alpha,
     delta_t: option.DeltaT = DEFAULT.delta_t,
     t_end: option.TEnd = DEFAULT.t_end,
+    zeta: option.Zeta = DEFAULT.zeta,
+    prune_rate: option.PruneRate = DEFAULT.prune_rate,
+    rounds: option.Rounds = DEFAULT.rounds,
+    penalty: option.Penalty = DEFAULT.penalty,
     seed: option.Seed = DEFAULT.seed,
     device: option.Device = DEFAULT.device,
     out: option.Out = None,
@@ -66,21 +71,23 @@ def train(
         kept = "after the last batch" if (out / CHECKPOINT).exists() else "before the first batch"
         console.print(f"Stopped {kept}. Go on with: minisparse train --resume --out {out}", soft_wrap=True)
         raise typer.Exit(130) from None
-    _report({plan.method: plans.result(out)}, task)
+    _report({plan.method: read_json(out / RESULT)}, task)
     console.print(f"The picture is {_picture(task, out).resolve()}", soft_wrap=True)
 
 
 def _follow(task: Task, out: Path) -> None:
     """The run, with a line on the screen that says where it is."""
+    rounds = task.plan.rounds or 0
     words = TextColumn("loss {task.fields[loss]:.4f}, test accuracy {task.fields[accuracy]}")
     with (
         Progress(BarColumn(), MofNCompleteColumn(), words, TimeRemainingColumn(), console=console) as progress,
         closing(plans.go(task, out)) as lines,
     ):
-        bar = progress.add_task("", total=task.steps, loss=float("nan"), accuracy="…")
+        bar = progress.add_task("", total=(rounds + 1) * task.steps, loss=float("nan"), accuracy="…")
         for line in lines:
             seen: dict[str, Any] = {"accuracy": f"{line['accuracy']:.2%}"} if "accuracy" in line else {}
-            progress.update(bar, completed=line["step"] + 1, loss=line["loss"], **seen)
+            done = line.get("round", rounds) * task.steps + line["step"] + 1
+            progress.update(bar, completed=done, loss=line["loss"], **seen)
 
 
 def compare(
@@ -105,6 +112,10 @@ def compare(
     alpha: option.Alpha = DEFAULT.alpha,
     delta_t: option.DeltaT = DEFAULT.delta_t,
     t_end: option.TEnd = DEFAULT.t_end,
+    zeta: option.Zeta = DEFAULT.zeta,
+    prune_rate: option.PruneRate = DEFAULT.prune_rate,
+    rounds: option.Rounds = DEFAULT.rounds,
+    penalty: option.Penalty = DEFAULT.penalty,
     seed: option.Seed = DEFAULT.seed,
     device: option.Device = DEFAULT.device,
     out: option.Out = None,
@@ -118,7 +129,8 @@ def compare(
 
     from ..plot import accuracy_against_cost
 
-    asked = {name: _plan(context)._replace(method=name) for name in methods or METHODS}
+    names = methods or [name for name in METHODS if name != "small-dense" or has_width(model)]
+    asked = {name: _plan(context)._replace(method=name) for name in names}
     tasks = {name: plans.prepare(plan, data_dir) for name, plan in asked.items()}
     first = next(iter(tasks.values()))
     out = out or Path("runs") / f"compare-{Path(data).stem}-{model}-S{sparsity}-seed{seed}"
@@ -204,7 +216,7 @@ def _report(results: dict[str, dict[str, Any]], task: Task) -> None:
             f"{r['active']:,}",
             f"{cost['inference'] / cost['inference_dense']:.4f}",
             f"{cost['training_as_it_was'] / cost['training_dense']:.4f}",
-            f"{cost['training_by_formula'] / cost['training_dense']:.4f}",
+            f"{cost['training_by_formula'] / cost['training_dense']:.4f}" if cost["training_by_formula"] else "",
         )
     console.print(table)
     any_cost = next(iter(results.values()))["multiply_adds"]

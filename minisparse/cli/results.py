@@ -1,0 +1,124 @@
+"""`minisparse evaluate`, `inspect` and `export`: what became of a run."""
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from .. import exchange, nn, plans
+from ..backend import Array, to_numpy
+from ..methods.magnitude import leading_on, led_to
+from ..plans import METHODS
+from .options import DataDir
+from .tables import console, plain_table
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, finished or not.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+ENDINGS = {"npz": ".npz", "safetensors": ".safetensors", "torch": ".pt"}
+
+
+def evaluate(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """The test accuracy of a run's network as it is now."""
+    task, state = plans.reopen(run, data_dir)
+    seen = plans.evaluate(task, state.params) | {"batches": state.number, "examples": len(task.test_set[1])}
+    if as_json:
+        typer.echo(json.dumps(seen, indent=1))
+        return
+    error = (seen["accuracy"] * (1 - seen["accuracy"]) / seen["examples"]) ** 0.5
+    console.print(
+        f"After {state.number:,} of {task.steps:,} batches: accuracy {seen['accuracy']:.2%} ± {error:.2%} (one standard "
+        f"error), loss {seen['loss']:.4f}, on {seen['examples']:,} test examples",
+        soft_wrap=True,
+    )
+
+
+def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """The masks of a run's network, layer by layer: connections, density, and units that nothing comes to or from.
+
+    A unit is dead where no path from the input to the output runs through it. Networks with branches or depthwise
+    layers have no such order; of their layers only what is without any connection of its own is counted.
+    """
+    task, state = plans.reopen(run, data_dir)
+    sites = nn.sites(task.model, task.shape)
+    kept = to_numpy(dict(METHODS[task.plan.method].kept(state.params, state.masks)))
+    masks = {site.name: kept.get(site.name, np.ones(site.kernel_shape, bool)) for site in sites}
+    links = {s.name: _link(s, masks[s.name]) for s in sites}
+    dead = _dead(task.model, masks)
+    layers = [
+        {
+            "name": name.removesuffix(".weight"),
+            "kernel": list(mask.shape),
+            "active": int(mask.sum()),
+            "weights": mask.size,
+            "density": float(mask.mean()),
+            "inputs_unread": int((~links[name].any(axis=1)).sum()),
+            "outputs_unfed": int((~links[name].any(axis=0)).sum()),
+            "dead_units": dead[name] if dead else None,
+        }
+        for name, mask in masks.items()
+    ]
+    if as_json:
+        typer.echo(json.dumps({"batches": state.number, "layers": layers}, indent=1))
+        return
+    table = plain_table("layer", "kernel", "active", "of", "density", "inputs\nunread", "outputs\nunfed", "dead\nunits")
+    for layer in layers:
+        table.add_row(
+            layer["name"],
+            "×".join(map(str, layer["kernel"])),
+            f"{layer['active']:,}",
+            f"{layer['weights']:,}",
+            f"{layer['density']:.2%}",
+            f"{layer['inputs_unread']:,}",
+            f"{layer['outputs_unfed']:,}",
+            "" if layer["dead_units"] is None else f"{layer['dead_units']:,}",
+        )
+    active, size = (sum(layer[key] for layer in layers) for key in ("active", "weights"))
+    table.add_section()
+    table.add_row("total", "", f"{active:,}", f"{size:,}", f"{active / size:.2%}")
+    console.print(table)
+
+
+def _link(site: nn.Site, mask: Array) -> Array:
+    """(inputs, outputs) bool: is there a connection anywhere in the window. A depthwise channel is only its own."""
+    flat = mask.reshape(math.prod(mask.shape[:-2]), *mask.shape[-2:]).any(axis=0)
+    return np.diag(flat[:, 0]) if site.kind == "depthwise" else flat
+
+
+def _dead(model: nn.Layer, masks: dict[str, Array]) -> dict[str, int] | None:
+    """{site name: output units through which no path runs}, of a plain sequence of layers; else None."""
+    parts = list(model.layers.values()) if isinstance(model, nn.Chain) else []
+    for part in parts:
+        if isinstance(part, nn.Chain | nn.Residual | nn.DepthwiseConv2d) or getattr(part, "groups", 1) > 1:
+            return None
+    order = list(masks)
+    led, leading = led_to(masks, order), leading_on(masks, order)
+    dead = dict.fromkeys(order, 0)
+    for name, after in zip(order, order[1:], strict=False):
+        fed = led[after][: len(leading[name])]
+        dead[name] = int((~(fed & leading[name])).sum())
+    return dead
+
+
+def export(
+    run: Run,
+    to: Annotated[str, typer.Option(help=f"{', '.join(ENDINGS)}.")] = "npz",
+    out: Annotated[Path | None, typer.Option(help="The file; in the run's folder unless given.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a run's weights: npz as they are here, with masks; safetensors and torch as a PyTorch state dict.
+
+    A network with batch norm comes with the statistics that it needs at inference.
+    """
+    if to not in ENDINGS:
+        raise ValueError(f"--to is {to!r}; accepted are {', '.join(ENDINGS)}")
+    task, state = plans.reopen(run, data_dir)
+    params, masks, stats = to_numpy((state.params, dict(state.masks), plans.statistics(task, state.params)))
+    arrays: dict[str, Any] = params | stats | {f"{name}.mask": mask for name, mask in masks.items()}
+    if to != "npz":
+        model, params = nn.ungated(task.model, params)
+        arrays = exchange.to_torch(model, params, task.image if len(task.image) == 3 else task.shape, stats)
+    path = (out or run / "weights").with_suffix(ENDINGS[to])
+    console.print(f"{len(arrays)} arrays are in {exchange.save(path, arrays).resolve()}", soft_wrap=True)
