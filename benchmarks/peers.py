@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy, pad, relu
 
 from minisparse.checks import same_keys
+from minisparse.exchange import to_torch
+from minisparse.nn import Chain, Shape
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -113,32 +115,18 @@ def as_batch(images: np.ndarray, labels: np.ndarray, device: str, layout: torch.
     return x.to(device), torch.from_numpy(labels).to(device)
 
 
-def as_torch(params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Our parameters in PyTorch's layouts, by the names they have in the models above.
-
-    Where a linear layer has more inputs than the layer before it has outputs, an image was flattened: ours pixel by
-    pixel, theirs channel by channel.
-    """
-    made: dict[str, np.ndarray] = {}
-    channels = None
-    for name, array in params.items():
-        if array.ndim == 4:
-            array = array.transpose(3, 2, 0, 1)
-        elif array.ndim == 2:
-            n_in, n_out = array.shape
-            array = array.reshape(-1, channels or n_in, n_out).transpose(2, 1, 0).reshape(n_out, n_in)
-        name = name.replace(".block.", ".").replace(".scale", ".weight").replace(".shift", ".bias")
-        made[name], channels = array, len(array)
-    return made
+def as_torch(ours: Chain, params: Mapping[str, np.ndarray], shape: Shape) -> dict[str, np.ndarray]:
+    """Our parameters in PyTorch's layouts, by the names they have in the models above, which know no "block"."""
+    return {name.replace(".block.", "."): array for name, array in to_torch(ours, params, shape).items()}
 
 
 def load(model: nn.Module, params: Mapping[str, np.ndarray]) -> None:
-    """Give the model our parameters. ValueError where one has a name that the other has not."""
-    own, theirs = dict(model.named_parameters()), as_torch(params)
-    same_keys(model=own, params=theirs)
+    """Give the model parameters from `as_torch`. ValueError where one has a name that the other has not."""
+    own = dict(model.named_parameters())
+    same_keys(model=own, params=params)
     with torch.no_grad():
         for name, parameter in own.items():
-            parameter.copy_(torch.from_numpy(theirs[name]))
+            parameter.copy_(torch.from_numpy(params[name]))
 
 
 def pad_at_the_end(model: nn.Module) -> None:

@@ -110,7 +110,7 @@ def torch_parts(
     layout = torch.channels_last if channels_last else torch.contiguous_format
     model, params = getattr(peers, task.peer)(), weights(task, dtype)
     model.to(device, getattr(torch, np.dtype(dtype).name), memory_format=layout)
-    peers.load(model, params)
+    peers.load(model, peers.as_torch(task.model, params, task.shape))
     data = [peers.as_batch(*batch, device, layout) for batch in batches(task, size, dtype)]
     return model, peers.training(model, data, RATE, MOMENTUM, task.weight_decay, compiled)
 
@@ -163,7 +163,10 @@ def compared(task: Task, size: int = BATCH, device: str = "cpu") -> tuple[Arrays
         torch_next()
         last = minisparse_next()
     theirs = {name: parameter.detach().cpu().numpy() for name, parameter in model.named_parameters()}
-    return peers.as_torch(weights(task, np.float64)), peers.as_torch(to_numpy(last.params)), theirs
+    start, ours = (
+        peers.as_torch(task.model, params, task.shape) for params in (weights(task, np.float64), to_numpy(last.params))
+    )
+    return start, ours, theirs
 
 
 def verify(task: Task, device: str = "cpu") -> str:

@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,7 +105,10 @@ def load(path: str | PathLike) -> dict[str, Array]:
     if path.suffix == ".safetensors":
         return _library("safetensors.numpy").load_file(path)
     if path.suffix in (".pt", ".pth"):
-        state = _library("torch").load(path, map_location="cpu", weights_only=True)
+        try:
+            state = _library("torch").load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, UnpicklingError) as error:
+            raise ValueError(f"{path} holds something else than tensors, or is damaged: {error}") from error
         return {name: _array(tensor) for name, tensor in state.items()}
     raise ValueError(f"{path} ends in {path.suffix!r}; accepted are .npz, .safetensors, .pt and .pth")
 

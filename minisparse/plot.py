@@ -19,7 +19,19 @@ METHOD_STYLE: Any = {
     "static": ("static mask", "#0072B2", "--"),
     "dense": ("dense", "#000000", ":"),
 }
-MARKERS = "os^DvP*X<>"
+POINTS: Any = {  # the same colours and a grey; every method also has its own marker
+    "dense": ("dense", "#000000", "o"),
+    "small-dense": ("small dense", "#999999", "s"),
+    "static": ("static mask", "#0072B2", "v"),
+    "snip": ("SNIP", "#E69F00", "D"),
+    "set": ("SET", "#009E73", "^"),
+    "snfs": ("SNFS", "#CC79A7", "P"),
+    "rigl-random": ("RigL, random growth", "#D55E00", "X"),
+    "rigl": ("RigL", "#D55E00", "*"),
+    "gradual": ("gradual pruning", "#56B4E9", "<"),
+    "lottery": ("lottery ticket", "#F0E442", ">"),
+    "l0": ("L0 gates", "#999999", "h"),
+}
 STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 10,
@@ -117,27 +129,52 @@ def accuracy_against_cost(
 ) -> Path:
     """Test accuracy against what training cost, and against what inference costs, in shares of the dense network's.
 
-    points [(method, accuracy in [0, 1], training, inference)]; bars are one standard error for n_test examples.
+    points [(method, accuracy in [0, 1], training, inference)]; bars are one standard error for n_test examples. Methods
+    of one cost stand side by side; far below the others, a method stands at the lower edge with its number.
     Writes a PNG to `path` and returns it.
     """
+    accuracies = np.array([100 * accuracy for _, accuracy, _, _ in points])
+    reach = max(3.0, 3 * (accuracies.max() - float(np.median(accuracies))))
+    low = max(accuracies.min(), accuracies.max() - reach) - 0.15 * reach
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.6, 4))
+        figure = Figure(figsize=(9, 4.2))
         figure.suptitle(title)
         axes: Any = figure.subplots(1, 2, sharey=True)
-        for place, (method, accuracy, *costs) in enumerate(points):
-            label, colour, _ = METHOD_STYLE.get(method, (method, f"C{place}", "-"))
-            error = (accuracy * (1 - accuracy) / n_test) ** 0.5
-            for axis, cost in zip(axes, costs, strict=True):
+        for column, (axis, kind) in enumerate(zip(axes, ("training", "inference"), strict=True)):
+            places = _side_by_side([costs[column] for _, _, *costs in points])
+            for (method, *_), place, accuracy in zip(points, places, accuracies, strict=True):
+                label, colour, marker = POINTS[method]
+                error = (accuracy * (100 - accuracy) / n_test) ** 0.5
+                shown = max(accuracy, low)
                 axis.errorbar(
-                    cost, 100 * accuracy, 100 * error, color=colour, marker=MARKERS[place % len(MARKERS)],
-                    markersize=7, linewidth=0.8, linestyle="none", label=label,
+                    place, shown, error if shown == accuracy else 0, color=colour, marker=marker, markersize=9,
+                    markeredgecolor="black", markeredgewidth=0.5, linewidth=1, linestyle="none", label=label,
+                    clip_on=False,
                 )  # fmt: skip
-        for axis, kind in zip(axes, ("training", "inference"), strict=True):
+                if shown > accuracy:
+                    axis.annotate(f"{accuracy:.0f} %", (place, low), (6, 3), textcoords="offset points", fontsize=8)
             axis.set_xscale("log")
-            axis.set_xlabel(f"multiply-adds of {kind}, as a share of the dense network's")
+            axis.set_xlabel(f"multiply-adds of {kind}, dense = 1")
             axis.xaxis.set_major_formatter("{x:g}")
+            axis.grid(alpha=0.25)
+        axes[0].set_ylim(bottom=low)
         axes[0].set_ylabel("test accuracy (%)")
-        axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
         with replacing(Path(path)) as unfinished:
             figure.savefig(unfinished)
     return Path(path)
+
+
+def _side_by_side(costs: Sequence[float]) -> list[float]:
+    """The costs, with those that are within 10 % of the lowest of them spread around their middle, 6 % apart."""
+    order = sorted(range(len(costs)), key=lambda i: costs[i])
+    groups: list[list[int]] = []
+    for i in order:
+        near = groups and costs[i] <= 1.1 * costs[groups[-1][0]]
+        groups[-1].append(i) if near else groups.append([i])
+    places = list(costs)
+    for group in groups:
+        middle = float(np.exp(np.mean([np.log(costs[i]) for i in group])))
+        for n, i in enumerate(sorted(group)):
+            places[i] = middle * 1.06 ** (n - (len(group) - 1) / 2)
+    return places

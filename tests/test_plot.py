@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minisparse import plot
+from minisparse.plans import METHODS
 
 
 def draw(path, counts=None):
@@ -19,17 +20,54 @@ def draw(path, counts=None):
     )
 
 
+def rgb(colour):
+    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def colours_of(path):
+    pixels = (matplotlib.image.imread(path)[..., :3] * 255).round().astype(int).reshape(-1, 3)
+    return {tuple(colour) for colour in pixels}
+
+
 def test_the_picture_has_all_its_colours(tmp_path):
     path = draw(tmp_path / "new folder" / "a.png")
-    pixels = (matplotlib.image.imread(path)[..., :3] * 255).round().astype(int).reshape(-1, 3)
-    colours = {tuple(colour) for colour in pixels}
+    colours = colours_of(path)
     for _, wanted, _ in plot.METHOD_STYLE.values():
-        assert tuple(int(wanted[i : i + 2], 16) for i in (1, 3, 5)) in colours
+        assert rgb(wanted) in colours
     assert [p.name for p in path.parent.iterdir()] == ["a.png"]
 
 
 def test_a_layer_without_connections_can_be_drawn(tmp_path):
     assert draw(tmp_path / "a.png", np.zeros((28, 28))).exists()
+
+
+def test_the_comparison_has_a_marker_for_every_method_and_tells_all_apart(tmp_path):
+    points = [(method, 0.9 + 0.005 * n, 0.1, 0.1) for n, method in enumerate(plot.POINTS)]
+    colours = colours_of(plot.accuracy_against_cost(tmp_path / "a.png", "title", points, 10_000))
+    assert {rgb(colour) for _, colour, _ in plot.POINTS.values()} <= colours
+    assert len({marker for _, _, marker in plot.POINTS.values()}) == len(plot.POINTS) == len(METHODS)
+
+
+def test_points_of_one_cost_stand_side_by_side_around_it_and_others_where_they_are():
+    places = plot._side_by_side([0.1, 1.0, 0.102, 0.1, 0.3])
+    assert places[1] == pytest.approx(1.0)
+    assert places[4] == pytest.approx(0.3)
+    assert places[0] < places[2] < places[3]
+    assert np.prod([places[i] for i in (0, 2, 3)]) == pytest.approx(0.1 * 0.102 * 0.1)
+
+
+def test_a_method_far_below_the_others_leaves_them_their_room(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plot.Figure, "savefig", lambda figure, name: drawn.append(figure.axes[0].get_ylim()))
+    points = [("dense", 0.95, 1, 1), ("rigl", 0.94, 0.1, 0.1), ("static", 0.93, 0.1, 0.1), ("small-dense", 0.1, 0.1, 1)]
+    plot.accuracy_against_cost(tmp_path / "a.png", "title", points, 10_000)
+    assert drawn[0][0] > 80
+
+
+def test_a_run_without_updates_and_one_of_a_few_batches_can_be_drawn(tmp_path):
+    assert plot.loss_and_accuracy(tmp_path / "a.png", "title", [2.0, 1.5, 1.0], [(3, 0.5)], []).exists()
+    many = np.linspace(2, 0.1, 500)
+    assert plot.loss_and_accuracy(tmp_path / "a.png", "title", many, [(250, 0.5), (500, 0.9)], [100, 200]).exists()
 
 
 def test_a_failed_drawing_leaves_the_old_picture(tmp_path, monkeypatch):

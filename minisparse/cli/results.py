@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,8 +30,8 @@ def evaluate(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> Non
         return
     error = (seen["accuracy"] * (1 - seen["accuracy"]) / seen["examples"]) ** 0.5
     console.print(
-        f"After {state.number:,} of {task.steps:,} batches: accuracy {seen['accuracy']:.2%} ± {error:.2%} (one standard "
-        f"error), loss {seen['loss']:.4f}, on {seen['examples']:,} test examples",
+        f"After {state.number:,} of {task.steps:,} batches: test accuracy {seen['accuracy']:.2%} ± {error:.2%} "
+        f"(one standard error of {seen['examples']:,} examples), loss {seen['loss']:.4f}",
         soft_wrap=True,
     )
 
@@ -96,7 +97,7 @@ def _dead(model: nn.Layer, masks: dict[str, Array]) -> dict[str, int] | None:
     order = list(masks)
     led, leading = led_to(masks, order), leading_on(masks, order)
     dead = dict.fromkeys(order, 0)
-    for name, after in zip(order, order[1:], strict=False):
+    for name, after in pairwise(order):
         fed = led[after][: len(leading[name])]
         dead[name] = int((~(fed & leading[name])).sum())
     return dead
