@@ -114,8 +114,8 @@ def save_state(path: str | PathLike, state: State) -> None:
 def load_state(path: str | PathLike, device: str = "cpu") -> State:
     """The State that `save_state` wrote. ValueError naming the file if it is damaged, or something else."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
         state = State(**_hung(json.loads(str(arrays["outline"])), arrays))
     except (ValueError, KeyError, TypeError, EOFError, OSError, BadZipFile) as error:
         if isinstance(error, FileNotFoundError):
@@ -129,8 +129,8 @@ def _outline(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
     if isinstance(tree, Mapping):
         step = f"{path}/" if path else ""
         return {key: _outline(branch, step + quote(key, safe=""), arrays) for key, branch in tree.items()}
-    if isinstance(tree, np.ndarray):
-        arrays[path] = tree
+    if isinstance(tree, np.ndarray | np.generic):
+        arrays[path] = np.asarray(tree)
         return path
     if tree is None or type(tree) in (int, float, bool):
         return tree
