@@ -201,7 +201,7 @@ def max_pool2d(x: Array, size: int, stride: int | None = None, padding: Padding 
     """
     xp = namespace(x)
     stride = size if stride is None else stride
-    _pool_fits(x, size, stride)
+    _pool_fits(x, size, stride, padding)
     frame = _frame(x, (size, size), stride, padding)
     (top, bottom), (left, right) = frame
     n, h, w, c = x.shape
@@ -295,13 +295,20 @@ def _out_shape(padded: Array, window: tuple[int, int], stride: int) -> tuple[int
     return n_windows(padded.shape[1], window[0], stride), n_windows(padded.shape[2], window[1], stride)
 
 
-def _pool_fits(x: Array, size: int, stride: int) -> None:
+def _pool_fits(x: Array, size: int, stride: int, padding: Padding = "valid") -> None:
     whole("size", size, 1)
     whole("stride", stride, 1)
-    if x.ndim != 4 or size > min(x.shape[1:3]):
+    see_more_than_padding(size, padding)
+    if x.ndim != 4 or (padding == "valid" and size > min(x.shape[1:3])):
         raise ValueError(
             f"x has shape {x.shape}, size is {size}; accepted are (N, H, W, C) at least as large as a window"
         )
+
+
+def see_more_than_padding(size: int, padding: Padding) -> None:
+    """ValueError where a window of pooling could see nothing but padding, which has no largest entry."""
+    if not isinstance(padding, str) and padding >= size:
+        raise ValueError(f"padding is {padding}, size is {size}; accepted for pooling is padding below the size")
 
 
 def _kernel_shape(kernel: Array) -> tuple[int, int, int, int]:

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from . import nn
+from .checks import whole
 from .nn import (
     BatchNorm,
     Chain,
@@ -130,8 +131,7 @@ def wide_resnet(
     """
     if depth < 10 or (depth - 4) % 6:
         raise ValueError(f"depth is {depth}; accepted are 10, 16, 22, 28, …: 6 n + 4")
-    if width < 1:
-        raise ValueError(f"width is {width}; accepted are whole numbers from 1")
+    whole("width", width, 1)
     layers: dict[str, Layer] = {"conv1": Conv2d(shape[2], 16, 3, padding="same", bias=False)}
     c_in = 16
     for group, c_out in enumerate((16 * width, 32 * width, 64 * width), 1):
@@ -160,7 +160,7 @@ def resnet_50(shape: Shape = (224, 224, 3), classes: int = 1000, width: float = 
 
     width: a factor on all channels but the image's, rounded down.
     """
-    stem = int(64 * width)
+    stem = whole("width × 64", int(64 * width), 1)
     layers: dict[str, Layer] = {
         **_normed("conv1", Conv2d(shape[2], stem, 7, 2, 3, bias=False)),
         "conv1_relu": Relu(),
@@ -190,7 +190,7 @@ def mobilenet_v1(shape: Shape = (224, 224, 3), classes: int = 1000, width: float
 
     width: the paper's α, a factor on all channels but the image's, rounded down.
     """
-    c_in = int(32 * width)
+    c_in = whole("width × 32", int(32 * width), 1)
     layers: dict[str, Layer] = {
         **_normed("conv1", Conv2d(shape[2], c_in, 3, 2, padding=1, bias=False)),
         "conv1_relu": Relu(),

@@ -145,6 +145,11 @@ class Conv2d(Layer):
     bias: bool = True
     initial: Initial = field(default=he_normal, repr=False)
 
+    def __post_init__(self) -> None:
+        if self.groups < 1 or self.c_in % self.groups or self.c_out % self.groups:
+            raise ValueError(f"groups is {self.groups}, c_in {self.c_in}, c_out {self.c_out}; "
+                             "accepted are groups that divide both")  # fmt: skip
+
     def shapes(self) -> dict[str, Shape]:
         weight: dict[str, Shape] = {"weight": (self.size, self.size, self.c_in // self.groups, self.c_out)}
         return weight | ({"bias": (self.c_out,)} if self.bias else {})
@@ -363,6 +368,9 @@ class MaxPool2d(Layer):
     size: int
     stride: int | None = None
     padding: conv.Padding = "valid"
+
+    def __post_init__(self) -> None:
+        conv.see_more_than_padding(self.size, self.padding)
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None

@@ -183,9 +183,14 @@ def test_wide_residual_networks_have_depths_of_6_n_plus_4(depth):
         models.wide_resnet(depth)
 
 
-def test_a_wide_residual_network_without_width_is_refused():
-    with pytest.raises(ValueError, match="width is 0; accepted are whole numbers from 1"):
+def test_networks_without_width_are_refused():
+    with pytest.raises(ValueError, match="width"):
         models.wide_resnet(10, 0)
+    with pytest.raises(TypeError, match="width"):
+        models.wide_resnet(10, 0.5)
+    for build in (models.resnet_50, models.mobilenet_v1):
+        with pytest.raises(ValueError, match="width"):
+            build(width=0.01)
 
 
 @pytest.mark.parametrize(("depth", "blocks"), [(10, 1), (16, 2), (22, 3), (28, 4)])
