@@ -84,10 +84,10 @@ def from_file(path: str | os.PathLike, split: str = "train", label: str | None =
     names = np.unique(arrays["y"])
     if len(names) < 2:
         raise ValueError(f"{path} has labels of {len(names)} class; accepted are two or more")
+    if not np.isin(arrays.get("y_test", names), names).all():
+        raise ValueError(f"{path} has labels in y_test that are not in y")
     if "x_test" in arrays:
         x, y = (arrays[name if split == "train" else f"{name}_test"] for name in "xy")
-        if not np.isin(y, names).all():
-            raise ValueError(f"{path} has labels in y_test that are not in y")
     else:
         order = stream(0, "test").permutation(len(arrays["x"]))
         chosen = np.sort(order[::5] if split == "test" else np.delete(order, np.s_[::5]))
@@ -97,8 +97,8 @@ def from_file(path: str | os.PathLike, split: str = "train", label: str | None =
 
 def _npz(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("x", "y", "x_test", "y_test") if name in file}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in ("x", "y", "x_test", "y_test") if name in archive}
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is no .npz file of arrays, or a damaged one: {error}") from error
     if not {"x", "y"} <= arrays.keys() or ("x_test" in arrays) != ("y_test" in arrays):
@@ -110,6 +110,8 @@ def _csv(path: Path, label: str | None) -> dict[str, Array]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         first = next(csv.reader(file), [])
     named = (label or "label") in first or not any(map(_is_number, first))
+    if len(first) < 2:
+        raise ValueError(f"{path} has {len(first)} columns; accepted are labels and one column of numbers or more")
     if label and label not in first:
         raise ValueError(f"{path} has no column {label!r}; its first line is {', '.join(first)[:200]}")
     place = first.index(label or "label") if named and (label or "label") in first else 0

@@ -256,7 +256,7 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     entry = METHODS[plan.method]
     sets = [_read(plan, data_dir, split) for split in ("train", "test")]
     (examples, labels), (test_examples, test_labels) = sets
-    image, classes = examples.shape[1:], int(labels.max()) + 1
+    image, classes = examples.shape[1:], int(max(labels.max(), test_labels.max())) + 1
 
     def example(own: nn.Shape) -> nn.Shape:
         if len(own) > len(image):

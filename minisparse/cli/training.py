@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .. import plans
 from ..names import has_width
 from ..plans import METHODS, PARTICULAR, Plan, Task
-from ..runs import CHECKPOINT, CONFIG, RESULT, claim, metrics, read_json, write_json
+from ..runs import CONFIG, RESULT, claim, metrics, read_json, write_json
 from . import options as option
 from .tables import console, plain_table
 
@@ -68,8 +68,7 @@ def train(
         if not finished:
             _follow(task, out)
     except KeyboardInterrupt:
-        kept = "after the last batch" if (out / CHECKPOINT).exists() else "before the first batch"
-        console.print(f"Stopped {kept}. Go on with: minisparse train --resume --out {out}", soft_wrap=True)
+        console.print(f"Stopped. Go on with: minisparse train --resume --out {out}", soft_wrap=True)
         raise typer.Exit(130) from None
     _report({plan.method: read_json(out / RESULT)}, task)
     console.print(f"The picture is {_picture(task, out).resolve()}", soft_wrap=True)
