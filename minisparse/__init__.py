@@ -13,6 +13,7 @@ from .autograd import Tensor, backward, gradcheck, primitive, tape, value_and_gr
 from .backend import namespace, to_device, to_numpy
 from .flops import forward, storage, training_cost
 from .masks import Masks, project, random_masks, top_k
+from .methods import l0
 from .methods.rigl import rigl_count, rigl_update
 from .optim import adam, sgd
 from .train import Method, Step
@@ -33,6 +34,7 @@ __all__ = [
     "forward",
     "from_epsilon",
     "gradcheck",
+    "l0",
     "models",
     "namespace",
     "nn",

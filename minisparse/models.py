@@ -46,6 +46,19 @@ def lenet_5(shape: Shape = (28, 28, 1), classes: int = 10, initial: Initial = he
     return _classified(filters, shape, (500, classes), initial)
 
 
+def l0_lenet_300_100(inputs: int = 784, classes: int = 10) -> Chain:
+    """LeNet-300-100 with a gate on every input unit of every layer, and the drop rates of the L0 authors' code.
+
+    They start with kaiming_normal, "fan_out" of weights that they keep as (n_in, n_out): it is he_normal here.
+    """
+    return nn.gated(lenet_300_100(inputs, classes), {"fc1": 0.2, "fc2": 0.5, "fc3": 0.5})
+
+
+def l0_lenet_5(shape: Shape = (28, 28, 1), classes: int = 10) -> Chain:
+    """LeNet-5-Caffe with gates on output maps and on input units, and the drop rate of the L0 authors' code."""
+    return nn.gated(lenet_5(shape, classes), dict.fromkeys(("conv1", "conv2", "fc1", "fc2"), 0.5))
+
+
 def alexnet(shape: Shape = (227, 227, 3), classes: int = 1000) -> Chain:
     """AlexNet as Caffe has it (Krizhevsky et al. 2012), with two groups in conv2, 4 and 5: 60,954,656 weights.
 

@@ -11,7 +11,7 @@ Every layer has
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ import numpy as np
 from . import conv, norm, ops
 from .autograd import Tensor, as_tensor
 from .backend import Array, namespace
+from .methods import l0
 from .streams import draw_key, stream
 
 Shape = tuple[int, ...]
@@ -76,14 +77,20 @@ class Layer:
     """A description without parameters that leaves the shape as it is; a layer overrides what it does differently."""
 
     initial: Initial
+    drop_rate: float
 
     def shapes(self) -> dict[str, Shape]:
         return {}
 
     def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
-        fixed = {"bias": np.zeros, "scale": np.ones, "shift": np.zeros}
+        own: dict[str, Callable[[Shape], Array]] = {
+            "bias": np.zeros,
+            "scale": np.ones,
+            "shift": np.zeros,
+            "log_alpha": lambda shape: l0.initial_log_alpha(rng, shape, self.drop_rate),
+        }
         return {
-            name: (fixed[name](shape) if name in fixed else self.initial(rng, shape)).astype(dtype)
+            name: (own[name](shape) if name in own else self.initial(rng, shape)).astype(dtype)
             for name, shape in self.shapes().items()
         }
 
@@ -119,7 +126,7 @@ class Linear(Layer):
 
     def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
         if tuple(shape) != (self.n_in,):
-            raise ValueError(f"Linear({self.n_in}, {self.n_out}) got examples of shape {tuple(shape)}; "
+            raise ValueError(f"{type(self).__name__}({self.n_in}, {self.n_out}) got examples of shape {tuple(shape)}; "
                              f"accepted is ({self.n_in},), which Flatten() makes of images")  # fmt: skip
         return [Site("weight", "linear", (self.n_in, self.n_out), self.n_out, (self.n_in,))], (self.n_out,)
 
@@ -190,6 +197,65 @@ class DepthwiseConv2d(Layer):
         kernel = self.shapes()["weight"]
         site = Site("weight", "depthwise", kernel, h * w * self.channels, tuple(shape), self.stride, self.padding)
         return [site], (h, w, self.channels)
+
+
+@dataclass(frozen=True)
+class GatedLinear(Linear):
+    """A Linear layer with a hard concrete gate on each input unit, or on each weight (Louizos et al. 2018).
+
+    log_alpha (n_in, 1), or (n_in, n_out) with per_weight, starts near log((1 − p) / p) for the drop rate p in (0, 1).
+    In training one sample of the gates serves the whole batch; it is drawn from `rng`: a Generator, or an array of
+    uniform numbers inside (0, 1) of log_alpha's shape. At inference the gates are without noise.
+    """
+
+    drop_rate: float = 0.5
+    per_weight: bool = False
+
+    def __post_init__(self) -> None:
+        l0.log_alpha_of(self.drop_rate)
+
+    def shapes(self) -> dict[str, Shape]:
+        return super().shapes() | {"log_alpha": (self.n_in, self.n_out if self.per_weight else 1)}
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        return super().__call__(_switched(self, params, train, rng), x)
+
+
+@dataclass(frozen=True)
+class GatedConv2d(Conv2d):
+    """A Conv2d with a hard concrete gate on each output map, its bias included (Louizos et al. 2018).
+
+    log_alpha (c_out,); drop_rate and `rng` as in GatedLinear.
+    """
+
+    drop_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        l0.log_alpha_of(self.drop_rate)
+
+    def shapes(self) -> dict[str, Shape]:
+        return super().shapes() | {"log_alpha": (self.c_out,)}
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        return super().__call__(_switched(self, params, train, rng), x)
+
+
+def _switched(layer: Layer, params: Mapping[str, Values], train: bool, rng: Any) -> dict[str, Values]:
+    """The layer's weight and bias behind its gates: a sample of them in training, else the gates at test."""
+    log_alpha = params["log_alpha"]
+    if not train:
+        return l0.switched(params, {"": l0.gate_at_test(log_alpha)})
+    if rng is None:
+        raise ValueError(f"rng is None; {layer} in training needs a Generator or an array of uniform numbers")
+    u = l0.uniforms(rng, log_alpha.shape) if isinstance(rng, np.random.Generator) else rng
+    if tuple(u.shape) != tuple(log_alpha.shape):
+        raise ValueError(f"rng has shape {tuple(u.shape)}, log_alpha has {tuple(log_alpha.shape)}")
+    return l0.switched(params, {"": l0.gate(log_alpha, u)})
 
 
 @dataclass(frozen=True)
@@ -494,6 +560,44 @@ def _by_layer(params: Any) -> Any:
         layer, _, own = name.partition(".")
         grouped.setdefault(layer, {})[own] = array
     return grouped
+
+
+def gated(model: Chain, drop_rates: Mapping[str, float]) -> Chain:
+    """`model` with gates where `drop_rates` names a layer: on the inputs of a Linear, on the output maps of a Conv2d.
+
+    drop_rates {"fc1": 0.2, …}: the rate at which each layer's gates start; a layer inside another is "block.conv1".
+    The weights start as they would without gates. ValueError for a name that is no such layer of the model.
+    """
+    rates = dict(drop_rates)
+
+    def gate(name: str, layer: Layer) -> Layer:
+        kind = {Linear: GatedLinear, Conv2d: GatedConv2d}.get(type(layer))
+        return kind(**vars(layer), drop_rate=rates.pop(name)) if kind and name in rates else layer
+
+    model = _with_layers(model, gate)
+    if rates:
+        raise ValueError(f"drop_rates names {list(rates)}, which are no Linear or Conv2d of the model")
+    return model
+
+
+def ungated(model: Chain, params: Mapping[str, Array]) -> tuple[Chain, dict[str, Array]]:
+    """The network without gates, and its parameters, that computes what a gated one does at inference."""
+
+    def plain(name: str, layer: Layer) -> Layer:
+        kind = next((kind for kind in (Linear, Conv2d) if isinstance(layer, kind)), None)
+        return kind(**{own.name: getattr(layer, own.name) for own in fields(kind)}) if kind else layer
+
+    return _with_layers(model, plain), l0.folded(params)
+
+
+def _with_layers(model: Any, change: Callable[[str, Layer], Layer], prefix: str = "") -> Any:
+    """`model` with change(name, layer) in the place of every layer that has parameters by that name."""
+    if isinstance(model, Chain):
+        return Chain({n: _with_layers(layer, change, f"{prefix}{n}.") for n, layer in model.layers.items()})
+    if isinstance(model, Residual):
+        around = model.shortcut and _with_layers(model.shortcut, change, f"{prefix}shortcut.")
+        return Residual(_with_layers(model.body, change, prefix), around)
+    return change(prefix.removesuffix("."), model)
 
 
 def mlp(*widths: int, initial: Initial = he_normal) -> Chain:

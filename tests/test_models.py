@@ -70,6 +70,8 @@ def test_lenet_5_learns_the_digits():
 NETWORKS = {  # on images as small as they take, or those of CIFAR: (model, the shape of one)
     "lenet_300_100": (models.lenet_300_100(), (784,)),
     "lenet_5": (models.lenet_5(), (28, 28, 1)),
+    "l0_lenet_300_100": (models.l0_lenet_300_100(), (784,)),
+    "l0_lenet_5": (models.l0_lenet_5(), (28, 28, 1)),
     "alexnet": (models.alexnet((67, 67, 3), classes=10), (67, 67, 3)),
     "vgg_16": (models.vgg_16((32, 32, 3), classes=10), (32, 32, 3)),
     "vgg_c": (models.vgg_c(), (32, 32, 3)),

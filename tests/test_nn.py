@@ -11,8 +11,9 @@ from arrays import back, give, give_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minisparse import conv, nn, ops
+from minisparse import conv, models, nn, ops
 from minisparse.autograd import Tensor, gradcheck, value_and_grad
+from minisparse.methods import l0
 from minisparse.nn import Site
 from minisparse.norm import batch_norm
 
@@ -277,6 +278,8 @@ def test_mlp_needs_two_widths(widths):
         (nn.BatchNorm(3), "eps"),
         (nn.DepthwiseConv2d(3, 3), "bias"),
         (nn.Residual(nn.mlp(3, 3)), "shortcut"),
+        (nn.GatedLinear(2, 3), "drop_rate"),
+        (nn.GatedConv2d(2, 3, 1), "drop_rate"),
     ],
 )
 def test_layers_are_frozen(layer, field):
@@ -766,3 +769,181 @@ def test_a_layers_shapes_sites_and_costs_are_those_of_what_it_makes_and_computes
 def test_every_kind_of_layer_is_among_these():
     kinds = {type(layer) for layer, _ in LAYERS}
     assert kinds == {kind for kind in nn.Layer.__subclasses__() if kind.__module__ == nn.__name__}
+
+
+GATED = {  # (the layer, the same one without gates, the shape of its gates, of one example)
+    "inputs": (nn.GatedLinear(5, 3, drop_rate=0.2), nn.Linear(5, 3), (5, 1), (5,)),
+    "weights": (nn.GatedLinear(5, 3, drop_rate=0.2, per_weight=True), nn.Linear(5, 3), (5, 3), (5,)),
+    "square": (nn.GatedLinear(4, 4), nn.Linear(4, 4), (4, 1), (4,)),
+    "maps": (nn.GatedConv2d(2, 4, 3, 2, "same"), nn.Conv2d(2, 4, 3, 2, "same"), (4,), (5, 4, 2)),
+    "maps, no bias": (
+        nn.GatedConv2d(2, 4, 3, bias=False, drop_rate=0.9),
+        nn.Conv2d(2, 4, 3, bias=False),
+        (4,),
+        (5, 4, 2),
+    ),
+    "maps in groups": (nn.GatedConv2d(4, 6, 2, groups=2), nn.Conv2d(4, 6, 2, groups=2), (6,), (3, 4, 4)),
+}
+
+
+def noise_of_the_test_gate(log_alpha):
+    """u with (log-odds of u + log α) / β = log α: the sample that is the gate at test."""
+    return 1 / (1 + np.exp((1 - 2 / 3) * log_alpha))
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_a_gated_layer_starts_sits_and_costs_as_the_one_without_gates(name):
+    layer, plain, gates, shape = GATED[name]
+    made, without = layer.init(rng(4)), plain.init(rng(4))
+    assert list(made) == [*without, "log_alpha"]
+    assert all(made[own].tobytes() == array.tobytes() for own, array in without.items())
+    assert (made["log_alpha"].shape, made["log_alpha"].dtype) == (gates, np.float32)
+    start = math.log((1 - layer.drop_rate) / layer.drop_rate)
+    assert 0 < abs(made["log_alpha"] - start).max() < 0.05
+    assert layer.shapes() == {own: array.shape for own, array in made.items()}
+    assert layer.sites(shape) == plain.sites(shape)
+    assert layer.cost(shape) == plain.cost(shape)
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_in_training_weights_and_output_biases_are_multiplied_by_a_sample_of_the_gates(xp, name):
+    layer, plain, gates, shape = GATED[name]
+    params, x = drawn(layer), rng(1).standard_normal((3, *shape))
+    u = rng(2).uniform(0.1, 0.9, gates)
+    z = np.clip(1.2 / (1 + np.exp(-1.5 * (np.log(u / (1 - u)) + params["log_alpha"]))) - 0.1, 0, 1)
+    behind = {"weight": params["weight"] * z, "bias": params.get("bias", 0) * (z if len(gates) == 1 else 1)}
+    want = plain(behind, x).value
+    out = layer(give_all(xp, params), give(xp, x), train=True, rng=give(xp, u))
+    np.testing.assert_allclose(back(out.value), want, rtol=1e-12, atol=1e-12)
+    assert abs(want - plain(params, x).value).max() > 0.01
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_training_with_the_test_gates_gives_what_inference_gives_bias_included(xp, name):
+    layer, _, _, shape = GATED[name]
+    params, x = drawn(layer), give(xp, rng(1).standard_normal((3, *shape)))
+    u = give(xp, noise_of_the_test_gate(params["log_alpha"]))
+    own = give_all(xp, params)
+    np.testing.assert_allclose(
+        back(layer(own, x, train=True, rng=u).value), back(layer(own, x).value), rtol=1e-9, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_a_closed_gate_takes_away_all_that_it_switches_and_an_open_one_nothing(xp, name):
+    layer, plain, gates, shape = GATED[name]
+    params, x = drawn(layer), rng(1).standard_normal((3, *shape))
+    on = rng(2).random(gates) < 0.5
+    params["log_alpha"] = np.where(on, 5.0, -5.0)
+    kept = {"weight": params["weight"] * on, "bias": params.get("bias", 0) * (on if len(gates) == 1 else 1)}
+    out = layer(give_all(xp, params), give(xp, x))
+    np.testing.assert_allclose(back(out.value), plain(kept, x).value, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_a_gated_layer_has_the_gradient_of_its_central_difference(xp, name):
+    layer, _, gates, shape = GATED[name]
+    params, u = {**drawn(layer), "log_alpha": rng(3).uniform(-0.5, 0.5, gates)}, rng(2).uniform(0.4, 0.6, gates)
+    loss = lambda x, *own: ops.tanh(layer(dict(zip(params, own, strict=True)), x, train=True, rng=give(xp, u)))
+    assert gradcheck(loss, numbers(xp, 3, *shape), *give_all(xp, params).values()) < 1e-6
+
+
+@pytest.mark.parametrize("name", GATED)
+@pytest.mark.parametrize("noise", ["array", "generator"])
+def test_a_gated_layer_keeps_float32(xp, name, noise):
+    layer, _, gates, shape = GATED[name]
+    params, x = give_all(xp, drawn(layer, dtype=np.float32)), numbers(xp, 3, *shape, dtype=np.float32)
+    u = rng() if noise == "generator" else give(xp, rng().random(gates))
+    assert layer(params, x).dtype == layer(params, x, train=True, rng=u).dtype == np.float32
+
+
+def test_gates_follow_the_generators_next_uniform_numbers(xp):
+    layer, _, gates, shape = GATED["inputs"]
+    params, x = give_all(xp, drawn(layer)), numbers(xp, 3, *shape)
+    one = layer(params, x, train=True, rng=rng(5))
+    same = layer(params, x, train=True, rng=give(xp, rng(5).random(gates)))
+    assert back(one.value).tobytes() == back(same.value).tobytes()
+    assert back(one.value).tobytes() != back(layer(params, x, train=True, rng=rng(6)).value).tobytes()
+
+
+def test_gates_in_training_need_noise_of_their_shape(xp):
+    layer, _, _, shape = GATED["inputs"]
+    params, x = give_all(xp, drawn(layer)), numbers(xp, 3, *shape)
+    with pytest.raises(ValueError, match=r"rng is None; GatedLinear\(n_in=5, n_out=3, drop_rate=0\.2"):
+        layer(params, x, train=True)
+    with pytest.raises(ValueError, match=r"rng has shape \(5,\), log_alpha has \(5, 1\)"):
+        layer(params, x, train=True, rng=uniform(xp, 5))
+
+
+@pytest.mark.parametrize("drop_rate", [0.0, 1.0, -0.1, math.nan])
+def test_gates_that_start_outside_0_to_1_are_refused_when_described(drop_rate):
+    for describe in (
+        lambda: nn.GatedLinear(3, 2, drop_rate=drop_rate),
+        lambda: nn.GatedConv2d(3, 2, 1, drop_rate=drop_rate),
+    ):
+        with pytest.raises(ValueError, match=rf"drop_rate is {drop_rate}; accepted are rates inside \(0, 1\)"):
+            describe()
+
+
+def test_a_gated_layer_names_itself_when_it_refuses_examples(xp):
+    layer = nn.GatedLinear(4, 2)
+    params, x = give_all(xp, drawn(layer)), numbers(xp, 3, 5)
+    with pytest.raises(ValueError, match=r"GatedLinear\(4, 2\) got examples of shape \(5,\)"):
+        layer(params, x)
+
+
+def test_gates_are_put_on_the_layers_that_are_named_and_on_no_others():
+    model = nn.gated(models.lenet_5(), {"conv2": 0.3, "fc1": 0.5})
+    plain = models.lenet_5()
+    assert model.layers == {
+        **plain.layers,
+        "conv2": nn.GatedConv2d(20, 50, 5, drop_rate=0.3),
+        "fc1": nn.GatedLinear(800, 500, drop_rate=0.5),
+    }
+    assert list(model.layers) == list(plain.layers)
+    without, within = plain.init(rng(3)), model.init(rng(3))
+    assert all(within[name].tobytes() == array.tobytes() for name, array in without.items())
+
+
+def test_gates_reach_layers_inside_others():
+    wide = models.wide_resnet(10, 1)
+    model = nn.gated(wide, {"group1_1.conv1": 0.3, "group2_1.block.conv1": 0.3, "group2_1.block.shortcut": 0.4})
+    new = {name: shape for name, shape in model.shapes().items() if name not in wide.shapes()}
+    assert new == {
+        "group1_1.conv1.log_alpha": (16,),
+        "group2_1.block.conv1.log_alpha": (32,),
+        "group2_1.block.shortcut.log_alpha": (32,),
+    }
+    assert nn.ungated(model, {})[0] == wide
+    x, params = rng().standard_normal((2, 8, 8, 3)), model.init(rng(), float)
+    assert model(params, x, train=True, rng=rng()).shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", ["fc4", "relu1", "fc1.weight", "conv1"])
+def test_gates_on_what_is_no_layer_with_weights_are_refused(name):
+    with pytest.raises(ValueError, match=rf"drop_rates names \['{name}'\], which are no Linear or Conv2d of the model"):
+        nn.gated(models.lenet_300_100(), {"fc1": 0.5, name: 0.5})
+
+
+@pytest.mark.parametrize("describe", [models.l0_lenet_300_100, models.l0_lenet_5])
+def test_the_network_without_gates_computes_what_the_gated_one_does_at_inference(xp, describe):
+    model = describe()
+    params = model.init(rng(), float)
+    for name in filter(l0.is_gate, params):
+        params[name] = rng([2, len(name)]).normal(0, 3, params[name].shape)
+        params[name.replace("log_alpha", "bias")] = rng(3).standard_normal(
+            params[name.replace("log_alpha", "bias")].shape
+        )
+    params = give_all(xp, params)
+    x = uniform(xp, 3, *((784,) if "fc3.weight" in params else (28, 28, 1)))
+    plain, own = nn.ungated(model, params)
+    assert plain == {models.l0_lenet_300_100: models.lenet_300_100, models.l0_lenet_5: models.lenet_5}[describe]()
+    assert {name: array.shape for name, array in own.items()} == plain.shapes()
+    np.testing.assert_allclose(back(plain(own, x).value), back(model(params, x).value), rtol=1e-9, atol=1e-9)
+    assert any(not bool(mask.all()) for mask in l0.masks(params).values())
+
+
+def test_the_authors_drop_rates():
+    rates = lambda model: {n: layer.drop_rate for n, layer in model.layers.items() if hasattr(layer, "drop_rate")}
+    assert rates(models.l0_lenet_300_100()) == {"fc1": 0.2, "fc2": 0.5, "fc3": 0.5}
+    assert rates(models.l0_lenet_5()) == {"conv1": 0.5, "conv2": 0.5, "fc1": 0.5, "fc2": 0.5}
