@@ -233,6 +233,7 @@ class GatedConv2d(Conv2d):
     drop_rate: float = 0.5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         l0.log_alpha_of(self.drop_rate)
 
     def shapes(self) -> dict[str, Shape]:
