@@ -291,3 +291,10 @@ def test_the_arrays_given_are_left_as_they_were():
     small = compacted(*network)
     assert all((before[name] == a).all() for name, a in network[1].items())
     assert not any(np.shares_memory(a, b) for a in small.params.values() for b in network[1].values())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_smaller_networks_arrays_keep_their_dtype(xp, dtype):
+    model, params, masks = two_layers(xp, [[0, 1, 0], [0, 1, 0]], [[1], [1], [0]])
+    small = compacted(model, {name: a.astype(dtype) for name, a in params.items()}, masks)
+    assert {a.dtype for a in small.params.values()} == {np.dtype(dtype)}
