@@ -538,6 +538,14 @@ def test_noise_is_new_at_every_step_and_for_every_layer(xp):
     assert stream(keys[0], "fc1.weight").random() != stream(keys[0], "fc2.weight").random()
 
 
+def test_layers_that_are_alike_grow_in_places_of_their_own(xp):
+    on, names = np.arange(100) < 10, ("a", "b")
+    masks, weights = Masks({name: give(xp, on) for name in names}), give_all(xp, dict.fromkeys(names, on * 1.0))
+    method = recipes.set(1.0, epoch=1, epochs=9)
+    new = method.decide(weights, masks, method.observe(None, {}, np.random.default_rng(0)), 0)
+    assert back(new["a"]).tolist() != back(new["b"]).tolist()
+
+
 def test_random_values_have_their_standard_deviation_where_weights_were_grown(xp):
     grown = np.arange(40_000).reshape(200, 200) % 2 == 0
     values = back(recipes.random_values(0.1)("a", give(xp, grown), {}, {}, np.random.default_rng(0)))
