@@ -262,9 +262,10 @@ def small_dense(build: Callable[[float], Any], target: float, measure: Callable[
 
     def fits(factor: float) -> bool:
         model = build(factor)
-        if measure(model) > target and not has_units(model):
+        enough = measure(model) <= target
+        if not enough and not has_units(model):
             raise none_so_small
-        return measure(model) <= target
+        return enough
 
     low, high = 1.0, 2.0
     while fits(high):

@@ -222,6 +222,18 @@ def test_width_is_a_factor_on_all_channels_but_the_images(describe):
         assert quarter[name] == tuple(want), name
 
 
+def test_lenets_have_a_width_too():
+    half = {name: shape for name, shape in models.lenet_300_100(width=0.5).shapes().items() if "weight" in name}
+    assert half == {"fc1.weight": (784, 150), "fc2.weight": (150, 50), "fc3.weight": (50, 10)}
+    third = {name: shape for name, shape in models.lenet_5(width=0.33).shapes().items() if "weight" in name}
+    assert third == {
+        "conv1.weight": (5, 5, 1, 6),
+        "conv2.weight": (5, 5, 6, 16),
+        "fc1.weight": (4 * 4 * 16, 165),
+        "fc2.weight": (165, 10),
+    }
+
+
 @pytest.mark.parametrize(
     ("describe", "shape", "fits"),
     [

@@ -1,20 +1,32 @@
 """Each method with its schedule."""
 
 import math
+import os
+import subprocess
+import sys
 import warnings
+from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+import slow
 from arrays import back, give, give_all
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from slow import slow_remove_dead_units, slow_threshold
 
 from minisparse import data, models, nn, ops, recipes
 from minisparse.allocate import counts
 from minisparse.autograd import value_and_grad
-from minisparse.masks import Masks, project
+from minisparse.masks import Masks, project, random_masks
 from minisparse.methods import l0
+from minisparse.methods.snip import snip_masks
 from minisparse.optim import adam, sgd
+from minisparse.schedule import constant, cosine, inverse_power, linear
+from minisparse.streams import stream
 from minisparse.train import State, train
 
 LENET = {"fc1.weight": (784, 300), "fc2.weight": (300, 100), "fc3.weight": (100, 10)}
@@ -636,3 +648,629 @@ def test_a_lottery_that_cannot_be_is_refused():
         tickets(-1)
     with pytest.raises(TypeError, match=r"rounds is 1\.5"):
         tickets(0, rounds=1.5)
+
+
+def everything(tree):
+    """All that a tree of arrays holds, to compare byte for byte."""
+    if isinstance(tree, Mapping):
+        return {key: everything(branch) for key, branch in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(map(everything, tree))
+    return (str(tree.dtype), tree.shape, back(tree).tobytes()) if hasattr(tree, "shape") else tree
+
+
+def steps_of(method, n):
+    return [step for step in range(n) if method.when(step)]
+
+
+def by_hand(params, batch, rng):
+    """A loss that is linear in the weights: its gradient is the batch."""
+    terms = [ops.sum(params[name] * g) for name, g in batch.items()]
+    return sum(terms[1:], terms[0])
+
+
+def run(xp, weights, masks, grads, method, optimizer, seed=0):
+    """The steps of a few layers with their gradients written down; all lists or NumPy arrays."""
+    params, masks = ({n: give(xp, np.array(a)) for n, a in tree.items()} for tree in (weights, masks))
+    batches = [{name: give(xp, np.array(g, dtype=float)) for name, g in batch.items()} for batch in grads]
+    return list(train(by_hand, params, masks, batches, method, np.random.default_rng(seed), optimizer))
+
+
+MODEL = nn.Chain({"fc1": nn.Linear(4, 5), "relu": nn.Relu(), "drop": nn.Dropout(0.3), "fc2": nn.Linear(5, 3)})
+SHAPES = {"fc1.weight": (4, 5), "fc2.weight": (5, 3)}
+MOVING = {
+    "set": recipes.set(0.5, epoch=3, epochs=4),
+    "set by magnitude, filled": recipes.set(0.5, period=3, until=12, by_sign=False, fill=recipes.random_values(0.1)),
+    "snfs": recipes.snfs(0.9, epoch=3, epochs=4),
+    "snfs in every layer by itself": recipes.snfs(0.9, period=3, until=12, redistribute=False),
+    "rigl by noise": recipes.rigl(0.9, 3, 12, watch=recipes.noise, fill=recipes.along_gradient(0.1)),
+    "rigl by momentum": recipes.rigl(0.9, 3, 12, watch=recipes.smoothed(0.9), fill=recipes.random_values(0.1)),
+}
+each_method = pytest.mark.parametrize("method", MOVING.values(), ids=MOVING)
+each_optimizer = pytest.mark.parametrize(
+    "optimizer",
+    [
+        sgd(0.1, momentum=0.9, weight_decay=0.1),
+        sgd(0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+        adam(0.1, weight_decay=0.1),
+    ],
+    ids=["momentum", "nesterov", "adam"],
+)
+
+
+def classify(params, batch, rng):
+    return ops.softmax_cross_entropy(MODEL(params, batch[0], train=True, rng=rng), batch[1])
+
+
+def network(xp, n_steps=12, seed=0, names=tuple(SHAPES)):
+    """params, masks and batches of a small network with dropout."""
+    rng = np.random.default_rng(seed)
+    params = give_all(xp, MODEL.init(rng, np.float64))
+    masks = random_masks({n: SHAPES[n] for n in names}, dict.fromkeys(names, 0.5), rng)
+    xs, labels = rng.standard_normal((n_steps, 6, 4)), rng.integers(0, 3, (n_steps, 6))
+    return params, give_all(xp, masks), [(give(xp, x), give(xp, y)) for x, y in zip(xs, labels, strict=True)]
+
+
+@each_method
+@each_optimizer
+@pytest.mark.parametrize("seed", range(5))
+def test_every_method_keeps_its_connections_and_zeros_and_moves_masks_only_when_it_rewires(xp, method, optimizer, seed):
+    params, masks, batches = network(xp, seed=seed)
+    before, moved = Masks(masks), []
+    for step in train(classify, params, masks, batches, method, np.random.default_rng(seed), optimizer):
+        assert step.masks.active == before.active
+        if method is not MOVING["snfs"]:
+            assert step.masks.counts == before.counts
+        if everything(step.masks) != everything(before):
+            moved.append(step.number)
+            assert step.rewired
+        before = step.masks
+        for name, mask in step.masks.items():
+            assert not back(step.params[name])[~back(mask)].any()
+            for slot in step.slots.values():
+                assert not isinstance(slot, Mapping) or not back(slot[name])[~back(mask)].any()
+    assert moved
+
+
+@each_method
+def test_every_method_goes_on_from_any_step_as_if_it_had_never_stopped(xp, method):
+    params, masks, batches = network(xp)
+    whole = list(train(classify, params, masks, batches, method, np.random.default_rng(0)))
+    for cut in whole:
+        resumed = train(classify, params, masks, batches[cut.number + 1 :], method, None, start=cut.state)
+        assert everything(tuple(resumed)) == everything(tuple(whole[cut.number + 1 :]))
+
+
+@pytest.mark.parametrize("name", [name for name in MOVING if name != "snfs"])  # whose layers compete
+def test_the_order_of_layers_changes_no_random_number(xp, name):
+    method = MOVING[name]
+    runs = []
+    for names in (tuple(SHAPES), tuple(SHAPES)[::-1]):
+        params, masks, batches = network(xp, names=names)
+        runs.append(list(train(classify, params, masks, batches, method, np.random.default_rng(0))))
+    for a, b in zip(*runs, strict=True):
+        assert everything((a.params, a.slots)) == everything((b.params, b.slots))
+        assert {n: everything(m) for n, m in a.masks.items()} == {n: everything(m) for n, m in b.masks.items()}
+
+
+HASH_SEED_RUN = """
+import hashlib, numpy as np
+from minisparse import nn, ops, recipes
+from minisparse.train import train
+
+model = nn.mlp(6, 8, 3)
+params = model.init(np.random.default_rng(0))
+batches = [(np.random.default_rng(i).standard_normal((4, 6)).astype("f4"), np.arange(4) % 3) for i in range(12)]
+loss_fn = lambda p, batch, rng: ops.softmax_cross_entropy(model(p, batch[0]), batch[1])
+masks = recipes.snip(loss_fn, params, batches[:2], 0.5, np.random.default_rng(0))
+total = hashlib.sha256()
+for method in (
+    recipes.set(0.5, epoch=3, epochs=4, fill=recipes.random_values(0.1)),
+    recipes.snfs(0.9, epoch=3, epochs=4),
+    recipes.rigl(0.5, 3, 12, watch=recipes.noise),
+):
+    for step in train(loss_fn, params, masks, batches, method, np.random.default_rng(1)):
+        for tree in (step.params, step.masks):
+            for name, array in tree.items():
+                total.update(name.encode() + array.tobytes())
+print(total.hexdigest())
+"""
+
+
+def test_every_method_runs_bit_for_bit_alike_in_processes_with_different_hash_seeds():
+    package = str(Path(recipes.__file__).parents[1])
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", HASH_SEED_RUN],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": package},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for seed in ("1", "2")
+    ]
+    assert digests[0] == digests[1]
+
+
+def slow_run(weights, masks, grads, rewires, lr, momentum, weight_decay):
+    """An optimizer step on every batch, then perhaps a rewiring, one float at a time: [(weights, masks, velocity)].
+
+    rewires: step -> {name: mask} or None, from the weights and masks then; layers are flat lists.
+    """
+    weights = {n: [w if on else 0.0 for w, on in zip(weights[n], masks[n], strict=True)] for n in weights}
+    velocity, path = {n: [0.0] * len(w) for n, w in weights.items()}, []
+    for t, batch in enumerate(grads):
+        for name, w in weights.items():
+            v = velocity[name]
+            for i in range(len(w)):
+                if masks[name][i]:
+                    v[i] = momentum * v[i] + batch[name][i] + weight_decay * w[i]
+                    w[i] = w[i] - lr * v[i]
+        new = rewires(t, weights, masks)
+        for name, mask in (new or {}).items():
+            for i in range(len(mask)):
+                if not (mask[i] and masks[name][i]):
+                    weights[name][i] = velocity[name][i] = 0.0
+        masks = new or masks
+        path.append(({n: list(w) for n, w in weights.items()}, masks, {n: list(v) for n, v in velocity.items()}))
+    return path
+
+
+def assert_runs_agree(steps, path):
+    for step, (weights, masks, velocity) in zip(steps, path, strict=True):
+        for name in weights:
+            assert back(step.masks[name]).tolist() == list(masks[name])
+            np.testing.assert_allclose(back(step.params[name]), weights[name], rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(back(step.slots["velocity"][name]), velocity[name], rtol=1e-12, atol=1e-12)
+
+
+@st.composite
+def hand_runs(draw):
+    """Weights, masks and the gradients of up to nine batches for two flat layers, small whole numbers."""
+    sizes = {name: draw(st.integers(1, 8)) for name in ("a.weight", "b.weight")}
+    floats = lambda n: st.lists(st.integers(-3, 3).map(float), min_size=n, max_size=n)
+    bools = lambda n: st.lists(st.booleans(), min_size=n, max_size=n)
+    weights = {name: draw(floats(n)) for name, n in sizes.items()}
+    masks = {name: draw(bools(n)) for name, n in sizes.items()}
+    grads = [{name: draw(floats(n)) for name, n in sizes.items()} for _ in range(draw(st.integers(1, 9)))]
+    return weights, masks, grads
+
+
+@settings(max_examples=150)
+@given(
+    layers=hand_runs(),
+    epoch=st.integers(1, 3),
+    epochs=st.integers(1, 4),
+    zeta=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+    by_sign=st.booleans(),
+    momentum=st.sampled_from([0.0, 0.5]),
+    weight_decay=st.sampled_from([0.0, 0.25]),
+)
+def test_set_training_is_algorithm_1_one_float_at_a_time(
+    xp, layers, epoch, epochs, zeta, by_sign, momentum, weight_decay
+):
+    keys = []
+
+    def observe(memory, grads, rng):
+        keys.append(recipes.noise(memory, grads, rng))
+        return keys[-1]
+
+    def rewires(t, weights, masks):
+        if (t + 1) % epoch or t + 1 >= epoch * epochs:
+            return None
+        new = {}
+        for name, mask in masks.items():
+            w, m = np.array(weights[name]), np.array(mask)
+            random = stream(keys[t], name).random(m.shape)
+            if by_sign:
+                new[name] = slow.slow_set_update(w, m, random, *slow.slow_set_counts(w, m, zeta))
+            else:
+                new[name] = slow.slow_set_update_by_magnitude(w, m, random, math.floor(zeta * m.sum()))
+            new[name] = new[name].tolist()
+        return new
+
+    method = recipes.set(zeta, epoch, epochs, by_sign=by_sign)._replace(observe=observe)
+    steps = run(xp, *layers, method, sgd(0.25, momentum, weight_decay=weight_decay))
+    assert_runs_agree(steps, slow_run(*layers, rewires, 0.25, momentum, weight_decay))
+
+
+@settings(max_examples=150)
+@given(
+    layers=hand_runs(),
+    epoch=st.integers(1, 3),
+    epochs=st.integers(1, 4),
+    rate=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+    redistribute=st.booleans(),
+    momentum=st.sampled_from([0.0, 0.5]),
+)
+def test_snfs_training_is_algorithm_1_one_float_at_a_time(xp, layers, epoch, epochs, rate, redistribute, momentum):
+    _, _, grads = layers
+
+    def rewires(t, weights, masks):
+        if (t + 1) % epoch or t + 1 >= epoch * epochs:
+            return None
+        m = {n: sum(0.5 ** (t - i + 1) * np.array(grads[i][n]) for i in range(t + 1)) for n in masks}
+        on = {n: np.array(mask) for n, mask in masks.items()}
+        w = {n: np.array(weights[n]) for n in masks}
+        share = slow.slow_shares(m, on)
+        p = rate / 2 * (1 + math.cos(math.pi * t / (epoch * epochs)))
+        n_drop = {}
+        for name, mask in on.items():
+            sparsity = (mask.size - mask.sum()) / mask.size
+            growing = 2 * share[name] > 1
+            n_drop[name] = math.floor((min(p, sparsity) if growing and sparsity < 0.2 else p) * mask.sum())
+        if redistribute:
+            new = slow.slow_snfs_update(w, on, m, n_drop)
+        else:
+            new = {n: slow.slow_rigl_update(w[n], on[n], m[n], n_drop[n]) for n in on}
+        return {n: mask.tolist() for n, mask in new.items()}
+
+    method = recipes.snfs(rate, epoch, epochs, beta=0.5, redistribute=redistribute)
+    steps = run(xp, *layers, method, sgd(0.25, momentum))
+    assert_runs_agree(steps, slow_run(*layers, rewires, 0.25, momentum, 0.0))
+
+
+@pytest.mark.parametrize("make", [recipes.set, recipes.snfs])
+def test_epoch_methods_rewire_after_every_epoch_but_the_last(make):
+    assert steps_of(make(epoch=5, epochs=4), 40) == [4, 9, 14]
+    assert steps_of(make(epoch=1, epochs=3), 10) == [0, 1]
+    assert steps_of(make(epoch=5, epochs=1), 10) == []
+    assert not make(epoch=5, epochs=4).pauses
+
+
+@pytest.mark.parametrize("make", [recipes.set, recipes.snfs])
+def test_epoch_methods_may_count_steps_instead(make):
+    assert steps_of(make(period=4, until=16), 40) == [4, 8, 12]
+
+
+@pytest.mark.parametrize("make", [recipes.set, recipes.snfs])
+@pytest.mark.parametrize(
+    "given_", [{}, {"epoch": 5}, {"epochs": 5}, {"period": 5}, {"epoch": 5, "epochs": 2, "period": 3, "until": 9}]
+)
+def test_a_schedule_that_is_incomplete_or_given_twice_is_refused(make, given_):
+    with pytest.raises(ValueError, match="accepted are epoch and epochs, or period and until"):
+        make(**given_)
+
+
+@pytest.mark.parametrize("make", [recipes.set, recipes.snfs])
+def test_epochs_that_are_no_whole_numbers_are_refused(make):
+    with pytest.raises(TypeError, match=r"epoch is 2\.5"):
+        make(epoch=2.5, epochs=4)
+    with pytest.raises(ValueError, match="epochs is 0"):
+        make(epoch=2, epochs=0)
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.1, math.nan])
+def test_drop_fractions_outside_zero_to_one_are_refused(xp, fraction):
+    for make, name in ((recipes.set, "zeta"), (recipes.snfs, "rate")):
+        with pytest.raises(ValueError, match=rf"{name} is {fraction}; accepted are drop fractions from 0 to 1"):
+            make(fraction, epoch=5, epochs=4)
+    params, masks, batches = network(xp, 4)
+    for method in (
+        recipes.rigl(period=1, t_end=9, fraction=lambda step: fraction),
+        recipes.set(epoch=1, epochs=9, fraction=lambda step: fraction),
+        recipes.set(epoch=1, epochs=9, fraction=lambda step: fraction, by_sign=False),
+        recipes.snfs(epoch=1, epochs=9, fraction=lambda step: fraction),
+    ):
+        with pytest.raises(ValueError, match=rf"is {fraction}; accepted are drop fractions from 0 to 1"):
+            list(train(classify, params, masks, batches, method, np.random.default_rng(0)))
+
+
+def test_the_defaults_of_set_and_snfs_are_the_papers(xp, monkeypatch):
+    counted = []
+    monkeypatch.setattr(recipes, "set_counts", lambda w, m, zeta: counted.append(zeta) or (0, 0))
+    monkeypatch.setattr(recipes, "snfs_update", lambda w, masks, m, n_drop: counted.append(n_drop) or masks)
+    masks = Masks({"a": give(xp, np.arange(2000) < 1000)})
+    values = {"a": give(xp, np.ones(2000))}
+    for make in (recipes.set, recipes.snfs):
+        method = make(epoch=10, epochs=10)
+        assert method.fill is None
+        memory = method.observe(None, values, np.random.default_rng(0))
+        for step in (9, 49):
+            method.decide(values, masks, memory, step)
+    assert counted == [0.3, 0.3, {"a": math.floor(1000 * cosine(9, 0.5, 100))}, {"a": 257}]
+
+
+@pytest.mark.parametrize(
+    ("n_active", "momenta", "n_drop"),
+    [
+        ((90, 50), (3.0, 1.0), {"a": 9, "b": 25}),
+        ((90, 50), (1.0, 3.0), {"a": 45, "b": 25}),
+        ((90, 50), (1.0, 1.0), {"a": 45, "b": 25}),
+        ((80, 50), (3.0, 1.0), {"a": 40, "b": 25}),
+        ((100, 50), (3.0, 1.0), {"a": 0, "b": 25}),
+    ],
+)
+def test_a_nearly_dense_layer_that_would_grow_drops_at_most_its_sparsity(xp, monkeypatch, n_active, momenta, n_drop):
+    seen = []
+    monkeypatch.setattr(recipes, "snfs_update", lambda w, masks, m, n_drop: seen.append(n_drop) or masks)
+    masks = Masks({name: give(xp, np.arange(100) < n) for name, n in zip("ab", n_active, strict=True)})
+    momentum = {name: give(xp, np.full(100, m)) for name, m in zip("ab", momenta, strict=True)}
+    method = recipes.snfs(epoch=1, epochs=9, fraction=lambda step: 0.5)
+    method.decide(give_all(xp, {name: np.ones(100) for name in "ab"}), masks, momentum, 0)
+    assert seen == [n_drop]
+
+
+def test_the_drop_fraction_of_snfs_falls_to_zero_at_the_end_and_stays_there(xp, monkeypatch):
+    seen = []
+    monkeypatch.setattr(recipes, "snfs_update", lambda w, masks, m, n_drop: seen.append(n_drop["a"]) or masks)
+    masks, values = Masks({"a": give(xp, np.arange(2000) < 1000)}), {"a": give(xp, np.ones(2000))}
+    for method in (recipes.snfs(epoch=10, epochs=10), recipes.snfs(period=10, until=100)):
+        for step in (0, 25, 50, 75, 99, 100, 150):
+            method.decide(values, masks, values, step)
+    assert seen == [500, 426, 250, 73, 0, 0, 0] * 2
+
+
+def test_a_rate_of_zero_changes_no_mask(xp):
+    params, masks, batches = network(xp)
+    for method in (recipes.set(0, 1, 12), recipes.snfs(0, 1, 12), recipes.set(0, 1, 12, by_sign=False)):
+        for step in train(classify, params, masks, batches, method, np.random.default_rng(0)):
+            assert everything(step.masks) == everything(Masks(masks))
+
+
+def test_smoothed_gradients_are_dense_and_never_reset(xp):
+    """Weights change from step to step and masks in the middle; the memory is of the gradients alone."""
+    method = recipes.snfs(0.9, epoch=3, epochs=4, beta=0.5)
+    params, masks, batches = network(xp)
+    want = {name: np.zeros(shape) for name, shape in SHAPES.items()}
+    for step in train(classify, params, masks, batches, method, np.random.default_rng(0)):
+        want = {name: 0.5 * want[name] + 0.5 * back(step.grads[name]) for name in SHAPES}
+        for name in SHAPES:
+            np.testing.assert_allclose(back(step.state.memory[name]), want[name], rtol=1e-12)
+
+
+def test_smoothing_keeps_the_gradients_dtype(xp):
+    observe = recipes.smoothed(np.float64(0.9))
+    grads = {"a": give(xp, np.ones(3, "f4"))}
+    assert observe(observe(None, grads, None), grads, None)["a"].dtype == np.float32
+
+
+@pytest.mark.parametrize("beta", [-0.1, 1.0, math.nan])
+def test_a_beta_outside_zero_to_one_is_refused(beta):
+    with pytest.raises(ValueError, match=rf"beta is {beta}"):
+        recipes.smoothed(beta)
+
+
+def moved_by(xp, method, step, n=1001):
+    """How many of n of 2 n connections `method` moves where only absent weights have gradients."""
+    mask = np.arange(2 * n) < n
+    masks, rng = Masks({"a": give(xp, mask)}), np.random.default_rng(0)
+    weights, grads = give_all(xp, {"a": mask * 1.0}), give_all(xp, {"a": (~mask) * 1.0})
+    new = back(method.decide(weights, masks, method.observe(None, grads, rng), step)["a"])
+    return int((mask & ~new).sum())
+
+
+@pytest.mark.parametrize(
+    ("fraction", "counted"),
+    [
+        (None, [256, 150, 43, 0]),
+        (partial(constant, alpha=0.3), [300, 300, 300, 300]),
+        (partial(linear, alpha=0.3, t_end=100), [225, 150, 75, 0]),
+        (partial(inverse_power, alpha=0.3, t_end=100, k=3), [126, 37, 4, 0]),
+        (partial(cosine, alpha=0.3, t_end=100), [256, 150, 43, 0]),
+    ],
+)
+def test_rigls_drop_fraction_is_a_cosine_or_what_it_is_told(xp, fraction, counted):
+    method = recipes.rigl(period=10, t_end=100, fraction=fraction)
+    assert [moved_by(xp, method, step) for step in (25, 50, 75, 100)] == counted
+
+
+def test_set_may_have_a_drop_fraction_of_the_step(xp):
+    seen = [
+        moved_by(xp, recipes.set(period=10, until=100, by_sign=by_sign, fraction=lambda step: step / 100), 50)
+        for by_sign in (True, False)
+    ]
+    assert all(250 < n <= 500 for n in seen)  # of the 500 that are dropped a third returns at once
+
+
+def test_rigl_grows_where_it_watches(xp):
+    w, on, n = {"a": [4.0, 3, 0, 0, 0]}, {"a": [True, True, False, False, False]}, np.arange(5.0)
+    grads = [{"a": [0.0, 0, 0, 0, 9]}, {"a": [0.0, 0, 1, 2, 0]}]
+    grown = {}
+    for name, watch in {"latest": recipes.latest, "smoothed": recipes.smoothed(0.9), "noise": recipes.noise}.items():
+        method = recipes.rigl(0.9, 1, 1_000_000, watch=watch)
+        step = run(xp, w, on, grads, method, sgd(0.1))[-1]
+        (grown[name],) = np.flatnonzero(back(step.masks["a"]) & (n > 0)).tolist()
+        if name == "noise":
+            random = stream(step.state.memory, "a").random(5)
+            assert grown[name] == 1 + np.argmax(random[1:])
+    assert (grown["latest"], grown["smoothed"]) == (3, 4)
+
+
+def test_noise_is_new_at_every_step_and_for_every_layer(xp):
+    params, masks, batches = network(xp, 4)
+    keys = [
+        step.state.memory
+        for step in train(classify, params, masks, batches, recipes.set(epoch=1, epochs=9), np.random.default_rng(0))
+    ]
+    assert len({type(key) for key in keys}) == 1
+    assert len(set(keys)) == 4
+    assert stream(keys[0], "fc1.weight").random() != stream(keys[0], "fc2.weight").random()
+
+
+def test_layers_that_are_alike_grow_in_places_of_their_own(xp):
+    on, names = np.arange(100) < 10, ("a", "b")
+    masks, weights = Masks({name: give(xp, on) for name in names}), give_all(xp, dict.fromkeys(names, on * 1.0))
+    method = recipes.set(1.0, epoch=1, epochs=9)
+    new = method.decide(weights, masks, method.observe(None, {}, np.random.default_rng(0)), 0)
+    assert back(new["a"]).tolist() != back(new["b"]).tolist()
+
+
+def test_random_values_have_their_standard_deviation_where_weights_were_grown(xp):
+    grown = np.arange(40_000).reshape(200, 200) % 2 == 0
+    values = back(recipes.random_values(0.1)("a", give(xp, grown), {}, {}, np.random.default_rng(0)))
+    assert values.shape == (20_000,)
+    assert values.std() == pytest.approx(0.1, rel=0.03)  # five standard errors are 2.5 %
+    assert abs(values.mean()) < 0.1 * 5 / math.sqrt(20_000)
+
+
+@pytest.mark.parametrize(
+    ("fill", "start"), [(None, 0.0), (recipes.along_gradient(0.25), 0.5)], ids=["zero", "along the gradient"]
+)
+def test_grown_weights_start_at_zero_or_a_small_step_down_their_gradient(xp, fill, start):
+    masks, w = {"a": [True, True, True, False]}, {"a": [4.0, 3, 1, 0]}
+    method = recipes.rigl(0.5, 1, 1_000_000, fill=fill)
+    step = run(xp, w, masks, [{"a": [0.0] * 4}, {"a": [0.0, 0, 1, -2]}], method, sgd(0.1, momentum=0.9))[-1]
+    assert back(step.params["a"]).tolist() == [4, 3, 0, start]
+    assert back(step.slots["velocity"]["a"]).tolist() == [0] * 4
+
+
+@each_optimizer
+def test_what_set_grows_starts_at_zero_after_a_step_that_saw_its_gradient(xp, optimizer):
+    masks, w = {"a.weight": [True] * 4 + [False] * 4}, {"a.weight": [-2.0, -1, 1, 2, 0, 0, 0, 0]}
+    step = run(xp, w, masks, [{"a.weight": [0.5] * 8}], recipes.set(0.5, 1, 2), optimizer)[-1]
+    grown = back(step.masks["a.weight"]) & ~np.array(masks["a.weight"])
+    assert grown.any()
+    assert not back(step.params["a.weight"])[grown].any()
+    assert (back(step.params["a.weight"])[[0, 3]] != w["a.weight"][0:4:3]).all()
+    for slot in step.slots.values():
+        assert not isinstance(slot, Mapping) or not back(slot["a.weight"])[grown].any()
+
+
+def test_the_authors_set_starts_grown_weights_at_random(xp):
+    method = recipes.set(0.5, 1, 2, fill=recipes.random_values(0.1))
+    n = 4000
+    w, masks = {"a": np.where(np.arange(n) < n // 4, 5.0, 0)}, {"a": np.arange(n) < n // 4}
+    step = run(xp, w, masks, [{"a": np.ones(n)}], method, sgd(0.1, momentum=0.9))[-1]
+    grown = back(step.masks["a"]) & ~masks["a"]
+    assert back(step.params["a"])[grown].std() == pytest.approx(0.1, rel=0.2)
+    assert not back(step.slots["velocity"]["a"])[grown].any()
+
+
+def plain_loss(params, batch, rng):
+    return ops.softmax_cross_entropy(MODEL(params, batch[0]), batch[1])
+
+
+@pytest.mark.parametrize(("density", "n_keep"), [(0.5, 18), (0.3, 10), (0.1, 4), (1, 35)])
+@pytest.mark.parametrize("include", [None, lambda name: True, lambda name: name == "fc2.weight"])
+def test_snip_keeps_the_highest_of_weight_times_mean_gradient(xp, density, n_keep, include):
+    params, _, batches = network(xp, 3)
+    options = {} if include is None else {"include": include}
+    names = list(SHAPES) if include is None else [name for name in params if include(name)]
+    grads = [value_and_grad(lambda p, b=b: plain_loss(p, b, None), params)[1] for b in batches]
+    mean = {name: (grads[0][name] + grads[1][name] + grads[2][name]) / 3 for name in names}
+    size = sum(params[name].size for name in names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        got = recipes.snip(plain_loss, params, batches, density, np.random.default_rng(0), **options)
+        want = snip_masks({name: params[name] for name in names}, mean, round(density * size))
+    assert isinstance(got, Masks)
+    assert everything(got) == everything(want)
+    if include is None:
+        assert got.active == n_keep
+
+
+def test_snip_leaves_the_weights_it_scored_to_be_trained(xp):
+    params, _, batches = network(xp, 2)
+    before = everything(params)
+    masks = recipes.snip(classify, params, batches[:1], 0.5, np.random.default_rng(0))
+    step = next(train(classify, params, masks, batches, recipes.static(), np.random.default_rng(0), sgd(0.0)))
+    assert everything(params) == before
+    for name, mask in masks.items():
+        assert (back(step.params[name]) == back(params[name]) * back(mask)).all()
+
+
+def test_snip_gives_every_batch_random_numbers_of_its_own(xp):
+    params, _, batches = network(xp, 3)
+    draws = []
+
+    def loss_fn(params, batch, rng):
+        draws.append(rng.random())
+        return plain_loss(params, batch, rng)
+
+    for seed in (0, 0, 1):
+        recipes.snip(loss_fn, params, batches, 0.5, np.random.default_rng(seed))
+    assert draws[:3] == draws[3:6]
+    assert len(set(draws)) == 6
+
+
+@pytest.mark.parametrize(
+    ("density", "weights", "all_"),
+    [(0.1, 26_620, 26_661), (0.05, 13_310, 13_330), (0.02, 5_324, 5_332), (0.01, 2_662, 2_666)],
+)
+def test_snip_rounds_its_count_half_to_even_and_prunes_biases_that_are_zero_first(density, weights, all_):
+    model, rng = models.lenet_300_100(), np.random.default_rng(0)
+    params = model.init(rng)
+    batch = rng.random((20, 784), dtype="f4"), rng.integers(0, 10, 20)
+    loss_fn = lambda p, batch, rng: ops.softmax_cross_entropy(model(p, batch[0]), batch[1])
+    assert recipes.snip(loss_fn, params, [batch], density, rng).active == weights
+    with pytest.warns(UserWarning, match=r"SNIP keeps nothing of 'fc1\.bias', 'fc2\.bias', 'fc3\.bias'"):
+        masks = recipes.snip(loss_fn, params, [batch], density, rng, include=lambda name: True)
+    assert masks.active == all_
+    assert sum(n for name, n in masks.counts.items() if name.endswith("bias")) == 0
+
+
+def test_a_half_is_a_half_in_spite_of_floating_point(xp):
+    """0.07 × 150 is 10.500000000000002."""
+    params = {"a.weight": give(xp, np.arange(150.0))}
+    loss_fn = lambda p, batch, rng: ops.sum(p["a.weight"])
+    assert recipes.snip(loss_fn, params, [None], 0.07, np.random.default_rng(0)).active == 10
+
+
+def test_snip_warns_of_empty_layers(xp):
+    params = give_all(xp, {"a.weight": np.ones(4), "b.weight": np.full(4, 9.0)})
+    loss_fn = lambda p, batch, rng: ops.sum(p["a.weight"]) + ops.sum(p["b.weight"])
+    with pytest.warns(UserWarning, match=r"nothing of 'a\.weight'"):
+        recipes.snip(loss_fn, params, [None], 0.5, np.random.default_rng(0))
+
+
+def test_snip_refuses_what_it_cannot_score(xp):
+    params, _, batches = network(xp, 1)
+    rng = np.random.default_rng(0)
+    for density in (0, 1.1, math.nan):
+        with pytest.raises(ValueError, match=rf"density is {density}"):
+            recipes.snip(classify, params, batches, density, rng)
+    with pytest.raises(ValueError, match="batches is empty"):
+        recipes.snip(classify, params, [], 0.5, rng)
+    with pytest.raises(ValueError, match="include is true for no parameter"):
+        recipes.snip(classify, params, batches, 0.5, rng, include=lambda name: False)
+    with pytest.raises(TypeError, match="rng is int"):
+        recipes.snip(classify, params, batches, 0.5, 0)
+
+
+def parameters(model):
+    return sum(map(math.prod, model.shapes().values()))
+
+
+@pytest.mark.parametrize("target", [26_661, 2_379, 9_999, 266_610, 266_609, 3_000_000])
+def test_the_widest_mlp_of_a_budget_is_found(target):
+    factor, model = recipes.small_dense(lambda width: models.lenet_300_100(width=width), target, parameters)
+    jumps = sorted({i / 300 for i in range(1, 3000)} | {i / 100 for i in range(1, 1000)})
+    costs = [parameters(models.lenet_300_100(width=jump + 1e-9)) for jump in jumps]
+    best = max(cost for cost in costs if cost <= target)
+    assert parameters(model) == best
+    assert model.shapes() == models.lenet_300_100(width=factor).shapes()
+
+
+@pytest.mark.parametrize(
+    ("describe", "shape", "width"),
+    [
+        (models.resnet_50, (224, 224, 3), 0.34),
+        (models.mobilenet_v1, (224, 224, 3), 0.47),
+        (models.lenet_5, (28, 28, 1), 0.3),
+        (models.mobilenet_v1, (224, 224, 3), 1.98),
+    ],
+)
+def test_a_networks_own_multiply_adds_find_it_and_a_little_less_does_not(describe, shape, width):
+    build = lambda width: describe(width=width)
+    measure = lambda model: sum(model.cost(shape)[0].values())
+    target = measure(build(width))
+    factor, model = recipes.small_dense(build, target, measure)
+    assert model.shapes() == build(width).shapes()
+    assert measure(build(factor * 1.00001)) > target
+    narrower, model = recipes.small_dense(build, target - 1, measure)
+    assert narrower < width
+    assert measure(model) < target
+
+
+@pytest.mark.parametrize("target", [0, -5, 5, 2_378, math.nan])
+def test_a_budget_below_the_narrowest_network_is_refused(target):
+    with pytest.raises(ValueError, match=rf"target is {target}; no network of this family is so small"):
+        recipes.small_dense(lambda width: models.lenet_300_100(width=width), target, parameters)
+
+
+@pytest.mark.parametrize(("target", "width"), [(math.inf, 1), (10**6, 0)])
+def test_a_budget_that_no_width_exceeds_is_refused(target, width):
+    build = lambda factor: nn.mlp(4, int(3 * factor**width), 2)
+    with pytest.raises(ValueError, match=rf"target is {target}, and no width costs more"):
+        recipes.small_dense(build, target, parameters)

@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisparse.schedule import constant, cosine, cosine_rate, cubic, every, linear, multi_step_rate, step_rate
+from minisparse.schedule import (
+    constant,
+    cosine,
+    cosine_rate,
+    cubic,
+    every,
+    inverse_power,
+    linear,
+    multi_step_rate,
+    step_rate,
+)
 
 
 def steps_of(when, n=200):
@@ -41,6 +51,23 @@ def test_linear_starts_to_fall_at_begin(step, fraction):
     assert linear(step, 0.4, 60, begin=20) == pytest.approx(fraction, abs=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("step", "fraction"), [(0, 0.3), (25, 0.1265625), (50, 0.0375), (75, 0.0046875), (99, 3e-7), (100, 0), (120, 0)]
+)
+def test_inverse_power_falls_to_zero_and_stays_there(step, fraction):
+    assert inverse_power(step, 0.3, 100, k=3) == pytest.approx(fraction, abs=1e-15)
+
+
+@pytest.mark.parametrize(("step", "fraction"), [(0, 0.4), (20, 0.4), (40, 0.1), (60, 0), (70, 0)])
+def test_inverse_power_starts_to_fall_at_begin(step, fraction):
+    assert inverse_power(step, 0.4, 60, 2, begin=20) == pytest.approx(fraction, abs=1e-15)
+
+
+@given(st.integers(0, 150), st.floats(0, 1), st.integers(0, 50))
+def test_inverse_power_of_one_is_linear(step, alpha, begin):
+    assert inverse_power(step, alpha, 100, 1, begin) == linear(step, alpha, 100, begin)
+
+
 def test_constant_stays():
     assert [constant(step, 0.3) for step in (0, 10**9)] == [0.3, 0.3]
 
@@ -64,6 +91,7 @@ def test_every_decay_falls_and_cubic_rises_step_by_step(begin, length, low, high
     for fractions in (
         [cosine(step, high, end, begin) for step in steps],
         [linear(step, high, end, begin) for step in steps],
+        [inverse_power(step, high, end, 3, begin) for step in steps],
         [-cubic(step, begin, end, high, low) for step in steps],
     ):
         assert all(a >= b - 1e-15 for a, b in pairwise(fractions))
@@ -75,6 +103,7 @@ def test_every_decay_falls_and_cubic_rises_step_by_step(begin, length, low, high
     [
         (lambda end, begin: cosine(0, 0.3, end, begin), "t_end"),
         (lambda end, begin: linear(0, 0.3, end, begin), "t_end"),
+        (lambda end, begin: inverse_power(0, 0.3, end, 3, begin), "t_end"),
         (lambda end, begin: cubic(0, begin, end, 0.8), "end"),
     ],
 )

@@ -1,0 +1,48 @@
+"""The tests notice: every way of mutants.py to get a method wrong turns its test red."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mutants import MUTANTS
+
+HOME = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the package and its tests, to break."""
+    for folder in ("minisparse", "tests"):
+        shutil.copytree(HOME / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HOME / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def outcome(copy, nodes):
+    """pytest's exit status and its words: 0 all passed, 1 some failed, others that they did not run."""
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", "--tb=short"]
+    env = os.environ | {"PYTHONPATH": str(copy), "CI": "1"}
+    done = subprocess.run(
+        command + [f"tests/{node}" for node in nodes], cwd=copy, env=env, capture_output=True, text=True
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_every_test_named_here_passes_on_the_package_as_it_is(copy):
+    status, said = outcome(copy, sorted({mutant.test for mutant in MUTANTS}))
+    assert status == 0, said
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[f"{m.file}: {m.breaks}" for m in MUTANTS])
+def test_a_mutant_turns_its_test_red(copy, mutant):
+    path = copy / "minisparse" / mutant.file
+    source = path.read_text()
+    assert source.count(mutant.text) == 1, f"{mutant.file} holds {source.count(mutant.text)} times {mutant.text!r}"
+    path.write_text(source.replace(mutant.text, mutant.replacement))
+    status, said = outcome(copy, [mutant.test])
+    assert status == 1, said
+    assert "NameError" not in said, said
