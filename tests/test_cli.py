@@ -204,6 +204,15 @@ def test_costs_er_is_not_erk(capsys):
     assert kept_of(account(capsys, model="lenet-5", sparsity=0.95))["conv1"] == 363  # 0.72612 of 500
 
 
+def test_cost_of_a_perceptron_of_any_widths_and_by_rigls_own_mnist_densities(capsys):
+    seen = account(capsys, model="mlp-300-100", shape="784", sparsity=0.98, distribution="rigl-mnist")
+    assert kept_of(seen) == {"fc1": 4_704, "fc2": 3_540, "fc3": 1_000}  # as the authors' script has them
+    assert seen["dense_layers"] == ["fc3"]
+    assert seen["layers"] == account(capsys, model="lenet-300-100", sparsity=0.98, distribution="rigl-mnist")["layers"]
+    half = account(capsys, model="MLP_20", shape="7", classes=3, width=0.5, sparsity=0)
+    assert kept_of(half) == {"fc1": 70, "fc2": 30}
+
+
 @pytest.mark.parametrize("names", [["conv"], ["conv1", "conv2.weight"]])
 def test_cost_keeps_what_it_is_told_to(capsys, names):
     seen = account(capsys, model="lenet-5", dense=names, sparsity=0.8, distribution="uniform-all")
