@@ -8,13 +8,8 @@ from functools import partial
 from . import models, nn, recipes
 from .allocate import density_of, erdos_renyi, erdos_renyi_kernel, uniform
 
-
-def _perceptron(*widths: int, shape: nn.Shape, classes: int = 10, width: float = 1) -> nn.Chain:
-    return nn.mlp(*shape, *(int(width * n) for n in widths), classes)
-
-
 NETWORKS: dict[str, tuple[Callable[..., nn.Chain], nn.Shape]] = {
-    "lenet-300-100": (partial(_perceptron, 300, 100), (784,)),
+    "lenet-300-100": (lambda shape, **given: models.lenet_300_100(*shape, **given), (784,)),
     "lenet-5": (models.lenet_5, (28, 28, 1)),
     "alexnet": (models.alexnet, (227, 227, 3)),
     "vgg-16": (models.vgg_16, (224, 224, 3)),
@@ -24,7 +19,7 @@ NETWORKS: dict[str, tuple[Callable[..., nn.Chain], nn.Shape]] = {
     "resnet-50": (models.resnet_50, (224, 224, 3)),
     "mobilenet-v1": (models.mobilenet_v1, (224, 224, 3)),
 }
-WITH_WIDTH = ("lenet-300-100", "mlp-A-B-…", "resnet-50", "mobilenet-v1")
+WITH_WIDTH = ("lenet-300-100", "lenet-5", "mlp-A-B-…", "resnet-50", "mobilenet-v1")
 ALLOCATIONS = {"uniform": uniform, "uniform-all": uniform, "er": erdos_renyi, "erk": erdos_renyi_kernel}
 DISTRIBUTIONS = (*ALLOCATIONS, "rigl-mnist")
 
@@ -54,6 +49,10 @@ def network(
     example = shape(own)
     given = {"classes": classes, "width": width}
     return build(shape=example, **{key: value for key, value in given.items() if value is not None}), example
+
+
+def _perceptron(*widths: int, shape: nn.Shape, classes: int = 10, width: float = 1) -> nn.Chain:
+    return nn.mlp(*shape, *(int(width * n) for n in widths), classes)
 
 
 def has_width(name: str) -> bool:

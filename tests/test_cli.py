@@ -77,7 +77,10 @@ def test_help_says_what_an_option_left_out_means(command, words):
         (["cost", "--model", "lenet-5", "--shape", "28x28"], "--shape is '28x28'; accepted is a shape like 28x28x1"),
         (["cost", "--model", "lenet-5", "--shape", "0x28x1"], "--shape is '0x28x1'; accepted is a shape like"),
         (["cost", "--model", "lenet-5", "--shape", "4x4x1"], "a window of 5 does not fit into 4 pixels"),
-        (["cost", "--model", "lenet-5", "--width", "2"], "--width is 2.0 for lenet-5; accepted are positive numbers"),
+        (["cost", "--model", "alexnet", "--width", "2"], "--width is 2.0 for alexnet; accepted are positive numbers"),
+        (["cost", "--model", "mlp-20", "--width", "0"], "--width is 0.0 for mlp-20; accepted are positive numbers"),
+        (["cost", "--model", "mlp-20-0"], "--model is 'mlp-20-0'; accepted are"),
+        (["cost", "--model", "lenet-5", "--distribution", "rigl-mnist"], "'rigl-mnist', which is for layers ['fc1"),
         (["cost", "--model", "resnet-50", "--width", "inf"], "--width is inf for resnet-50; accepted are positive"),
         (["cost", "--model", "lenet-5", "--classes", "0"], "Invalid value for '--classes'"),
         (["cost", "--model", "lenet-5", "--method", "adam"], "method is 'adam'; accepted are dense, static"),
@@ -202,6 +205,15 @@ def test_costs_er_is_not_erk(capsys):
     ):
         assert layer["kept"] == pytest.approx(density * layer["weights"], abs=1)
     assert kept_of(account(capsys, model="lenet-5", sparsity=0.95))["conv1"] == 363  # 0.72612 of 500
+
+
+def test_cost_of_a_perceptron_of_any_widths_and_by_rigls_own_mnist_densities(capsys):
+    seen = account(capsys, model="mlp-300-100", shape="784", sparsity=0.98, distribution="rigl-mnist")
+    assert kept_of(seen) == {"fc1": 4_704, "fc2": 3_540, "fc3": 1_000}  # as the authors' script has them
+    assert seen["dense_layers"] == ["fc3"]
+    assert seen["layers"] == account(capsys, model="lenet-300-100", sparsity=0.98, distribution="rigl-mnist")["layers"]
+    half = account(capsys, model="MLP_20", shape="7", classes=3, width=0.5, sparsity=0)
+    assert kept_of(half) == {"fc1": 70, "fc2": 30}
 
 
 @pytest.mark.parametrize("names", [["conv"], ["conv1", "conv2.weight"]])

@@ -165,12 +165,12 @@ def test_an_interrupted_comparison_repeats_no_run_that_is_finished(tmp_path):
 
 def test_compare_leaves_out_the_small_network_where_there_is_none(tmp_path, monkeypatch):
     asked = []
-    for model in ("lenet-5", "lenet-300-100", "mlp-3"):
+    for model in ("alexnet", "lenet-300-100", "lenet-5", "mlp-3"):
         asked.clear()
         monkeypatch.setattr(plans, "prepare", lambda plan, data_dir: asked.append(plan.method))
         with pytest.raises(AttributeError):
             said("compare", "--model", model, "--out", tmp_path)
-        assert ("small-dense" in asked) == (model != "lenet-5")
+        assert ("small-dense" in asked) == (model != "alexnet")
 
 
 def test_evaluate_agrees_with_the_run(finished):

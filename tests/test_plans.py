@@ -303,7 +303,7 @@ def test_evaluation_is_the_same_in_chunks(file, tmp_path, monkeypatch):
         ({"sparsity": 1.0}, "sparsity is 1.0"),
         ({"lr": -1.0}, "lr is -1.0"),
         ({"device": "tpu"}, "device is 'tpu'"),
-        ({"method": "small-dense", "model": "lenet-5", "data": "digits"}, "--width is .* for lenet-5"),
+        ({"method": "small-dense", "model": "tiny"}, "--width is .* for tiny"),
     ],
 )
 def test_what_cannot_be_is_refused_by_the_name_of_its_option(file, tmp_path, change, sentence):

@@ -150,7 +150,9 @@ def test_checkpoints_are_written_every_so_many_steps(tmp_path):
             there = (tmp_path / "checkpoint.npz").exists()
             assert there == (line["step"] >= 5)
             if there:
-                assert runs.load_state(tmp_path / "checkpoint.npz").number == (line["step"] + 1) // 6 * 6
+                number = runs.load_state(tmp_path / "checkpoint.npz").number
+                assert number == (line["step"] + 1) // 6 * 6
+                assert (tmp_path / "metrics.jsonl").read_text().count("\n") >= number  # a kill now loses none of them
 
 
 def test_a_finished_run_has_no_steps_left(tmp_path):
