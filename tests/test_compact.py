@@ -12,6 +12,7 @@ from slow import slow_remove_dead_units
 from minisparse import data, models, nn
 from minisparse.compact import architecture, compacted
 from minisparse.masks import project, random_masks
+from minisparse.methods import l0
 from minisparse.methods.magnitude import remove_dead_units
 
 many = settings(max_examples=150)
@@ -298,3 +299,24 @@ def test_the_smaller_networks_arrays_keep_their_dtype(xp, dtype):
     model, params, masks = two_layers(xp, [[0, 1, 0], [0, 1, 0]], [[1], [1], [0]])
     small = compacted(model, {name: a.astype(dtype) for name, a in params.items()}, masks)
     assert {a.dtype for a in small.params.values()} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"), [(models.l0_lenet_300_100(), (784,)), (models.l0_lenet_5(), (28, 28, 1))], ids=["mlp", "conv"]
+)
+def test_a_gated_network_becomes_the_smaller_one_of_its_open_gates(model, shape):
+    rng = np.random.default_rng(0)
+    params = model.init(rng, np.float64)
+    for name, array in params.items():
+        if not name.endswith(".weight"):
+            params[name] = rng.normal(-1.0 if l0.is_gate(name) else 0.0, 3.0, array.shape)
+    x = rng.random((5, *shape))
+    expected = model(params, x).value
+
+    masks = l0.masks(params)
+    small = compacted(*nn.ungated(model, params), masks, drop_inputs=True)
+    own = small.model(small.params, x[..., small.inputs]).value
+    np.testing.assert_allclose(own, expected, rtol=1e-9, atol=1e-9)
+    assert sum(a.size for a in small.params.values()) < sum(a.size for a in params.values()) / 2
+    if len(shape) == 1:
+        assert l0.architecture(params) == architecture(masks) == architecture(small.masks)
