@@ -139,6 +139,7 @@ def accuracy_against_cost(
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 4.2))
         figure.suptitle(title)
+        figure.supxlabel("methods of one cost are drawn side by side", fontsize=8, color="#555555")
         axes: Any = figure.subplots(1, 2, sharey=True)
         for column, (axis, kind) in enumerate(zip(axes, ("training", "inference"), strict=True)):
             places = _side_by_side([costs[column] for _, _, *costs in points])
