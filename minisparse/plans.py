@@ -18,7 +18,7 @@ from .data import READERS, Dataset, as_inputs, batches, from_file, load
 from .masks import Masks, project, random_masks
 from .methods import l0
 from .names import allotted, network
-from .optim import Optimizer, sgd
+from .optim import Optimizer, adam, sgd
 from .runs import CHECKPOINT, CONFIG, RESULT, claim, load_state, metrics, read_json, recorded, write_json
 from .schedule import multi_step_rate
 from .streams import draw_key
@@ -45,6 +45,7 @@ class Plan(NamedTuple):
     dense: tuple[str, ...] = ()
     epochs: int = 50
     batch: int = 100
+    optimizer: str = "sgd"
     lr: float = 0.1
     lr_drops: tuple[float, ...] = ()
     lr_factor: float = 0.1
@@ -108,8 +109,10 @@ def _cross_entropy(task: Task) -> Callable:
     return lambda p, batch, rng: ops.softmax_cross_entropy(task.model(p, batch[0], train=True, rng=rng), batch[1])
 
 
-def _sgd(task: Task) -> Optimizer:
+def _descent(task: Task) -> Optimizer:
     plan = task.plan
+    if plan.optimizer == "adam":
+        return adam(rate_of(task), weight_decay=plan.weight_decay)
     return sgd(rate_of(task), plan.momentum, plan.nesterov, plan.weight_decay)
 
 
@@ -135,7 +138,7 @@ class Entry(NamedTuple):
     masks: Callable[[Task, Arrays, np.random.Generator], Arrays] = lambda task, params, rng: {}
     method: Callable[[Task], Method] = lambda task: recipes.static()
     loss: Callable[[Task], Callable] = _cross_entropy
-    optimizer: Callable[[Task], Optimizer] = _sgd
+    optimizer: Callable[[Task], Optimizer] = _descent
     kept: Callable[[Arrays, Arrays], Arrays] = lambda params, masks: masks
     before: int = 0
     gradient: str = "never"
@@ -210,7 +213,7 @@ def _l0_loss(task: Task) -> Callable:
 
 
 def _l0_optimizer(task: Task) -> Optimizer:
-    return recipes.clamped(_sgd(task._replace(plan=task.plan._replace(weight_decay=0.0))))
+    return recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0))))
 
 
 BUDGET = ("sparsity", "distribution", "dense")
@@ -241,7 +244,8 @@ METHODS = {
         "rounds of training and pruning before it, each rewound", (*BUDGET, "rounds"), masks=_all, formula=None
     ),
     "l0": Entry(
-        "gates that close in training, with a sparsity that is an outcome", ("penalty",),
+        "gates that close in training, with a sparsity that is an outcome; its paper: --optimizer adam --lr 0.001",
+        ("penalty",),
         model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
         kept=lambda params, masks: l0.masks(params), formula=_formula("dense"),
     ),
@@ -253,6 +257,8 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     """Read the data and describe the network. ValueError naming the option that cannot be as it is."""
     if plan.method not in METHODS:
         raise ValueError(f"--method is {plan.method!r}; accepted are {', '.join(METHODS)}")
+    if plan.optimizer not in ("sgd", "adam"):
+        raise ValueError(f"--optimizer is {plan.optimizer!r}; accepted are sgd, adam")
     entry = METHODS[plan.method]
     sets = [_read(plan, data_dir, split) for split in ("train", "test")]
     (examples, labels), (test_examples, test_labels) = sets

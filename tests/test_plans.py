@@ -94,6 +94,19 @@ def test_networks_with_batch_norm_and_dropout_go_on_too(file, tmp_path, method):
     assert result["test_accuracy"] > 0.6
 
 
+def test_adam_trains_what_it_is_asked_to_and_counts_its_updates_across_an_interruption(file, tmp_path):
+    plan = plan_for(file, "rigl", optimizer="adam", lr=0.01)
+    run(plan, tmp_path / "whole")
+    with closing(plans.go(plans.prepare(plan), tmp_path / "parts")) as lines:
+        for _ in range(9):
+            next(lines)
+    run(plan, tmp_path / "parts")
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
+    _, state = plans.reopen(tmp_path / "parts")
+    updates = sum(not line["rewired"] for line in metrics(tmp_path / "parts"))
+    assert state.slots["updates"] == updates < STEPS
+
+
 def test_a_finished_run_is_not_repeated(file, tmp_path):
     run(plan_for(file, "rigl"), tmp_path / "a")
     before = contents(tmp_path / "a")
@@ -302,6 +315,7 @@ def test_evaluation_is_the_same_in_chunks(file, tmp_path, monkeypatch):
         ({"model": "resnet-51"}, "--model is 'resnet-51'"),
         ({"sparsity": 1.0}, "sparsity is 1.0"),
         ({"lr": -1.0}, "lr is -1.0"),
+        ({"optimizer": "lion"}, "--optimizer is 'lion'; accepted are sgd, adam"),
         ({"device": "tpu"}, "device is 'tpu'"),
         ({"method": "small-dense", "model": "tiny"}, "--width is .* for tiny"),
     ],

@@ -71,6 +71,7 @@ Dense = Annotated[
 ]
 Epochs = Annotated[int, typer.Option(min=1, help="Rounds over the training examples.", rich_help_panel=LEARNING)]
 Batch = Annotated[int, typer.Option(min=1, help="Examples in a batch.", rich_help_panel=LEARNING)]
+Optimizer = Annotated[str, typer.Option(help="sgd or adam.", rich_help_panel=LEARNING)]
 Rate = Annotated[float, typer.Option(help="η, the learning rate.", rich_help_panel=LEARNING)]
 Drops = Annotated[
     str,
@@ -79,8 +80,8 @@ Drops = Annotated[
     ),
 ]
 Factor = Annotated[float, typer.Option(help="What η is multiplied by at --lr-drops.", rich_help_panel=LEARNING)]
-Momentum = Annotated[float, typer.Option(help="Of SGD.", rich_help_panel=LEARNING)]
-Nesterov = Annotated[bool, typer.Option("--nesterov", help="Nesterov's momentum.", rich_help_panel=LEARNING)]
+Momentum = Annotated[float, typer.Option(help="Of sgd.", rich_help_panel=LEARNING)]
+Nesterov = Annotated[bool, typer.Option("--nesterov", help="Nesterov's momentum, of sgd.", rich_help_panel=LEARNING)]
 Decay = Annotated[
     float, typer.Option(help="λ, of weights; biases and batch norm do not decay.", rich_help_panel=LEARNING)
 ]
