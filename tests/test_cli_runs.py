@@ -90,7 +90,8 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on_to_the_last_bit(tmp_path, f
 
 
 def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path):
-    code = "from minisparse.cli import main; main()"
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a job in the background is deaf
+    code = f"{heard}; from minisparse.cli import main; main()"
     out = tmp_path / "a"
     command = [sys.executable, "-c", code, "train", "--model", "mlp-16", "--epochs", "5000", "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ})
