@@ -108,8 +108,8 @@ MAGNITUDE.case(
 MAGNITUDE.case(
     "rows-first",
     "ties in two dimensions go to the lower index in C order",
-    np.array([[1.0, 2], [-2, 2]]), 2,
-    pin="A16", expected=bits("0110", 2, 2), source="by hand: of the 2s at 1, 2, 3 the first two",
+    np.array([[1.0, 2, 2], [-2, 0, 2]]), 2,
+    pin="A16", expected=bits("011000", 2, 3), source="by hand: of the 2s at 1, 2, 3, 5 the first two",
 )  # fmt: skip
 
 # threshold_mask
