@@ -52,14 +52,14 @@ class Case:
         return replace(self, rtol=max(self.rtol, 1e-6), atol=max(self.atol, 1e-7))
 
 
-def load(folder: Path = V1) -> dict[str, list[Case]]:
-    """{function: its cases}, functions by name and cases in the order of their file.
+def load(folder: Path | None = None) -> dict[str, list[Case]]:
+    """{function: its cases} of a folder, v1 unless given; functions by name, cases in the order of their file.
 
     ValueError for a file of another version, or an id that two cases have.
     """
     functions: dict[str, list[Case]] = {}
     seen: set[str] = set()
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted((folder or V1).glob("*.json")):
         file = json.loads(path.read_text(encoding="utf-8"))
         if file.get("version") != VERSION:
             raise ValueError(f"{path} has version {file.get('version')!r}; accepted is {VERSION}")

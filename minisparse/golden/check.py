@@ -1,8 +1,8 @@
 """Code of any origin run against the vectors, and a verdict that says which convention it broke.
 
-    found     module:callable, imported
+    checked   a callable, a module or the answers of a folder, which may come from any language
     run       one case asked of a callable
-    answered  the answers of a folder, which may come from any language
+    Door      where arrays become PyTorch's or JAX's, and NumPy's again
     Verdict   how many of the cases hold, which do not and why, and whose code answers as this does
 
 The code under test is a guest: what it raises is an answer that is wrong, what it warns of or prints is its own affair.
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import ties as legal
-from .cases import PROFILES, VERSION, Case
+from .cases import PROFILES, VERSION, Case, chosen, load
 from .values import decode, kind_of, matches
 
 LIBRARIES = ("numpy", "torch", "jax")
@@ -154,7 +154,9 @@ class Door:
         """What must hold while the guest computes: JAX has float64 only where it is told to."""
         if self.arrays != "jax" or self.float32:
             return nullcontext()
-        return self.library.enable_x64(True) if hasattr(self.library, "enable_x64") else _jax_float64()
+        if hasattr(self.library, "enable_x64"):
+            return self.library.enable_x64(True)
+        return import_module("jax.experimental").enable_x64()  # its place in older versions
 
     def give(self, tree: Any) -> Any:
         return _on_arrays(self._in, np.ndarray, tree)
@@ -172,12 +174,6 @@ class Door:
 
     def _out(self, array: Any) -> np.ndarray:
         return array.detach().cpu().numpy() if self.arrays == "torch" else np.asarray(array)
-
-
-def _jax_float64() -> Any:
-    from jax.experimental import enable_x64  # where jax before 0.8 has it
-
-    return enable_x64()
 
 
 def _on_arrays(change: Callable, kind: type, tree: Any) -> Any:
@@ -200,10 +196,9 @@ def _by_stages(case: Case, got: Any) -> str:
         return ""
     if any(not isinstance(got[name], np.ndarray) or got[name].shape != own.shape for name, own in kept.items()):
         return ""
-    lost = any((own & (got[name] == 0)).any() for name, own in kept.items())
-    return (
-        "; your drop is wrong, a weight that stays is gone" if lost else "; your grow is wrong, all that stays is there"
-    )
+    if any((own & (got[name] == 0)).any() for name, own in kept.items()):
+        return "; your drop is wrong, a weight that stays is gone"
+    return "; your grow is wrong, all that stays is there"
 
 
 @dataclass(frozen=True)
@@ -292,3 +287,38 @@ def decided(cases: Iterable[Case], profile: str) -> list[Case]:
     if profile not in PROFILES:
         raise ValueError(f"--profile is {profile!r}; accepted are {', '.join(PROFILES)}")
     return [case for case in cases if profile == "reference" or case.answer(profile) is not None]
+
+
+def checked(
+    what: str,
+    call: str | None = None,
+    only: Sequence[str] = (),
+    arrays: str = "numpy",
+    any_ties: bool = False,
+    profile: str = "reference",
+    float32: bool = False,
+) -> Verdict:
+    """The verdict on `call` "module:callable" as the function `what`, on a folder's answers.json, or on a module.
+
+    only: the functions of a folder or module that are asked for, all unless given; those that it has nothing of are
+    named in `missing`. The other arguments are those of `judged` and `Door`. ValueError for what cannot be found.
+    """
+    asked = {
+        name: [case.in_float32() if float32 else case for case in decided(cases, profile)]
+        for name, cases in chosen([what] if call else only, load()).items()
+    }
+    if not any(asked.values()):
+        raise ValueError(f"{profile} decides no case of {', '.join(asked)}")
+    asked = {name: cases for name, cases in asked.items() if cases}
+    how = {"any_ties": any_ties, "profile": profile}
+    if call is None and Path(what).is_dir():
+        return Verdict(*answered(Path(what) / "answers.json", asked, **how), profile)
+    door = Door(arrays, float32)
+    calls = {what: found(call)} if call else offered(imported(what), asked)
+    outcomes = [run(case, own, door, **how) for name, own in calls.items() for case in asked[name]]
+    return Verdict(outcomes, [name for name in asked if name not in calls], profile)
+
+
+def offered(module: Any, names: Iterable[str]) -> dict[str, Callable]:
+    """Those of the functions that a module has."""
+    return {name: getattr(module, name) for name in names if callable(getattr(module, name, None))}
