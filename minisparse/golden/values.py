@@ -144,7 +144,7 @@ def _arrays(got: Any, want: np.ndarray, rtol: float, atol: float) -> str | None:
         return None
     first = tuple(int(i) for i in np.argwhere(wrong)[0])
     place = f"position {first[0] if len(first) == 1 else first}"
-    number = int if want.dtype.kind == "b" else np.ndarray.item
+    number = (lambda x: int(x)) if want.dtype.kind == "b" else (lambda x: x.item())
     also = f"; {wrong.sum()} of {wrong.size} positions differ" if wrong.sum() > 1 else ""
     return f"is {number(got[first])} at {place}, wanted {number(want[first])}{also}"
 
