@@ -300,7 +300,7 @@ SENSITIVITY.case(
 SENSITIVITY.case(
     "cancelling-effects",
     "magnitudes are summed, so that effects of opposite sign do not cancel in the total",
-    {"fc": np.array([[1.0, 2], [3, 1]])}, {"fc": np.array([[3.0, -1], [-1, 2]])},
+    {"fc": np.ones((2, 2))}, {"fc": np.array([[3.0, -2], [-3, 2]])},
     pin="1.5", expected={"fc": np.array([[0.3, 0.2], [0.3, 0.2]])},
     source="by hand: effects 3, -2, -3, 2: magnitudes add up to 10, signed ones to 0",
 )  # fmt: skip
