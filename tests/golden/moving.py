@@ -109,6 +109,7 @@ RIGL.case(
     "all connections may go at once: no minimum stays, and all that is dropped competes for growth",
     WEIGHT, MASK, GRAD, 4,
     pin="A8", expected=bits("00001111"), source="by hand: the four largest gradients are at 4 to 7",
+    profiles={"jaxpruner": bits("10001110")},
 )  # fmt: skip
 RIGL.case(
     "dense-layer",

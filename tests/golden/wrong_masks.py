@@ -256,8 +256,10 @@ def each(rounding):
     return lambda shapes, densities: {name: int(rounding(densities[name] * math.prod(shapes[name]))) for name in shapes}
 
 
-def counts_by_floored_zeros(shapes, densities):
-    return {n: math.prod(s) - int((1 - densities[n]) * math.prod(s)) for n, s in shapes.items()}
+def counts_by_floored_zeros(shapes, densities, exact=True):
+    """What rigl-tf1 and rigl-torch do: as many zeros as fit. Without `exact` 1 - density is what binary makes of it."""
+    zeros = {name: (1 - densities[name]) * math.prod(shape) for name, shape in shapes.items()}
+    return {n: math.prod(s) - math.floor(round(zeros[n], 9) if exact else zeros[n]) for n, s in shapes.items()}
 
 
 def counts_of(total, tie=max):
@@ -323,8 +325,8 @@ DENSITIES = [
           "the-total-is-rounded-not-each-layer"),
     Wrong("at least one connection", "counts", lambda shapes, densities: {
           n: max(k, 1) for n, k in right.counts(shapes, densities).items()}, "1.2 JP min 1", "all-and-nothing"),
-    Wrong("zeros truncated in binary", "counts", lambda shapes, densities: {
-          n: math.prod(s) - int((1 - densities[n]) * math.prod(s)) for n, s in shapes.items()}, "1.1 TO; D5",
+    Wrong("zeros truncated in binary", "counts", lambda shapes, densities: counts_by_floored_zeros(
+          shapes, densities, exact=False), "1.1 TO; D5",
           "nine-tenths-of-ten"),
 ]  # fmt: skip
 
