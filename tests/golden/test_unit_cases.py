@@ -31,12 +31,17 @@ FROZEN = {f.name: json.loads((build.FOLDER / f"{f.name}.json").read_text(encodin
 CASES = [(name, case) for name, vector in FROZEN.items() for case in vector["cases"]]
 
 
-def wrong(function, case):
-    """What is wrong with what `function` makes of `case`, or None."""
+def wrong(function, case, wanted=None):
+    """What is wrong with what `function` makes of `case`, or None; the reference's answer is wanted, or another."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a warning is no failure
         got = function(**{name: decode(value) for name, value in case["inputs"]})
-    return matches(got, decode(case["expected"]), case["rtol"], case["atol"])
+    return matches(got, decode(case["expected"] if wanted is None else wanted), case["rtol"], case["atol"])
+
+
+def in_order(function):
+    """`function` with its arguments by name, as cases list them: in the contract's order."""
+    return lambda **inputs: function(*inputs.values())
 
 
 def differences(frozen, built, at=""):
@@ -112,3 +117,18 @@ def test_a_wrong_implementation_fails_the_case_that_names_its_fault(mutant):
     assert not named["optional"]
     assert wrong(mutant, named) is not None
     assert any(wrong(mutant, case) is None for case in cases), "it is broken altogether, not wrong"
+
+
+@pytest.mark.parametrize(("name", "case"), [(name, case) for name, case in CASES if case["profiles"]])
+def test_the_answer_of_a_profile_is_what_is_told_of_that_code(name, case):
+    for profile, answer in case["profiles"]:
+        told = wrong_masks.TOLD.get((name, profile))
+        if answer is not None and told:
+            assert wrong(in_order(told), case, answer) is None, profile
+
+
+def test_every_answer_that_differs_is_told_of():
+    by_table = {("erdos_renyi_kernel", "rigl-tf1"), ("cosine", "sparse-learning")}
+    differ = {(name, profile) for name, case in CASES for profile, answer in case["profiles"]
+              if answer not in (None, case["expected"])}  # fmt: skip
+    assert differ <= set(wrong_masks.TOLD) | by_table

@@ -6,6 +6,7 @@ of. Written with NumPy's sorts and nothing of the package, except `other_masks`,
 
 import math
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -85,8 +86,8 @@ def rigl_keeping_stale(weight, mask, dense_grad, n_update):
 
 
 def rigl_lifted(weight, mask, dense_grad, n_update):
-    """What jaxpruner does: kept scores are lifted above all others by 1e-5, in float32."""
-    kept = first(abs(weight), int(mask.sum()) - n_update, mask)
+    """What jaxpruner does: one stays at least, and kept scores are lifted above all others by 1e-5, in float32."""
+    kept = first(abs(weight), max(int(mask.sum()) - n_update, min(1, int(mask.sum()))), mask)
     score = abs(dense_grad).astype("float32")
     return first(np.where(kept, score.max() + np.float32(1e-5), score), int(mask.sum()))
 
@@ -766,3 +767,26 @@ SNFS = [
 ]  # fmt: skip
 
 WRONG = [*RIGL, *SCHEDULES, *DENSITIES, *SHARING, *CHOOSING, *DEAD, *SNIP, *SET, *SNFS]
+
+TRUNCATED_ZEROS = partial(counts_by_floored_zeros, exact=False)
+SET_OF_MOST_CODE = by_sign(lambda w, mask, negative, positive, a, b: smallest(w, mask, a + b))
+
+# What semantics.md tells of public codes, as far as it decides: (function, profile): what does the same.
+TOLD = {
+    ("rigl_update", "jaxpruner"): rigl_lifted,
+    ("rigl_count", "jaxpruner"): half_even_of_kept,
+    ("rigl_count", "rigl-reproducibility"): count(math.ceil),
+    ("rigl_count", "rigl-tf1"): count(int, lambda *a: np.float32(right.cosine(*a))),
+    ("cosine", "rigl-tf1"): unshifted,
+    ("cubic", "jaxpruner"): cube(shift=1, initial=0.0),
+    ("counts", "rigl-tf1"): TRUNCATED_ZEROS,
+    ("counts", "rigl-torch"): TRUNCATED_ZEROS,
+    ("magnitude_mask", "tfmot"): lambda w, n_keep, mask=None: beyond(abs(w), max(n_keep, 1), mask),
+    ("magnitude_mask", "jaxpruner"): lambda w, n_keep, mask=None: first(abs(w), max(n_keep, 1), mask),
+    ("snip_masks", "jaxpruner"): snip(norm=np.linalg.norm),
+    ("snip_masks", "rigl-tf1"): snip_per_layer,
+    ("snip_masks", "snip-official"): snip(),
+    ("set_update", "rigl-tf1"): SET_OF_MOST_CODE,
+    ("set_update", "jaxpruner"): SET_OF_MOST_CODE,
+    ("set_update", "rigl-reproducibility"): SET_OF_MOST_CODE,
+}
