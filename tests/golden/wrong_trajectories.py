@@ -10,7 +10,7 @@ UPDATES = "if not (time and name == "
 
 
 def wrong(name, text, replacement, line, case):
-    call = broken(other_trajectory, "trajectory", text, replacement)
+    call = broken(other_trajectory, "trajectory", text, replacement, anywhere=True)
     return Wrong(name, "trajectory", call, line, f"trajectory/{case}")
 
 
@@ -96,14 +96,10 @@ WRONG = [
           "gradual-from-a-quarter"),
     wrong("pruned weights come back", "new[key] = smallest(-abs(params[key]), keep, mask)",
           "new[key] = smallest(-abs(params[key] - grads[key] * ~mask), keep, mask | True)",
-          "C6: contrib revives", "gradual"),
+          "C6: contrib revives", "gradual-from-a-quarter"),
     wrong("sparsity of what is left", "keep = min(int(mask.sum()), mask.size - round(s * mask.size))",
           "keep = int(mask.sum()) - round(s * int(mask.sum()))", "1.7: TP on the remaining", "gradual"),
     # what is ranked
-    wrong("keep pool all entries", "return kept | smallest(-growth, k, ~kept)",
-          "kept = ~smallest(abs(weight), mask.size - int(mask.sum()) + k, mask | True)\n"
-          "    return kept | smallest(-growth, k - 0 * int(kept.sum()), ~kept)",
-          "4.4: keep pool all entries", "set-adam") if False else None,
     wrong("grow pool excludes just-dropped", "return kept | smallest(-growth, k, ~kept)",
           "return kept | smallest(-growth, k, ~mask)", "4.4: grow pool excludes just-dropped", "rigl-cadence"),
     wrong("growth by the signed gradient", "move(params[key], mask, abs(grads[key]), k)",
@@ -111,8 +107,6 @@ WRONG = [
     wrong("growth by the gradient with weight decay", "move(params[key], mask, abs(grads[key]), k)",
           'move(params[key], mask, abs(grads[key] + method.get("decay", 0.25) * params[key]), k)', "R12, B4",
           "rigl-nesterov-decay"),
-    wrong("growth by the velocity", "memory)\n            for key, mask in masks", "memory)\n            for key, mask in "
-          "masks", "", "") if False else None,
     wrong("growth by the last batch's gradient", "params, masks, grads, noise, memory)\n            for",
           "params, masks, case['grads'][t - 1], noise, memory)\n            for", "R12: this batch", "rigl-cadence"),
     wrong("growth by the gradient of the masked network", "move(params[key], mask, abs(grads[key]), k)",
@@ -138,10 +132,6 @@ WRONG = [
           "beta * memory[key] + (1 - beta * (t == 0)) * g for", "1.4: M from zero", "snfs"),
     wrong("momentum masked", "(1 - beta) * g for key, g", "(1 - beta) * g * masks.get(key, 1) for key, g",
           "F8: momentum contains dense gradient", "snfs"),
-    wrong("momentum forgotten at an update", "        if time:\n            masks",
-          "        if time:\n            masks = next_masks(t, name, method, params, masks, grads, noise, memory)\n"
-          "            memory = {key: 0.0 for key in params}\n        if False:\n            masks",
-          "1.4: never reset", "snfs") if False else None,
     wrong("shares of the sum, not of the mean", "abs(memory[key][mask]).mean()", "abs(memory[key][mask]).sum()",
           "1.4: share = mean |m|", "snfs"),
     wrong("shares over all entries", "abs(memory[key][mask]).mean()", "abs(memory[key]).mean()",
