@@ -124,7 +124,7 @@ TRAJECTORY.case(
     "rigl-cadence",
     "ΔT = 4 and T_end = 12: steps 4 and 8 move connections and leave out the optimizer; steps 0 and 12 are ordinary",
     run(100, 14, {"name": "rigl", "alpha": 0.5, "period": 4, "t_end": 12}, sgd(), active=(9, 5)),
-    pin="R8, R10, B1, B2", profiles={"rigl-tf1": None},
+    pin="R8, R10, B1, B2",
 )  # fmt: skip
 TRAJECTORY.case(
     "rigl-end-off-the-grid",
@@ -145,7 +145,7 @@ TRAJECTORY.case(
     "both of Adam's moments are zero where connections are dropped or grown; its own count of updates leaves out the "
     "steps that moved connections",
     run(100, 14, {"name": "rigl", "alpha": 0.5, "period": 4, "t_end": 14}, adam()),
-    pin="R6, R7, A17", profiles={"rigl-torch": None},
+    pin="R6, R7, A17",
 )  # fmt: skip
 TRAJECTORY.case(
     "rigl-learning-rates",
@@ -153,7 +153,7 @@ TRAJECTORY.case(
     "there, and updates are ΔT batches apart",
     run(100, 14, {"name": "rigl", "alpha": 0.5, "period": 3, "t_end": 11},
         sgd(lr=np.array([0.5] * 6 + [0.25] * 4 + [0.125] * 4))),
-    pin="R9, B3", profiles={"rigl-tf1": None},
+    pin="R9, B3",
 )  # fmt: skip
 TRAJECTORY.case(
     "set-by-sign",
