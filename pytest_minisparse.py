@@ -86,4 +86,4 @@ class GoldenItem(pytest.Item):
         )
 
     def reportinfo(self):
-        return Path(self.nodeid.partition("::")[0]), None, self.nodeid
+        return Path("golden"), 0, self.nodeid.removeprefix("golden::")

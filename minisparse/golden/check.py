@@ -111,6 +111,9 @@ def answered(path: Path, functions: Mapping[str, Sequence[Case]], **how: Any) ->
     if not isinstance(file, dict) or file.get("version") != VERSION or not isinstance(file.get("answers"), dict):
         raise ValueError(f'{path} is not of the form {{"version": {VERSION}, "answers": {{case id: answer}}}}')
     answers = file["answers"]
+    known = {case.id for cases in load().values() for case in cases}
+    if strange := next((own for own in answers if own not in known), None):
+        raise ValueError(f"{path} answers {strange!r}, which is no case")
     outcomes, missing = [], []
     for name, cases in functions.items():
         if not any(case.id in answers for case in cases):
@@ -187,8 +190,8 @@ def _on_arrays(change: Callable, kind: type, tree: Any) -> Any:
 
 
 def _by_stages(case: Case, got: Any) -> str:
-    """Which half of an update is wrong, where the case says what stays between its halves."""
-    if "kept" not in case.stages:
+    """Which half of an update is wrong, where the case has what stays between them and no profile errs alike."""
+    if "kept" not in case.stages or any(_answers_as(Outcome(case, None, got), p) for p in case.profiles):
         return ""
     kept = decode(case.stages["kept"])
     kept, got = (kept, got) if isinstance(kept, dict) else ({"": kept}, {"": got})
@@ -198,7 +201,7 @@ def _by_stages(case: Case, got: Any) -> str:
         return ""
     if any((own & (got[name] == 0)).any() for name, own in kept.items()):
         return "; your drop is wrong, a weight that stays is gone"
-    return "; your grow is wrong, all that stays is there"
+    return "; all that stays is there, which points to your grow"
 
 
 @dataclass(frozen=True)
