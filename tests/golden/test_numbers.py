@@ -5,23 +5,24 @@ import json
 import numpy as np
 import pytest
 from arrays import give
-from tests.golden import build, build_numbers, other_numbers, other_trajectory, wrong_numbers, wrong_trajectories
 
 from minisparse.flops import forward, storage, training_cost
 from minisparse.golden.trajectory import trajectory
 from minisparse.golden.values import decode, matches
 from minisparse.golden.vjp import conv2d_vjp, softmax_cross_entropy_vjp
 from minisparse.methods.l0 import gate, gate_at_test, prob_open
+from tests.golden import build, other_numbers, other_trajectory, wrong_numbers, wrong_trajectories
 
 OURS = {
     own.__name__: own
     for own in (
-        gate, gate_at_test, prob_open, conv2d_vjp, softmax_cross_entropy_vjp, forward, training_cost, storage, trajectory,
+        gate, gate_at_test, prob_open, conv2d_vjp, softmax_cross_entropy_vjp, forward, training_cost, storage,
+        trajectory,
     )
 }  # fmt: skip
 FROZEN = {
     function.name: json.loads((build.FOLDER / f"{function.name}.json").read_text(encoding="utf-8"))
-    for function in build_numbers.FUNCTIONS
+    for function in build.NUMBERS
 }
 CASES = [(name, case) for name, vector in FROZEN.items() for case in vector["cases"]]
 IDS = [case["id"] for _, case in CASES]
@@ -50,7 +51,7 @@ def judged(got, case, **tolerances):
 # what is frozen
 
 
-@pytest.mark.parametrize("function", build_numbers.FUNCTIONS, ids=lambda f: f.name)
+@pytest.mark.parametrize("function", build.NUMBERS, ids=lambda f: f.name)
 def test_the_frozen_file_is_what_the_cases_build(function):
     text = (build.FOLDER / f"{function.name}.json").read_text(encoding="utf-8")
     frozen, built = json.loads(text), build.content(function)
@@ -70,14 +71,14 @@ def test_every_function_has_three_cases_by_hand_or_from_elsewhere_and_each_case_
     for name, vector in FROZEN.items():
         assert len([case for case in vector["cases"] if case["source"] != "twin"]) >= 3, name
         for what in ("reason", "inputs", "expected"):
-            assert len({json.dumps(case[what]) for case in vector["cases"]}) == len(vector["cases"]) or what == "expected"
+            assert (
+                len({json.dumps(case[what]) for case in vector["cases"]}) == len(vector["cases"]) or what == "expected"
+            )
         assert all(case["pin"] for case in vector["cases"])
 
 
 def test_runs_have_twelve_steps_and_every_recipe_has_one():
-    assert {inputs(case)["case"]["method"]["name"] for case in RUNS} == set(
-        "static rigl set snfs gradual l0".split()
-    )
+    assert {inputs(case)["case"]["method"]["name"] for case in RUNS} == set("static rigl set snfs gradual l0".split())
     for case in RUNS:
         steps = decode(case["expected"])
         assert len(steps) == len(inputs(case)["case"]["grads"]) >= 12
@@ -140,9 +141,7 @@ def test_pytorch_takes_the_same_optimizer_steps(case):
     rates = lr if np.ndim(lr) else [lr] * len(run["grads"])
     masks = {name: torch.tensor(mask) for name, mask in run["masks"].items()}
     params = {name: torch.tensor(w * run["masks"].get(name, 1)) for name, w in run["params"].items()}
-    groups = [
-        {"params": [w], "weight_decay": decay if name.endswith(".weight") else 0.0} for name, w in params.items()
-    ]
+    groups = [{"params": [w], "weight_decay": decay if name.endswith(".weight") else 0.0} for name, w in params.items()]
     make = torch.optim.SGD if run["optimizer"]["name"] == "sgd" else torch.optim.Adam
     optimizer = make(groups, lr=1.0, **numbers)
     own = {"velocity": "momentum_buffer", "m": "exp_avg", "v": "exp_avg_sq"}
