@@ -109,6 +109,7 @@ RIGL.case(
     "all connections may go at once: no minimum stays, and all that is dropped competes for growth",
     WEIGHT, MASK, GRAD, 4,
     pin="A8", expected=bits("00001111"), source="by hand: the four largest gradients are at 4 to 7",
+    profiles={"jaxpruner": bits("10001110")},
 )  # fmt: skip
 RIGL.case(
     "dense-layer",
@@ -336,8 +337,15 @@ SET_BY_MAGNITUDE.case(
 SET_BY_MAGNITUDE.case(
     "active-weights-of-zero",
     "an active zero goes before any other active weight, and no absent position is kept in its place",
-    row(0, 0, 3, 0, -2, 0), bits("001110"), row(5, 9, 0, 1, 0, 7) / 64, 1,
-    pin="A3, R2, G4", expected=bits("011010"), source="by hand: the active zero at 3 goes, the noise 9 is at 1",
+    row(0, 0, 3, 0, 0, 0), bits("001110"), row(5, 9, 0, 1, 0, 7) / 64, 1,
+    pin="A3, R2, G4", expected=bits("011010"),
+    source="by hand: of the active zeros 3 and 4 the lower goes, the noise 9 is at 1",
+)  # fmt: skip
+SET_BY_MAGNITUDE.case(
+    "everything-moves",
+    "all connections may go at once: no minimum stays",
+    row(-5, 4, 0, 0), bits("1100"), row(3, 1, 2, 4) / 64, 2,
+    pin="A8", expected=bits("1001"), source="by hand: none is kept, the noise 4 and 3 is at 3 and 0",
 )  # fmt: skip
 SET_BY_MAGNITUDE.case(
     "ties",

@@ -53,7 +53,7 @@ def apportion(total, shares, room):
     while open_:
         weight = {name: shares[name] for name in open_}
         if not any(weight.values()):
-            weight = {name: 1 for name in open_}
+            weight = dict.fromkeys(open_, 1)
         whole = sum(weight.values())
         full = [name for name in open_ if left * weight[name] >= room[name] * whole]
         if not full:

@@ -108,8 +108,8 @@ MAGNITUDE.case(
 MAGNITUDE.case(
     "rows-first",
     "ties in two dimensions go to the lower index in C order",
-    np.array([[1.0, 2], [-2, 2]]), 2,
-    pin="A16", expected=bits("0110", 2, 2), source="by hand: of the 2s at 1, 2, 3 the first two",
+    np.array([[1.0, 2, 2], [-2, 0, 2]]), 2,
+    pin="A16", expected=bits("011000", 2, 3), source="by hand: of the 2s at 1, 2, 3, 5 the first two",
 )  # fmt: skip
 
 # threshold_mask
@@ -300,7 +300,7 @@ SENSITIVITY.case(
 SENSITIVITY.case(
     "cancelling-effects",
     "magnitudes are summed, so that effects of opposite sign do not cancel in the total",
-    {"fc": np.array([[1.0, 2], [3, 1]])}, {"fc": np.array([[3.0, -1], [-1, 2]])},
+    {"fc": np.ones((2, 2))}, {"fc": np.array([[3.0, -2], [-3, 2]])},
     pin="1.5", expected={"fc": np.array([[0.3, 0.2], [0.3, 0.2]])},
     source="by hand: effects 3, -2, -3, 2: magnitudes add up to 10, signed ones to 0",
 )  # fmt: skip
@@ -325,13 +325,38 @@ SENSITIVITY.case(
     source="by hand: x = (1, 3), y = -4, r = 2 - 3 + 4 = 3, g = r x = (3, 9); slopes 6 and -9",
 )  # fmt: skip
 
+# a network of 4 inputs, 3 rectified hidden units and 2 outputs, its input and target: all in quarters
+NET = {
+    "fc1": np.array([[4.0, -2, 3], [1, -3, 2], [-2, 5, 1], [3, -1, 2]]) / 4,
+    "fc2": np.array([[2.0, -3], [1, 4], [-1, 2]]) / 4,
+}
+NET_INPUT, NET_TARGET = row(1, 2, -1, 0.5), row(0.25, -1)
+
+
+def net_gradients(inputs, target):
+    """dL/dw of L = |y - target|^2 / 2, layer by layer; hidden unit 1 is off."""
+    hidden = np.maximum(inputs @ NET["fc1"], 0)
+    off = hidden @ NET["fc2"] - target
+    back = (NET["fc2"] @ off) * (hidden > 0)
+    return {"fc1": np.outer(inputs, back), "fc2": np.outer(hidden, off)}
+
+
+NET_GRADS = net_gradients(NET_INPUT, NET_TARGET)
+SENSITIVITY.case(
+    "a-net-of-4-3-2",
+    "the scores of a small network on one example: the weights of a unit that is off have none",
+    NET, NET_GRADS,
+    pin="E1",
+)  # fmt: skip
+
 # snip_masks
 SNIP.case(
     "one-ranking-of-all-layers",
     "the highest of the whole network stay: a layer of small effects may lose everything, another nothing",
     {"a": row(1, 1, 1, 1), "b": row(1, 1, 1, 1)}, {"a": row(1, 2, 3, 4), "b": row(50, 60, 70, 80)}, 4,
     pin="E6, E8", expected={"a": bits("0000"), "b": bits("1111")},
-    source="semantics.md E6: a 0, b 4", profiles={"jaxpruner": {"a": bits("0011"), "b": bits("0011")}},
+    source="semantics.md E6: a 0, b 4",
+    profiles={name: {"a": bits("0011"), "b": bits("0011")} for name in ("jaxpruner", "rigl-tf1")},
 )  # fmt: skip
 SNIP.case(
     "weight-times-gradient",
@@ -388,3 +413,10 @@ SNIP.case(
     {"a": row(1, 2), "b": row(3, 4)}, {"a": row(0, 0), "b": row(0, 0)}, 3,
     pin="E5, A13", expected={"a": bits("11"), "b": bits("10")}, source="by hand: ties to the earlier layer",
 )  # fmt: skip
+for sparsity, n_keep in ((0.5, 9), (0.7, 5), (0.9, 2)):
+    SNIP.case(
+        f"a-net-of-4-3-2-at-{sparsity:.0%}".replace("%", ""),
+        f"the {n_keep} highest of 18 connections of a small network, in one ranking of both layers",
+        NET, NET_GRADS, n_keep,
+        pin="E1", source=f"twin; n_keep = round(18 x {1 - sparsity:.1f}) by hand",
+    )  # fmt: skip

@@ -6,7 +6,6 @@ import warnings
 from collections import Counter
 
 import pytest
-from tests.golden import build, other_masks, wrong_masks
 
 from minisparse.allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, uniform
 from minisparse.golden.values import decode, matches
@@ -17,6 +16,7 @@ from minisparse.methods.set import set_counts, set_update, set_update_by_magnitu
 from minisparse.methods.snfs import shares, snfs_update
 from minisparse.methods.snip import sensitivity, snip_masks
 from minisparse.schedule import cosine, cubic
+from tests.golden import build, other_masks, wrong_masks
 
 OURS = (
     top_k, apportion, counts, uniform, erdos_renyi, erdos_renyi_kernel, cosine, cubic, magnitude_mask, threshold_mask,
@@ -110,5 +110,5 @@ def test_a_wrong_implementation_fails_the_case_that_names_its_fault(mutant):
     cases = [case for name, case in CASES if name == mutant.function]
     (named,) = [case for case in cases if case["id"] == f"{mutant.function}/{mutant.case}"]
     assert not named["optional"]
-    assert wrong(mutant.call, named) is not None
-    assert any(wrong(mutant.call, case) is None for case in cases), "it is broken altogether, not wrong"
+    assert wrong(mutant, named) is not None
+    assert any(wrong(mutant, case) is None for case in cases), "it is broken altogether, not wrong"
