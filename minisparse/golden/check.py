@@ -25,22 +25,21 @@ from .cases import PROFILES, VERSION, Case, chosen, load
 from .values import decode, kind_of, matches
 
 LIBRARIES = ("numpy", "torch", "jax")
-# What a public implementation does otherwise, by the row that a case pins and in words for whoever does the same.
+# What public implementations do otherwise, by the row that a case pins and in words for whoever does the same.
 DIVERGENCES = {
-    "R1": "your count is rounded another way",
-    "R2": "your drop ranks inactive weights too",
-    "R3": "your ties go another way",
-    "R4": "your growth leaves out what was just dropped",
-    "R5": "a connection that returns at once does not keep its value",
-    "R6": "what you grow does not start at zero",
-    "R7": "what you drop keeps its stored value",
-    "R8": "your update does not take the place of the optimizer step",
-    "R9": "your step counter stands still at an update",
-    "R10": "your first or last update comes at another step",
-    "R11": "your annealing is not shifted or not clamped",
-    "R12": "you rank another gradient than this batch's",
-    "R13": "a count of zero is no strict no-op in your code",
-    "A12": "adding to scores loses kept weights to rounding",
+    "R1": ("your count is rounded another way", "rigl-tf1 jaxpruner rigl-reproducibility"),
+    "R2": ("your drop ranks inactive weights too", "rigl-tf1 rigl-torch"),
+    "R3": ("among equal weights you drop the higher index", "rigl-tf1 jaxpruner"),
+    "R5": ("a connection that returns at once loses its value", "rigl-reproducibility"),
+    "R6": ("what you grow does not start at zero", "rigl-torch jaxpruner"),
+    "R7": ("what you drop keeps its stored value", "rigl-tf1 jaxpruner"),
+    "R9": ("your step counter stands still at an update", "rigl-tf1"),
+    "R10": ("your first or last update comes at another step", "rigl-tf1 jaxpruner"),
+    "R11": ("your annealing is not shifted or not clamped", "rigl-tf1 sparse-learning"),
+    "R12": ("you rank another gradient than this batch's", "rigl-torch"),
+    "R13": ("a count of zero is no strict no-op in your code", "rigl-tf1 sparse-learning"),
+    "A3": ("among equal weights you drop the higher index", "jaxpruner"),
+    "A12": ("what you add to scores is lost to rounding, and kept weights with it", "jaxpruner"),
 }
 
 
@@ -232,26 +231,27 @@ class Verdict:
         """
         best, rank = None, (0, 0)
         for profile in PROFILES[1:] if self.profile == "reference" else ():
-            same = [o for o in self.outcomes if _answers_as(o, profile)]
+            same = [o for o in self.counted if _answers_as(o, profile)]
             explained = [o for o in same if o.wrong]
-            against = sum(o.case.answer(profile) is not None for o in self.outcomes) - len(same)
-            if explained and (len(explained), -against) > rank:
+            against = sum(o.case.answer(profile) is not None for o in self.counted) - len(same)
+            if explained and (best is None or (len(explained), -against) > rank):
                 best, rank = (profile, explained), (len(explained), -against)
         return best
 
     def sentence(self) -> str:
         """ "8 of 10: your drop ranks inactive weights too, as rigl-tf1 does (case: …)"."""
         counted = self.counted
-        score = f"{sum(not outcome.wrong for outcome in counted)} of {len(counted)}"
-        if not self.failed:
-            return score
+        failed = [outcome for outcome in counted if outcome.wrong]
+        score = f"{len(counted) - len(failed)} of {len(counted)}"
         nearest = self.nearest()
+        if not failed:
+            return "; ".join([score, *(f"{o.case.id} is optional and fails" for o in self.failed)])
         if nearest is None:
-            first = next((o for o in counted if o.wrong), self.failed[0])
-            return f"{score}: {first.case.reason} (case {first.case.id})"
+            return f"{score}: {failed[0].case.reason} (case {failed[0].case.id})"
         profile, explained = nearest
-        case = next((o.case for o in explained if _divergence(o.case)), explained[0].case)
-        return f"{score}: {_divergence(case) or 'you answer'}, as {profile} does (case {case.id}: {case.reason})"
+        case = next((o.case for o in explained if _divergence(o.case, profile)), explained[0].case)
+        does = _divergence(case, profile) or "you answer"
+        return f"{score}: {does}, as {profile} does (case {case.id}: {case.reason})"
 
     def as_json(self) -> dict[str, Any]:
         nearest = self.nearest()
@@ -281,8 +281,10 @@ def _answers_as(outcome: Outcome, profile: str) -> bool:
     return answer is not None and matches(outcome.got, decode(answer), case.rtol, case.atol) is None
 
 
-def _divergence(case: Case) -> str | None:
-    return next((DIVERGENCES[pin] for pin in case.pin.replace(",", " ").split() if pin in DIVERGENCES), None)
+def _divergence(case: Case, profile: str) -> str | None:
+    """What `profile` does otherwise in the row that the case pins."""
+    rows = (DIVERGENCES[pin] for pin in case.pin.replace(",", " ").split() if pin in DIVERGENCES)
+    return next((does for does, profiles in rows if profile in profiles.split()), None)
 
 
 def decided(cases: Iterable[Case], profile: str) -> list[Case]:

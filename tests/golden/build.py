@@ -1,4 +1,4 @@
-"""Write the unit cases to minisparse/golden/v1: python -m tests.golden.build, from the root of the repository.
+"""Write the golden cases to minisparse/golden/v1: python -m tests.golden.build, from the root of the repository.
 
 To add a case, append it to its module; one that has been published stays as it is.
 """
@@ -6,11 +6,22 @@ To add a case, append it to its module; one that has been published stays as it 
 import json
 from pathlib import Path
 
-from tests.golden import allocation, choosing, moving, pruning, schedules
+from tests.golden import (
+    allocation,
+    choosing,
+    costs,
+    derivatives,
+    gates,
+    moving,
+    pruning,
+    schedules,
+    trajectories,
+)
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "minisparse" / "golden" / f"v{VERSION}"
 FUNCTIONS = [function for module in (choosing, allocation, schedules, pruning, moving) for function in module.FUNCTIONS]
+NUMBERS = [function for module in (gates, derivatives, costs, trajectories) for function in module.FUNCTIONS]
 
 
 def content(function) -> dict:
@@ -38,9 +49,9 @@ def line(value) -> str:
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for function in FUNCTIONS:
+    for function in FUNCTIONS + NUMBERS:
         (FOLDER / f"{function.name}.json").write_text(text(content(function)), encoding="utf-8")
-    print(f"{sum(len(function.cases) for function in FUNCTIONS)} cases in {FOLDER}")
+    print(f"{sum(len(function.cases) for function in FUNCTIONS + NUMBERS)} cases in {FOLDER}")
 
 
 if __name__ == "__main__":

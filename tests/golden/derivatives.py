@@ -8,12 +8,12 @@ import math
 import numpy as np
 
 from tests import slow_conv, slow_ops
-from tests.golden.case import Function, row
+from tests.golden.case import Function
 
 
 def slow_conv2d_vjp(x, kernel, grad, stride, padding):
     """Every product x · kernel that goes into an output, once forward and twice back."""
-    kh, kw, c_in, c_out = kernel.shape
+    kh, kw, c_in, _ = kernel.shape
     (top, _), (left, _) = (slow_conv.sides(n, k, stride, padding) for n, k in zip(x.shape[1:3], (kh, kw), strict=True))
     y, to_x, to_kernel = np.zeros(grad.shape), np.zeros(x.shape), np.zeros(kernel.shape)
     for n, h, w, o in np.ndindex(grad.shape):
@@ -94,8 +94,8 @@ CONV.case(
     image([1, 2], [3, 4]), kernel([1, 0, 0], [0, 10, 0], [0, 0, 100]), image([1, 2], [3, 4]), 1, 1,
     pin="J1", expected=(image([410, 20], [30, 41]), image([14, 20], [30, 140]),
                         kernel([4, 11, 6], [14, 30, 14], [6, 11, 4])),
-    source="by hand: y = (10 + 400, 20; 30, 40 + 1); kernel entry (i, j) gets Σ g(h, w) x(h + i - 1, w + j - 1): 4 × 1 in "
-    "the corner, 3 × 1 + 4 × 2 = 11 beside it, 1 + 4 + 9 + 16 = 30 in the middle",
+    source="by hand: y = (10 + 400, 20; 30, 40 + 1); kernel entry (i, j) gets Σ g(h, w) x(h + i - 1, w + j - 1): 4 × 1 "
+    "in the corner, 3 × 1 + 4 × 2 = 11 beside it, 1 + 4 + 9 + 16 = 30 in the middle",
 )  # fmt: skip
 CONV.case(
     "batch-is-a-sum",

@@ -113,7 +113,9 @@ def gates_back(params, grads, noise, n_examples, lambda_, weight_decay):
             decay = weight_decay if own == key else 0
             each = grads[own] * params[own] * slope + p * (1 - p) * (cost + decay / 2 * params[own] ** 2)
             stretched_axes = [i - log_alpha.ndim for i in range(log_alpha.ndim) if log_alpha.shape[i] == 1]
-            each = each.sum(axis=tuple(range(each.ndim - log_alpha.ndim))).sum(axis=tuple(stretched_axes), keepdims=True)
+            each = each.sum(axis=tuple(range(each.ndim - log_alpha.ndim))).sum(
+                axis=tuple(stretched_axes), keepdims=True
+            )
             to_gate = to_gate + each
             grads[own] = grads[own] * z + p * decay * params[own]
         grads[f"{layer}.log_alpha"] = to_gate
@@ -126,7 +128,7 @@ def trajectory(case):
     params = {key: w * masks.get(key, 1) for key, w in case["params"].items()}
     is_adam, decay = optimizer["name"] == "adam", optimizer["weight_decay"]
     first, second = ({key: np.zeros_like(w) for key, w in params.items()} for _ in "mv")
-    updates, memory, path = 0, {key: 0.0 for key in params}, []
+    updates, memory, path = 0, dict.fromkeys(params, 0.0), []
     for t, grads in enumerate(case["grads"]):
         noise = case["noise"][t] if case["noise"] else None
         if name == "l0":

@@ -154,7 +154,9 @@ def cosine(alpha, t, t_end):
 
 def smoothed(momentum, grads, beta):
     before = momentum or {name: [0.0] * len(g) for name, g in grads.items()}
-    return {name: [beta * m + (1 - beta) * x for m, x in zip(before[name], g, strict=True)] for name, g in grads.items()}
+    return {
+        name: [beta * m + (1 - beta) * x for m, x in zip(before[name], g, strict=True)] for name, g in grads.items()
+    }
 
 
 # L0: β = 2/3, γ = -0.1, ζ = 1.1

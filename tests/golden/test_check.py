@@ -72,6 +72,21 @@ def test_the_verdict_names_the_implementation_that_errs_alike_and_the_case(vecto
     assert [case["passes"] for case in told["cases"]] == [True, False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        ("rigl-torch", "your drop ranks inactive weights too, as rigl-torch does"),
+        ("jaxpruner", "among equal weights you drop the higher index, as jaxpruner does"),
+        ("tfmot", "you answer, as tfmot does"),
+    ],
+)
+def test_what_a_profile_does_is_its_own_reason_and_not_anothers(vectors, profile, said):
+    content = json.loads((vectors / "rigl_update.json").read_text())
+    content["cases"][1]["profiles"] = [[profile, content["cases"][1]["profiles"][0][1]]]
+    (vectors / "rigl_update.json").write_text(json.dumps(content))
+    assert verdict(tf1).sentence().startswith(f"2 of 3: {said} (case rigl_update/active-zero")
+
+
 def test_where_nobody_errs_alike_the_verdict_is_the_reason_of_the_first_case(vectors):
     result = verdict(excluding)
     assert result.nearest() is None
@@ -162,7 +177,7 @@ def test_an_optional_case_is_reported_and_not_counted(vectors):
     result = verdict(no_empty)
     assert result.passes
     assert [outcome.case.id for outcome in result.failed] == ["rigl_update/empty"]
-    assert result.sentence().startswith("3 of 3: a layer without connections stays empty")
+    assert result.sentence() == "3 of 3; rigl_update/empty is optional and fails"
     assert not check.Verdict(outcomes(rigl_update)[3:]).passes, "nothing that counts was asked"
 
 

@@ -124,7 +124,7 @@ TRAJECTORY.case(
     "rigl-cadence",
     "ΔT = 4 and T_end = 12: steps 4 and 8 move connections and leave out the optimizer; steps 0 and 12 are ordinary",
     run(100, 14, {"name": "rigl", "alpha": 0.5, "period": 4, "t_end": 12}, sgd(), active=(9, 5)),
-    pin="R8, R10, B1, B2", profiles={"rigl-tf1": None},
+    pin="R8, R10, B1, B2",
 )  # fmt: skip
 TRAJECTORY.case(
     "rigl-end-off-the-grid",
@@ -145,7 +145,7 @@ TRAJECTORY.case(
     "both of Adam's moments are zero where connections are dropped or grown; its own count of updates leaves out the "
     "steps that moved connections",
     run(100, 14, {"name": "rigl", "alpha": 0.5, "period": 4, "t_end": 14}, adam()),
-    pin="R6, R7, A17", profiles={"rigl-torch": None},
+    pin="R6, R7, A17",
 )  # fmt: skip
 TRAJECTORY.case(
     "rigl-learning-rates",
@@ -153,20 +153,20 @@ TRAJECTORY.case(
     "there, and updates are ΔT batches apart",
     run(100, 14, {"name": "rigl", "alpha": 0.5, "period": 3, "t_end": 11},
         sgd(lr=np.array([0.5] * 6 + [0.25] * 4 + [0.125] * 4))),
-    pin="R9, B3", profiles={"rigl-tf1": None},
+    pin="R9, B3",
 )  # fmt: skip
 TRAJECTORY.case(
     "set-by-sign",
     "after epochs of 4 batches the optimizer steps and then connections move, the smallest positive and the largest "
     "negative ones; after the last epoch nothing moves",
-    run(31, 16, {"name": "set", "zeta": 0.45, "epoch": 4, "epochs": 4}, sgd(), active=(8, 5), noise=True),
+    run(100, 16, {"name": "set", "zeta": 0.45, "epoch": 4, "epochs": 4}, sgd(), active=(8, 5), noise=True),
     pin="B1, B8, G1",
 )  # fmt: skip
 TRAJECTORY.case(
     "set-by-magnitude",
     "with ΔT = 5 below 15: after the steps 5 and 10 the smallest weights go, whatever their sign; what is kept keeps "
     "its velocity, and what is new starts at 0",
-    run(32, 16, {"name": "set", "zeta": 0.45, "period": 5, "until": 15, "by_sign": False}, sgd(nesterov=True),
+    run(100, 16, {"name": "set", "zeta": 0.45, "period": 5, "until": 15, "by_sign": False}, sgd(nesterov=True),
         active=(8, 5), noise=True),
     pin="B1, G7, G9",
 )  # fmt: skip
@@ -188,21 +188,21 @@ TRAJECTORY.case(
     "snfs-near-dense-layer",
     "a layer less than a fifth sparse with more than an equal share of the momentum drops its sparsity's part, not p; "
     "p falls on a cosine to 0 at the run's end",
-    run(103, 16, {"name": "snfs", "rate": 0.5, "period": 4, "until": 14, "beta": 0.5},
+    run(100, 16, {"name": "snfs", "rate": 0.5, "period": 4, "until": 14, "beta": 0.5},
         sgd(nesterov=True, weight_decay=0.125), active=(5, 7)),
     pin="F2, F9",
 )  # fmt: skip
 TRAJECTORY.case(
     "snfs-without-redistribution",
     "every layer regrows what it lost",
-    run(43, 12, {"name": "snfs", "rate": 0.5, "epoch": 3, "epochs": 4, "beta": 0.75, "redistribute": False}, adam()),
+    run(101, 12, {"name": "snfs", "rate": 0.5, "epoch": 3, "epochs": 4, "beta": 0.75, "redistribute": False}, adam()),
     pin="F4, B8",
 )  # fmt: skip
 TRAJECTORY.case(
     "gradual",
-    "begin 2, period 4, end 11: the steps 2, 6 and 10 prune, and 11, off the grid, too, so that a quarter is left "
-    "exactly; at 2 the formula's 0 removes nothing; the optimizer steps first",
-    run(51, 14, {"name": "gradual", "begin": 2, "end": 11, "period": 4, "initial": 0.0, "final": 0.75}, sgd(),
+    "begin 2, period 5, end 11: the steps 2 and 7 prune, and 11, off the grid, too, so that a quarter is left exactly; "
+    "at 2 the formula's 0 removes nothing; the optimizer steps first",
+    run(51, 14, {"name": "gradual", "begin": 2, "end": 11, "period": 5, "initial": 0.0, "final": 0.75}, sgd(),
         active=(12, 8)),
     pin="C4, C5, C6",
 )  # fmt: skip

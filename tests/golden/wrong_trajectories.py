@@ -10,7 +10,7 @@ UPDATES = "if not (time and name == "
 
 
 def wrong(name, text, replacement, line, case):
-    call = broken(other_trajectory, "trajectory", text, replacement)
+    call = broken(other_trajectory, "trajectory", text, replacement, anywhere=True)
     return Wrong(name, "trajectory", call, line, f"trajectory/{case}")
 
 
@@ -33,7 +33,7 @@ WRONG = [
           AFTER_UPDATE.replace(MASKED, "first[key], second[key] = first[key] * mask, second[key] * mask"),
           "R7: stored weight", "rigl-cadence"),
     wrong("momentum of grown kept", AFTER_STEP,
-          "            for key, mask in masks.items():\n                params[key] = params[key] * mask\n        if time:",
+          AFTER_STEP.replace(MASKED, "params[key] = params[key] * mask"),
           "4.4: momentum of grown kept", "set-by-sign"),
     wrong("regrown starts at zero", AFTER_UPDATE, "memory)\n            kept_before = case['masks'] if not path else "
           "path[-1]['masks']\n            for key, mask in masks.items():\n                if name == 'rigl':\n"
@@ -88,7 +88,8 @@ WRONG = [
           "4.4: counter frozen (RG)", "rigl-learning-rates"),
     wrong("the end off the grid is missed", "return t == end or (", "return (", "C5: TM, JP miss the target",
           "gradual"),
-    wrong("polynomial at step + 1", "(1 - (t - begin) / (end - begin)) ** 3", "(1 - (t + 1 - begin) / (end - begin)) ** 3",
+    wrong("polynomial at step + 1", "(1 - (t - begin) / (end - begin)) ** 3",
+          "(1 - (t + 1 - begin) / (end - begin)) ** 3",
           "4.4: polynomial at step+1", "gradual"),
     wrong("pruning from 0, whatever begin says", "(t - begin) % method", "t % method", "R10: JP not relative to start",
           "gradual"),
@@ -96,14 +97,12 @@ WRONG = [
           "gradual-from-a-quarter"),
     wrong("pruned weights come back", "new[key] = smallest(-abs(params[key]), keep, mask)",
           "new[key] = smallest(-abs(params[key] - grads[key] * ~mask), keep, mask | True)",
-          "C6: contrib revives", "gradual"),
+          "C6: contrib revives", "gradual-from-a-quarter"),
     wrong("sparsity of what is left", "keep = min(int(mask.sum()), mask.size - round(s * mask.size))",
           "keep = int(mask.sum()) - round(s * int(mask.sum()))", "1.7: TP on the remaining", "gradual"),
+    wrong("a mask sparser than asked grows back", "keep = min(int(mask.sum()), mask.size - round(s * mask.size))",
+          "keep = mask.size - round(s * mask.size)", "C6: masks nested", "gradual-from-a-quarter"),
     # what is ranked
-    wrong("keep pool all entries", "return kept | smallest(-growth, k, ~kept)",
-          "kept = ~smallest(abs(weight), mask.size - int(mask.sum()) + k, mask | True)\n"
-          "    return kept | smallest(-growth, k - 0 * int(kept.sum()), ~kept)",
-          "4.4: keep pool all entries", "set-adam") if False else None,
     wrong("grow pool excludes just-dropped", "return kept | smallest(-growth, k, ~kept)",
           "return kept | smallest(-growth, k, ~mask)", "4.4: grow pool excludes just-dropped", "rigl-cadence"),
     wrong("growth by the signed gradient", "move(params[key], mask, abs(grads[key]), k)",
@@ -111,8 +110,6 @@ WRONG = [
     wrong("growth by the gradient with weight decay", "move(params[key], mask, abs(grads[key]), k)",
           'move(params[key], mask, abs(grads[key] + method.get("decay", 0.25) * params[key]), k)', "R12, B4",
           "rigl-nesterov-decay"),
-    wrong("growth by the velocity", "memory)\n            for key, mask in masks", "memory)\n            for key, mask in "
-          "masks", "", "") if False else None,
     wrong("growth by the last batch's gradient", "params, masks, grads, noise, memory)\n            for",
           "params, masks, case['grads'][t - 1], noise, memory)\n            for", "R12: this batch", "rigl-cadence"),
     wrong("growth by the gradient of the masked network", "move(params[key], mask, abs(grads[key]), k)",
@@ -120,11 +117,13 @@ WRONG = [
     wrong("SET by |w|", 'if name == "set" and method.get("by_sign", True):', 'if name == "never":',
           "4.4: SET by |w|", "set-by-sign"),
     wrong("SET by sign where magnitude is asked", 'method.get("by_sign", True)', "True", "G9", "set-by-magnitude"),
-    wrong("SET +1 per sign", 'int(method["zeta"] * below.sum()), int(', 'int(method["zeta"] * below.sum() + 1), int(1 + ',
+    wrong("SET +1 per sign", 'int(method["zeta"] * below.sum()), int(',
+          'int(method["zeta"] * below.sum() + 1), int(1 + ',
           "4.4: SET +1 per sign", "set-by-sign"),
     wrong("constant drop fraction", "    return alpha / 2 * (1 + math.cos(math.pi * t / end))", "    return alpha",
           "4.4: unshifted anneal", "rigl-end-off-the-grid"),
-    wrong("half the drop fraction", "    return alpha / 2 * (1 +", "    return alpha / 2 * (0.5 +", "R11", "rigl-cadence"),
+    wrong("half the drop fraction", "    return alpha / 2 * (1 +", "    return alpha / 2 * (0.5 +", "R11",
+          "rigl-cadence"),
     wrong("k rounded up", 'k = int(fraction(method["alpha"], t, method["t_end"]) * mask.sum())\n            new',
           'k = math.ceil(fraction(method["alpha"], t, method["t_end"]) * mask.sum())\n            new',
           "4.4: floor->ceil", "rigl-end-off-the-grid"),
@@ -133,15 +132,12 @@ WRONG = [
           "4.4: floor->round", "rigl-cadence"),
     wrong("SNFS watches the optimizer's momentum", "noise, memory)\n            for", "noise, first)\n            for",
           "1.4: momentum buffer", "snfs"),
-    wrong("SNFS watches this batch alone", "beta * memory[key] + (1 - beta) * g for", "g for", "1.4: statistics", "snfs"),
+    wrong("SNFS watches this batch alone", "beta * memory[key] + (1 - beta) * g for", "g for", "1.4: statistics",
+          "snfs"),
     wrong("gradients not scaled by 1 − β", "beta * memory[key] + (1 - beta) * g for",
           "beta * memory[key] + (1 - beta * (t == 0)) * g for", "1.4: M from zero", "snfs"),
     wrong("momentum masked", "(1 - beta) * g for key, g", "(1 - beta) * g * masks.get(key, 1) for key, g",
           "F8: momentum contains dense gradient", "snfs"),
-    wrong("momentum forgotten at an update", "        if time:\n            masks",
-          "        if time:\n            masks = next_masks(t, name, method, params, masks, grads, noise, memory)\n"
-          "            memory = {key: 0.0 for key in params}\n        if False:\n            masks",
-          "1.4: never reset", "snfs") if False else None,
     wrong("shares of the sum, not of the mean", "abs(memory[key][mask]).mean()", "abs(memory[key][mask]).sum()",
           "1.4: share = mean |m|", "snfs"),
     wrong("shares over all entries", "abs(memory[key][mask]).mean()", "abs(memory[key]).mean()",
@@ -155,21 +151,24 @@ WRONG = [
           'rate, sparsity = 0.1 + fraction(method["rate"] - 0.1, t, end)', "4.4: eta_min", "snfs"),
     # the optimizers
     wrong("weight decay on biases", 'g = grads[key] + decay * w if key.endswith("weight") else grads[key]',
-          "g = grads[key] + decay * w", "4: weight decay on .weight", "static-nesterov-decay"),
+          "g = grads[key] + decay * w", "contract: weight decay on .weight", "static-nesterov-decay"),
     wrong("decoupled weight decay", 'g = grads[key] + decay * w if key.endswith("weight") else grads[key]',
           'g, w = grads[key], w * (1 - rate * decay) if key.endswith("weight") else w', "G8: decoupled decay",
           "static-adam-decay"),
-    wrong("Nesterov as plain momentum", 'if optimizer["nesterov"] else', "if False else", "B6", "static-nesterov-decay"),
-    wrong("dampening", "first[key] = optimizer[\"momentum\"] * first[key] + g",
-          "first[key] = optimizer[\"momentum\"] * first[key] + (1 - optimizer[\"momentum\"]) * g", "4: no dampening",
-          "static-momentum"),
-    wrong("the learning rate inside the velocity", "                    first[key] = optimizer[\"momentum\"] * first[key] + g\n",
-          "                    first[key] = optimizer[\"momentum\"] * first[key] + g * rate\n"
+    wrong("Nesterov as plain momentum", 'if optimizer["nesterov"] else', "if False else", "B6",
+          "static-nesterov-decay"),
+    wrong("dampening", 'first[key] = optimizer["momentum"] * first[key] + g',
+          'first[key] = optimizer["momentum"] * first[key] + (1 - optimizer["momentum"]) * g',
+          "contract: no dampening", "static-momentum"),
+    wrong("the learning rate inside the velocity",
+          '                    first[key] = optimizer["momentum"] * first[key] + g\n',
+          '                    first[key] = optimizer["momentum"] * first[key] + g * rate\n'
           "                    g, rate = g * rate, 1.0\n", "B3", "static-learning-rates"),
-    wrong("Adam without bias correction", "root = np.sqrt(second[key] / (1 - b2**updates))", "root = np.sqrt(second[key])",
-          "4: bias-corrected", "static-adam-decay"),
-    wrong("ε inside the root", "/ (root + optimizer[\"eps\"])", "/ np.sqrt(root**2 + 1e-4)", "4: eps outside the root",
-          "static-adam-decay"),
+    wrong("Adam without bias correction", "root = np.sqrt(second[key] / (1 - b2**updates))",
+          "root = np.sqrt(second[key])",
+          "contract: bias-corrected", "static-adam-decay"),
+    wrong("ε inside the root", '/ (root + optimizer["eps"])', "/ np.sqrt(root**2 + 1e-4)",
+          "contract: eps outside the root", "static-adam-decay"),
     # L0
     wrong("a slope where the gate is clipped", "np.where((stretched > 0) & (stretched < 1), 1.8 * s * (1 - s), 0)",
           "1.8 * s * (1 - s)", "H5: zero gradient where z is clamped", "l0"),
@@ -181,7 +180,8 @@ WRONG = [
           "4.4: bias sign", "l0"),
     wrong("the bias not switched in training", "if params[b].shape == log_alpha.shape]", "if False]",
           "1.6: conv bias forward", "l0"),
-    wrong("L2 not weighted by P", "grads[own] = grads[own] * z + p * decay", "grads[own] = grads[own] * z + decay", "H10",
+    wrong("L2 not weighted by P", "grads[own] = grads[own] * z + p * decay", "grads[own] = grads[own] * z + decay",
+          "H10",
           "l0-adam-decay"),
     wrong("one for each group, whatever its size", "each = each.sum(axis=tuple(range(each.ndim - log_alpha.ndim)))",
           "each = each.mean(axis=tuple(range(each.ndim - log_alpha.ndim)))", "H11", "l0"),
