@@ -5,6 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
+from . import golden
 from .costs import cost
 from .papers import demo, reproduce
 from .results import evaluate, export, inspect
@@ -20,6 +21,7 @@ def minisparse() -> None:
 
 for command in (demo, train, compare, evaluate, inspect, export, cost, reproduce):
     app.command()(command)
+app.add_typer(golden.app, name="golden")
 
 
 def main() -> None:

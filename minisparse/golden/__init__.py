@@ -1,0 +1,9 @@
+"""Golden vectors: small cases with a reason each, against which anyone checks whether their RigL is RigL.
+
+    values   how a vector writes arrays, dicts and tuples, and how two values compare
+    cases    the vectors of v1, read and found
+    check    code of any origin run against them, and a verdict
+    show     a case drawn as rows of signs
+
+The vectors are JSON files in v1/, which never change; README.md beside them has the format.
+"""

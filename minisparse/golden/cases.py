@@ -1,0 +1,128 @@
+"""The vectors of v1: one JSON file for each function, read into cases, and found by name.
+
+The words of a case are those of schema.json: `inputs` and `stages` by name in order, `expected` the reference's answer,
+`profiles` the answers of public implementations, null where one does not decide.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ..files import replacing
+from .values import decode
+
+VERSION = 1
+V1 = Path(__file__).parent / "v1"
+PROFILES = (
+    "reference rigl-tf1 rigl-torch jaxpruner rigl-reproducibility sparse-learning set-official snip-official "
+    "l0-official torch-prune tfmot"
+).split()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question to a function, what the reference answers, and why it is asked. Values are as JSON has them."""
+
+    id: str
+    function: str
+    reason: str
+    inputs: Mapping[str, Any]
+    stages: Mapping[str, Any]
+    expected: Any
+    profiles: Mapping[str, Any]
+    source: str
+    pin: str
+    optional: bool = False
+    rtol: float = 1e-9
+    atol: float = 1e-12
+
+    def arguments(self) -> dict[str, Any]:
+        """The inputs by the contract's parameter names, in arrays that nobody has seen yet."""
+        return {name: decode(value) for name, value in self.inputs.items()}
+
+    def answer(self, profile: str = "reference") -> Any:
+        """What `profile` answers, as JSON has it; None where it does not decide."""
+        return self.expected if profile == "reference" else self.profiles.get(profile)
+
+    def in_float32(self) -> "Case":
+        """The same question where float32 computes: 1e-6 and 1e-7 are the tolerances, unless they are wider."""
+        return replace(self, rtol=max(self.rtol, 1e-6), atol=max(self.atol, 1e-7))
+
+
+def load(folder: Path | None = None) -> dict[str, list[Case]]:
+    """{function: its cases} of a folder, v1 unless given; functions by name, cases in the order of their file.
+
+    ValueError for a file of another version, or an id that two cases have.
+    """
+    functions: dict[str, list[Case]] = {}
+    seen: set[str] = set()
+    for path in sorted((folder or V1).glob("*.json")):
+        file = json.loads(path.read_text(encoding="utf-8"))
+        if file.get("version") != VERSION:
+            raise ValueError(f"{path} has version {file.get('version')!r}; accepted is {VERSION}")
+        cases = [_case(file["function"], case) for case in file["cases"]]
+        for case in cases:
+            if case.id in seen:
+                raise ValueError(f"{path} has the case {case.id!r} a second time")
+            seen.add(case.id)
+        functions.setdefault(file["function"], []).extend(cases)
+    return functions
+
+
+def find(name: str, functions: Mapping[str, Sequence[Case]]) -> list[Case]:
+    """The cases of the function `name`, or the one case whose id it is. ValueError with what is nearest for neither."""
+    if name in functions:
+        return list(functions[name])
+    every = {case.id: case for cases in functions.values() for case in cases}
+    if name in every:
+        return [every[name]]
+    near = get_close_matches(name, [*functions, *every], n=3)
+    instead = f"; did you mean {', '.join(near)}" if near else f"; the functions are {', '.join(functions) or 'none'}"
+    raise ValueError(f"{name!r} is no function and no case of the golden vectors{instead}")
+
+
+def chosen(names: Iterable[str], functions: Mapping[str, Sequence[Case]]) -> dict[str, list[Case]]:
+    """The functions called `names`, all where there are none. ValueError for one without cases."""
+    for name in names:
+        if name not in functions:
+            find(name, functions)
+            raise ValueError(f"{name!r} is a case; accepted are functions: {', '.join(functions)}")
+    return {name: list(functions[name]) for name in (names or functions)}
+
+
+def export(folder: Path, functions: Mapping[str, Sequence[Case]]) -> tuple[Path, Path]:
+    """Write `folder`/cases.json, the questions alone, and expected.json, their answers; return both paths.
+
+    expected.json has the form of an answers.json, and the stages on the way besides.
+    """
+    cases = [case for own in functions.values() for case in own]
+    questions = [
+        {
+            "id": case.id,
+            "function": case.function,
+            "reason": case.reason,
+            "inputs": [[name, value] for name, value in case.inputs.items()],
+            "optional": case.optional,
+            "rtol": case.rtol,
+            "atol": case.atol,
+        }
+        for case in cases
+    ]
+    answers = {
+        "version": VERSION,
+        "answers": {case.id: case.expected for case in cases},
+        "stages": {case.id: [[name, value] for name, value in case.stages.items()] for case in cases if case.stages},
+    }
+    written = []
+    for name, content in (("cases", {"version": VERSION, "cases": questions}), ("expected", answers)):
+        written.append(folder / f"{name}.json")
+        with replacing(written[-1]) as unfinished:
+            unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return written[0], written[1]
+
+
+def _case(function: str, case: dict[str, Any]) -> Case:
+    return Case(function=function, **case | {key: dict(case.get(key, [])) for key in ("inputs", "stages", "profiles")})

@@ -1,0 +1,77 @@
+"""A training run that is written down: the real loop, on the gradients and the noise of a case.
+
+    case["params"]     {name: array}; weight decay acts on names that end in ".weight"
+    case["masks"]      {name: bool array}, of some of the parameters; the others stay dense
+    case["grads"]      one {name: array} for each step: d loss / d parameter, dense, without weight decay
+    case["noise"]      one {name: array} for each step, or None: what SET grows by, or the gates' u of L0
+    case["optimizer"]  {"name": "sgd" or "adam", "lr": a number or one for each step, …}
+    case["method"]     {"name": "static", "rigl", "set", "snfs", "gradual" or "l0", …}: the numbers of its recipe
+
+In a run of L0 the gradients are those of θ = θ̃ ⊙ z, for the parameters that are not log α: the way back through the
+gates, and the penalty, are what is looked at.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import ops, optim, recipes
+from ..autograd import Tensor
+from ..backend import Array
+from ..methods import l0
+from ..optim import Optimizer
+from ..train import Method, train
+
+RECIPES: dict[str, Callable[..., Method]] = {
+    "static": recipes.static,
+    "rigl": recipes.rigl,
+    "set": recipes.set,
+    "snfs": recipes.snfs,
+    "gradual": recipes.gradual,
+}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": optim.sgd, "adam": optim.adam}
+
+
+def trajectory(case: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """{"params", "masks", "slots"} after every step of `train` on what the case gives; nothing is drawn at random."""
+    numbers = dict(case["method"])
+    name = numbers.pop("name")
+    descent, loss_fn, method = _optimizer(**case["optimizer"]), _given, recipes.static()
+    if name == "l0":
+        loss_fn, descent = _gated(**numbers), recipes.clamped(descent)
+    else:
+        method = RECIPES[name](**numbers)
+        if case["noise"]:
+            noise = iter(case["noise"])
+            method = method._replace(observe=lambda memory, grads, rng: next(noise))
+    batches = zip(case["grads"], case["noise"] or case["grads"], strict=True)
+    steps = train(loss_fn, case["params"], case["masks"], batches, method, np.random.default_rng(0), descent)
+    return [{"params": step.params, "masks": dict(step.masks), "slots": step.slots} for step in steps]
+
+
+def _optimizer(name: str, lr: Any, **numbers: Any) -> Optimizer:
+    return OPTIMIZERS[name](lr=lr if isinstance(lr, int | float) else lambda step: float(lr[step]), **numbers)
+
+
+def _given(params: Mapping[str, Tensor], batch: Any, rng: Any) -> Tensor:
+    """The loss Σ g · w, whose gradient is g."""
+    grads, _ = batch
+    return _along(params, grads)
+
+
+def _gated(n_examples: int, lambda_: Any, weight_decay: float) -> Callable[..., Tensor]:
+    """The L0 loss of θ = θ̃ ⊙ z, with the gates z at the batch's u."""
+
+    def model(params: Mapping[str, Tensor], noise: Mapping[str, Array], **how: Any) -> dict[str, Tensor]:
+        z = {layer: l0.gate(log_alpha, noise[f"{layer}.log_alpha"]) for layer, log_alpha in l0.gates(params).items()}
+        return l0.switched(params, z)
+
+    given: Any = model  # no layer, but called as one
+    loss = recipes.l0_loss(given, n_examples, lambda_, weight_decay, data_loss=_along)
+    return lambda params, batch, rng: loss(params, (batch[1], batch[0]), rng)
+
+
+def _along(outputs: Any, grads: Mapping[str, Array]) -> Tensor:
+    first, *others = (ops.sum(outputs[name] * g) for name, g in grads.items())
+    return sum(others, start=first)

@@ -1,0 +1,23 @@
+"""What gradient checks call from outside: a function's result, and the way back from a gradient of it."""
+
+from ..autograd import Tensor, value_and_grad
+from ..backend import Array
+from ..conv import Padding, conv2d
+from ..ops import softmax_cross_entropy
+from ..ops import sum as total
+
+
+def conv2d_vjp(x: Array, kernel: Array, grad: Array, stride: int, padding: Padding) -> tuple[Array, Array, Array]:
+    """(y, grad_x, grad_kernel) of y = conv.conv2d(x, kernel, stride, padding), of which `grad` is the gradient."""
+
+    def along(params: dict[str, Tensor]) -> Tensor:
+        return total(conv2d(params["x"], params["kernel"], stride=stride, padding=padding) * grad)
+
+    grads = value_and_grad(along, {"x": x, "kernel": kernel})[1]
+    return conv2d(x, kernel, stride=stride, padding=padding).value, grads["x"], grads["kernel"]
+
+
+def softmax_cross_entropy_vjp(logits: Array, labels: Array) -> tuple[float, Array]:
+    """(loss, gradient of the loss with respect to the logits) of ops.softmax_cross_entropy."""
+    loss, grads = value_and_grad(lambda params: softmax_cross_entropy(params["logits"], labels), {"logits": logits})
+    return float(loss), grads["logits"]

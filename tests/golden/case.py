@@ -1,0 +1,70 @@
+"""A golden case as Python: what goes in, why it is there, and the answer of a slow twin or of a hand."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minisparse.golden.values import encode, matches
+
+
+class Case(NamedTuple):
+    id: str
+    reason: str
+    inputs: dict[str, Any]
+    stages: dict[str, Any]
+    expected: Any
+    profiles: dict[str, Any]
+    source: str
+    pin: str
+    optional: bool = False
+    rtol: float = 1e-9
+    atol: float = 1e-12
+
+    def encoded(self) -> dict[str, Any]:
+        """The case as it stands in the JSON."""
+        pairs = {
+            field: [[name, encode(value)] for name, value in getattr(self, field).items()]
+            for field in ("inputs", "stages", "profiles")
+        }
+        return self._asdict() | pairs | {"expected": encode(self.expected)}
+
+
+class Function:
+    """The cases of one contract function, each answered by `twin`, and by hand where `expected` is given.
+
+    `stages` takes the inputs and gives {name: intermediate result}.
+    """
+
+    def __init__(self, name: str, parameters: str, twin: Callable, stages: Callable | None = None):
+        self.name, self.parameters, self.twin, self.stages = name, parameters.split(), twin, stages
+        self.cases: list[Case] = []
+
+    def case(self, name, reason, *inputs, pin, expected=None, source="twin", profiles=None, optional=False):
+        """Append a case; an answer by hand that is not the twin's is an error of whoever wrote it."""
+        answer = self.twin(*inputs)
+        if expected is not None:
+            wrong = matches(expected, answer, 1e-8, 1e-9)  # tables print nine digits
+            assert wrong is None, f"{self.name}/{name}: by hand and by the twin differ: {wrong}"
+        self.cases.append(
+            Case(
+                id=f"{self.name}/{name}",
+                reason=reason,
+                inputs=dict(zip(self.parameters, inputs, strict=False)),
+                stages=self.stages(*inputs) if self.stages else {},
+                expected=answer,
+                profiles=profiles or {},
+                source=source,
+                pin=pin,
+                optional=optional,
+            )
+        )
+
+
+def bits(text: str, *shape: int) -> np.ndarray:
+    """bits("1100", 2, 2) is a mask; without a shape it has one axis."""
+    return np.array([c == "1" for c in text]).reshape(shape or -1)
+
+
+def row(*values: float) -> np.ndarray:
+    return np.array(values, dtype=float)

@@ -1,0 +1,165 @@
+"""Another correct `trajectory`: plain NumPy from end to end, nothing of the package, sorted as a spreadsheet would.
+
+wrong_trajectories breaks it, a line at a time.
+"""
+
+import math
+
+import numpy as np
+
+
+def smallest(scores, k, among):
+    order = np.lexsort((np.arange(scores.size), scores.ravel(), ~among.ravel()))
+    chosen = np.zeros(scores.size, bool)
+    chosen[order[:k]] = True
+    return chosen.reshape(scores.shape)
+
+
+def fraction(alpha, t, end):
+    return alpha / 2 * (1 + math.cos(math.pi * t / end))
+
+
+def move(weight, mask, growth, k):
+    kept = mask & ~smallest(abs(weight), k, mask)
+    return kept | smallest(-growth, k, ~kept)
+
+
+def spread(total, share, room):
+    """`total` by largest remainder; what has no room goes to the others."""
+    given = {}
+    while True:
+        open_ = {name: s for name, s in share.items() if name not in given}
+        left, weight = total - sum(given.values()), sum(open_.values())
+        quota = {name: left * s / weight for name, s in open_.items()}
+        full = [name for name in quota if quota[name] >= room[name]]
+        if not full:
+            break
+        given.update({name: room[name] for name in full})
+    whole = {name: int(q) for name, q in quota.items()}
+    for name in sorted(quota, key=lambda name: whole[name] - quota[name])[: left - sum(whole.values())]:
+        whole[name] += 1
+    return given | whole
+
+
+def is_time(t, method, name):
+    if name in ("static", "l0"):
+        return False
+    if name == "gradual":
+        begin, end = method["begin"], method["end"]
+        return t == end or (begin <= t < end and (t - begin) % method["period"] == 0)
+    if "epoch" in method:
+        return t % method["epoch"] == method["epoch"] - 1 and t < method["epoch"] * method["epochs"] - 1
+    last = method["t_end"] if name == "rigl" else method["until"]
+    return 0 < t < last and t % method["period"] == 0
+
+
+def next_masks(t, name, method, params, masks, grads, noise, memory):
+    new = {}
+    if name == "rigl":
+        for key, mask in masks.items():
+            k = int(fraction(method["alpha"], t, method["t_end"]) * mask.sum())
+            new[key] = move(params[key], mask, abs(grads[key]), k)
+    if name == "set" and method.get("by_sign", True):
+        for key, mask in masks.items():
+            w = params[key]
+            below, above = mask & (w < 0), mask & (w >= 0)
+            n_below, n_above = int(method["zeta"] * below.sum()), int(method["zeta"] * above.sum())
+            kept = mask & ~smallest(-w, n_below, below) & ~smallest(w, n_above, above)
+            new[key] = kept | smallest(-noise[key], n_below + n_above, ~kept)
+    elif name == "set":
+        for key, mask in masks.items():
+            new[key] = move(params[key], mask, noise[key], int(method["zeta"] * mask.sum()))
+    if name == "snfs":
+        end = method["epoch"] * method["epochs"] if "epoch" in method else method["until"]
+        mean = {key: abs(memory[key][mask]).mean() for key, mask in masks.items()}
+        share = {key: m / sum(mean.values()) for key, m in mean.items()}
+        kept, room, gone = {}, {}, {}
+        for key, mask in masks.items():
+            rate, sparsity = fraction(method["rate"], t, end), 1 - mask.mean()
+            if sparsity < 0.2 and share[key] > 1 / len(masks):
+                rate = min(rate, sparsity)
+            gone[key] = int(rate * mask.sum())
+            kept[key] = mask & ~smallest(abs(params[key]), gone[key], mask)
+            room[key] = int((~kept[key]).sum())
+        grow = spread(sum(gone.values()), share, room) if method.get("redistribute", True) else gone
+        new = {key: kept[key] | smallest(-abs(memory[key]), grow[key], ~kept[key]) for key in masks}
+    if name == "gradual":
+        first, last, begin, end = method["initial"], method["final"], method["begin"], method["end"]
+        s = last if t == end else last + (first - last) * (1 - (t - begin) / (end - begin)) ** 3
+        for key, mask in masks.items():
+            keep = min(int(mask.sum()), mask.size - round(s * mask.size))
+            new[key] = smallest(-abs(params[key]), keep, mask)
+    return new
+
+
+def gates_back(params, grads, noise, n_examples, lambda_, weight_decay):
+    grads = {key: g.copy() for key, g in grads.items()}
+    for key in [key for key in params if key.endswith("weight")]:
+        layer = key.removesuffix(".weight")
+        log_alpha = params.get(f"{layer}.log_alpha")
+        if log_alpha is None:
+            grads[key] += weight_decay * params[key]
+            continue
+        u = noise[f"{layer}.log_alpha"]
+        s = 1 / (1 + np.exp(-(np.log(u / (1 - u)) + log_alpha) * 1.5))
+        stretched = 1.2 * s - 0.1
+        z = np.clip(stretched, 0, 1)
+        slope = np.where((stretched > 0) & (stretched < 1), 1.8 * s * (1 - s), 0)
+        p = 1 / (1 + np.exp(-log_alpha) * 11 ** (-2 / 3))
+        cost = (lambda_[layer] if isinstance(lambda_, dict) else lambda_) / n_examples
+        switched = [key] + [b for b in [f"{layer}.bias"] if params[b].shape == log_alpha.shape]
+        to_gate = 0
+        for own in switched:
+            decay = weight_decay if own == key else 0
+            each = grads[own] * params[own] * slope + p * (1 - p) * (cost + decay / 2 * params[own] ** 2)
+            stretched_axes = [i - log_alpha.ndim for i in range(log_alpha.ndim) if log_alpha.shape[i] == 1]
+            each = each.sum(axis=tuple(range(each.ndim - log_alpha.ndim))).sum(
+                axis=tuple(stretched_axes), keepdims=True
+            )
+            to_gate = to_gate + each
+            grads[own] = grads[own] * z + p * decay * params[own]
+        grads[f"{layer}.log_alpha"] = to_gate
+    return grads
+
+
+def trajectory(case):
+    optimizer, method = case["optimizer"], {key: x for key, x in case["method"].items() if key != "name"}
+    name, masks = case["method"]["name"], dict(case["masks"])
+    params = {key: w * masks.get(key, 1) for key, w in case["params"].items()}
+    is_adam, decay = optimizer["name"] == "adam", optimizer["weight_decay"]
+    first, second = ({key: np.zeros_like(w) for key, w in params.items()} for _ in "mv")
+    updates, memory, path = 0, dict.fromkeys(params, 0.0), []
+    for t, grads in enumerate(case["grads"]):
+        noise = case["noise"][t] if case["noise"] else None
+        if name == "l0":
+            grads = gates_back(params, grads, noise, **method)
+        if name == "snfs":
+            beta = method["beta"]
+            memory = {key: beta * memory[key] + (1 - beta) * g for key, g in grads.items()}
+        time = is_time(t, method, name)
+        rate = optimizer["lr"] if isinstance(optimizer["lr"], float) else optimizer["lr"][t]
+        if not (time and name == "rigl"):
+            updates += 1
+            for key, w in params.items():
+                g = grads[key] + decay * w if key.endswith("weight") else grads[key]
+                if is_adam:
+                    b1, b2 = optimizer["betas"]
+                    first[key] = b1 * first[key] + (1 - b1) * g
+                    second[key] = b2 * second[key] + (1 - b2) * g * g
+                    root = np.sqrt(second[key] / (1 - b2**updates))
+                    change = first[key] / (1 - b1**updates) / (root + optimizer["eps"])
+                else:
+                    first[key] = optimizer["momentum"] * first[key] + g
+                    change = g + optimizer["momentum"] * first[key] if optimizer["nesterov"] else first[key]
+                params[key] = w - rate * change
+                if key.endswith("log_alpha"):
+                    params[key] = np.clip(params[key], -math.log(100), math.log(100))
+            for key, mask in masks.items():
+                params[key], first[key], second[key] = params[key] * mask, first[key] * mask, second[key] * mask
+        if time:
+            masks = next_masks(t, name, method, params, masks, grads, noise, memory)
+            for key, mask in masks.items():
+                params[key], first[key], second[key] = params[key] * mask, first[key] * mask, second[key] * mask
+        slots = {"m": dict(first), "v": dict(second), "updates": updates} if is_adam else {"velocity": dict(first)}
+        path.append({"params": dict(params), "masks": dict(masks), "slots": slots})
+    return path

@@ -1,0 +1,101 @@
+"""`minisparse golden` as a person, a program and a build meet it."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from minisparse.cli import app
+from minisparse.golden import cases
+
+OWN = "minisparse.methods.rigl:rigl_update"
+
+
+@pytest.fixture
+def golden(vectors, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("minisparse.cli.tables.console.width", 160, raising=False)
+    return lambda *arguments: CliRunner().invoke(app, ["golden", *arguments])
+
+
+def test_list_names_the_functions_their_cases_and_who_differs(golden):
+    done = golden("list")
+    assert done.exit_code == 0
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["rigl_update", "4", "rigl-tf1"] in rows
+    assert ["top_k", "2"] in rows
+    assert "8 cases in" in done.stdout
+    told = json.loads(golden("list", "--json").stdout)
+    assert [case["id"] for case in told["top_k"]] == ["top_k/ties", "top_k/matrix"]
+
+
+def test_show_draws_a_function_or_one_case(golden):
+    every = golden("show", "rigl_update").stdout
+    assert every.count("rigl_update/") == 4
+    assert "dropped, and back at once" in every
+    one = golden("show", "rigl_update/basic").stdout
+    assert one.count("rigl_update/") == 1
+    assert list("●●−−·++·") in [line.split()[1:] for line in one.splitlines()]
+    assert [case["id"] for case in json.loads(golden("show", "top_k", "--json").stdout)] == [
+        "top_k/ties",
+        "top_k/matrix",
+    ]
+
+
+def test_export_and_check_meet_in_a_folder(golden, tmp_path):
+    assert golden("export", "out", "--function", "top_k").exit_code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"cases.json", "expected.json"}
+    (tmp_path / "out" / "expected.json").rename(tmp_path / "out" / "answers.json")
+    done = golden("check", "out")
+    assert done.exit_code == 1
+    assert "rigl_update: missing" in done.stdout
+    done = golden("check", "out", "--function", "top_k")
+    assert (done.exit_code, done.stdout.strip()) == (0, "2 of 2")
+
+
+def test_check_of_a_function_exits_with_0_only_if_it_passes(golden, tmp_path):
+    done = golden("check", "rigl_update", OWN)
+    assert (done.exit_code, done.stdout.strip()) == (0, "3 of 3")
+    (tmp_path / "guest_cli.py").write_text("def update(weight, mask, dense_grad, n_update):\n    return mask\n")
+    done = golden("check", "rigl_update", "guest_cli:update")
+    assert done.exit_code == 1
+    assert "1 of 3" not in done.stdout
+    assert "rigl_update/basic" in done.stdout
+    assert "the two smallest active weights go, the two largest gradients come" in done.stdout
+    assert "your answer is 1 at position 2, wanted 0; 4 of 8 positions differ" in done.stdout
+
+
+def test_json_is_all_that_is_printed(golden, tmp_path):
+    (tmp_path / "guest_loud.py").write_text("def top_k(score, k):\n    print('hello')\n    return score\n")
+    done = golden("check", "top_k", "guest_loud:top_k", "--json")
+    told = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert told["passes"] is False
+    assert told["cases"][0]["wrong"].startswith("is no mask")
+
+
+def test_options_reach_the_checker(golden, tmp_path):
+    (tmp_path / "guest_opt.py").write_text(
+        "import numpy as np\n"
+        "def top_k(score, k):\n"
+        "    marked = np.zeros(score.size, bool)\n"
+        "    marked[np.argsort(score, axis=None)[::-1][:k]] = True\n"
+        "    return marked.reshape(score.shape)\n"
+        "def cosine(step, alpha, t_end):\n"
+        "    return np.float32(0 if step >= t_end else alpha)\n"
+    )
+    assert golden("check", "top_k", "guest_opt:top_k").exit_code == 1
+    assert golden("check", "top_k", "guest_opt:top_k", "--ties", "any").exit_code == 0
+    assert golden("check", "cosine", "guest_opt:cosine").exit_code == 1
+    assert golden("check", "cosine", "guest_opt:cosine", "--float32").exit_code == 0
+    assert golden("check", "rigl_update", OWN, "--profile", "rigl-tf1").exit_code == 1
+    assert isinstance(golden("check", "top_k", "guest_opt:top_k", "--ties", "some").exception, ValueError)
+    assert isinstance(golden("check", "top_k", "guest_opt:top_k", "--arrays", "mxnet").exception, ValueError)
+
+
+def test_the_tools_own_vectors_are_where_the_package_is():
+    assert cases.V1.parent.name == "golden"
+    assert (cases.V1.parent / "schema.json").is_file()
+    assert np.all([path.suffix == ".json" for path in cases.V1.iterdir()])

@@ -1,0 +1,156 @@
+"""Under `ties any` exactly those answers hold that some order of the equal scores leads to: all of them, tried out."""
+
+from itertools import combinations, permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minisparse.golden.ties import RULES
+
+SIZE = 5
+scores = st.lists(st.integers(-2, 2), min_size=SIZE, max_size=SIZE).map(lambda x: np.array(x, dtype=float))
+masks = st.lists(st.booleans(), min_size=SIZE, max_size=SIZE).map(np.array)
+EVERY = [np.array([bool(i >> j & 1) for j in range(SIZE)]) for i in range(2**SIZE)]
+
+
+def tops(score, k, among):
+    """Every set of k candidates that some order of equal scores puts first."""
+    places = np.flatnonzero(among)
+    for chosen in combinations(places, k):
+        rest = [score[i] for i in places if i not in chosen]
+        if not rest or not chosen or min(score[i] for i in chosen) >= max(rest):
+            marked = np.zeros(len(score), bool)
+            marked[list(chosen)] = True
+            yield marked
+
+
+def moves(mask, groups, grow, n_grow):
+    """Every mask that some legal drop of each group and some legal growth lead to, as bytes."""
+    kept = [mask]
+    for score, pool, n in groups:
+        kept = [k & ~drop for k in kept for drop in tops(score, n, pool)]
+    return {(k | grown).tobytes() for k in kept for grown in tops(grow, n_grow, ~k)}
+
+
+def judge(function, inputs, legal, want=None):
+    for got in EVERY:
+        verdict = RULES[function](got, inputs, np.zeros(SIZE, bool) if want is None else want)
+        assert (verdict is None) == (got.tobytes() in legal), f"{got.astype(int)}: {verdict}"
+
+
+@given(score=scores, among=st.none() | masks, data=st.data())
+def test_top_k_accepts_every_k_of_the_highest_and_nothing_else(score, among, data):
+    pool = np.ones(SIZE, bool) if among is None else among
+    k = data.draw(st.integers(0, int(pool.sum())))
+    judge("top_k", {"score": score, "k": k, "among": among}, {m.tobytes() for m in tops(score, k, pool)})
+    legal = {m.tobytes() for m in tops(abs(score), k, pool)}
+    judge("magnitude_mask", {"weight": score, "n_keep": k} | ({} if among is None else {"mask": among}), legal)
+
+
+@given(weight=scores, mask=masks, grow=scores, data=st.data())
+def test_an_update_may_drop_and_grow_any_of_those_that_tie(weight, mask, grow, data):
+    k = data.draw(st.integers(0, int(mask.sum())))
+    inputs = {"weight": weight, "mask": mask, "n_update": k}
+    by_gradient = moves(mask, [(-abs(weight), mask, k)], abs(grow), k)
+    judge("rigl_update", inputs | {"dense_grad": grow}, by_gradient)
+    by_noise = moves(mask, [(-abs(weight), mask, k)], grow, k)
+    judge("set_update_by_magnitude", inputs | {"noise": grow}, by_noise)
+
+
+@given(weight=scores, mask=masks, noise=scores, data=st.data())
+def test_set_drops_any_of_those_that_tie_on_either_side(weight, mask, noise, data):
+    negative, positive = mask & (weight < 0), mask & ~(weight < 0)
+    n, p = (data.draw(st.integers(0, int(side.sum()))) for side in (negative, positive))
+    legal = moves(mask, [(weight, negative, n), (-weight, positive, p)], noise, n + p)
+    inputs = {"weight": weight, "mask": mask, "noise": noise, "n_negative": n, "n_positive": p}
+    judge("set_update", inputs, legal)
+
+
+@given(weight=scores, grad=scores, k=st.integers(0, SIZE))
+def test_snip_ranks_all_layers_at_once(weight, grad, k):
+    legal = {m.tobytes() for m in tops(abs(weight * grad), k, np.ones(SIZE, bool))}
+    cut = {"a": slice(0, 2), "b": slice(2, SIZE)}
+    inputs = {"weights": {n: weight[c] for n, c in cut.items()}, "grads": {n: grad[c] for n, c in cut.items()}}
+    for got in EVERY:
+        split = {name: got[c] for name, c in cut.items()}
+        verdict = RULES["snip_masks"](split, inputs | {"n_keep": k}, split)
+        assert (verdict is None) == (got.tobytes() in legal)
+
+
+SIDE = 3
+small = st.lists(st.integers(-2, 2), min_size=SIDE, max_size=SIDE).map(lambda x: np.array(x, dtype=float))
+small_masks = st.lists(st.booleans(), min_size=SIDE, max_size=SIDE).map(np.array)
+
+
+def splits(total, share, room):
+    """Every division of `total` by largest remainder: floors, and the rest to the largest fractions in any order."""
+    names = list(share)
+    for order in permutations(names):
+        n = dict.fromkeys(names, 0)
+        free, left = list(order), total
+        while True:
+            whole = sum(share[i] for i in free)
+            quota = {i: left * share[i] / whole if whole else left / len(free) for i in free}
+            full = [i for i in free if quota[i] >= room[i]]
+            if not full:
+                break
+            for i in full:
+                n[i], left = room[i], left - room[i]
+                free.remove(i)
+            if not free:
+                break
+        if free:
+            floors = {i: int(np.floor(quota[i] + 1e-12)) for i in free}
+            rank = sorted(free, key=lambda i: -round(quota[i] - floors[i], 9))
+            for i in rank[: left - sum(floors.values())]:
+                floors[i] += 1
+            n |= floors
+        yield n
+
+
+@given(weights=st.tuples(small, small), own=st.tuples(small_masks, small_masks), momentum=st.tuples(small, small),
+       data=st.data())  # fmt: skip
+def test_snfs_may_also_give_a_unit_that_ties_to_either_layer(weights, own, momentum, data):
+    names = ("a", "b")
+    n_drop = {name: data.draw(st.integers(0, int(m.sum()))) for name, m in zip(names, own, strict=True)}
+    inputs = {
+        "weights": dict(zip(names, weights, strict=True)),
+        "masks": dict(zip(names, own, strict=True)),
+        "momentum": dict(zip(names, momentum, strict=True)),
+        "n_drop": n_drop,
+    }
+    means = {n: float(abs(inputs["momentum"][n][m]).mean()) if m.any() else 0.0 for n, m in inputs["masks"].items()}
+    total = sum(means.values())
+    share = {n: mean / total if total else 0.5 for n, mean in means.items()}
+    room = {n: SIDE - int(m.sum()) + n_drop[n] for n, m in inputs["masks"].items()}
+    legal = set()
+    for n_grow in splits(sum(n_drop.values()), share, room):
+        each = [
+            moves(inputs["masks"][n], [(-abs(inputs["weights"][n]), inputs["masks"][n], n_drop[n])],
+                  abs(inputs["momentum"][n]), n_grow[n])
+            for n in names
+        ]  # fmt: skip
+        legal |= {a + b for a in each[0] for b in each[1]}
+    for i in range(4**SIDE):
+        flat = np.array([bool(i >> j & 1) for j in range(2 * SIDE)])
+        got = {"a": flat[:SIDE], "b": flat[SIDE:]}
+        verdict = RULES["snfs_update"](got, inputs, inputs["masks"])
+        assert (verdict is None) == (flat.tobytes() in legal), f"{flat.astype(int)}: {verdict}"
+
+
+@pytest.mark.parametrize(
+    ("got", "wrong"),
+    [
+        (np.ones(3, bool), "has shape (3,), wanted (5,)"),
+        (np.full(5, 0.5), "is no mask: it holds other values than 0 and 1"),
+        (None, "is None, wanted a mask of shape (5,)"),
+        (np.array([1, 0, 0, 0, 0]), "chooses 1, wanted 2"),
+        (np.array([1, 1, 0, 0, 0]), "chooses position 0 (score 1.0) before 3 (2.0); that is no tie"),
+        (np.array([0, 1, 1, 0, 0]), "chooses position 2, which is no candidate"),
+    ],
+)
+def test_what_is_no_tie_is_named(got, wrong):
+    given = {"score": np.array([1.0, 2, 9, 2, 2]), "k": 2, "among": np.array([1, 1, 0, 1, 1], bool)}
+    assert RULES["top_k"](got, given, np.array([0, 1, 0, 1, 0], bool)) == wrong

@@ -1,0 +1,134 @@
+"""The unit cases as they are frozen, the functions of this package on them, and what they catch."""
+
+import json
+import math
+import warnings
+from collections import Counter
+
+import pytest
+
+from minisparse.allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, uniform
+from minisparse.golden.values import decode, matches
+from minisparse.masks import top_k
+from minisparse.methods.magnitude import magnitude_mask, remove_dead_units, retrain_dropout, threshold_mask
+from minisparse.methods.rigl import rigl_count, rigl_update
+from minisparse.methods.set import set_counts, set_update, set_update_by_magnitude
+from minisparse.methods.snfs import shares, snfs_update
+from minisparse.methods.snip import sensitivity, snip_masks
+from minisparse.schedule import cosine, cubic
+from tests.golden import build, other_masks, wrong_masks
+
+OURS = (
+    top_k, apportion, counts, uniform, erdos_renyi, erdos_renyi_kernel, cosine, cubic, magnitude_mask, threshold_mask,
+    retrain_dropout, remove_dead_units, sensitivity, snip_masks, set_counts, set_update, set_update_by_magnitude,
+    shares, snfs_update, rigl_count, rigl_update,
+)  # fmt: skip
+PROFILES = (
+    "rigl-tf1", "rigl-torch", "jaxpruner", "rigl-reproducibility", "sparse-learning", "set-official", "snip-official",
+    "l0-official", "torch-prune", "tfmot",
+)  # fmt: skip
+FROZEN = {f.name: json.loads((build.FOLDER / f"{f.name}.json").read_text(encoding="utf-8")) for f in build.FUNCTIONS}
+CASES = [(name, case) for name, vector in FROZEN.items() for case in vector["cases"]]
+
+
+def wrong(function, case, wanted=None):
+    """What is wrong with what `function` makes of `case`, or None; the reference's answer is wanted, or another."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a warning is no failure
+        got = function(**{name: decode(value) for name, value in case["inputs"]})
+    return matches(got, decode(case["expected"] if wanted is None else wanted), case["rtol"], case["atol"])
+
+
+def in_order(function):
+    """`function` with its arguments by name, as cases list them: in the contract's order."""
+    return lambda **inputs: function(*inputs.values())
+
+
+def differences(frozen, built, at=""):
+    """Where two pieces of JSON differ; floats by the default tolerance of a case."""
+    if isinstance(frozen, float) and isinstance(built, float):
+        return [] if math.isclose(frozen, built, rel_tol=1e-9, abs_tol=1e-12) else [at]
+    if type(frozen) is not type(built):
+        return [at]
+    if isinstance(frozen, dict):
+        keys = list(dict.fromkeys([*frozen, *built]))
+        return [d for k in keys for d in differences(frozen.get(k, ...), built.get(k, ...), f"{at}/{k}")]
+    if isinstance(frozen, list):
+        if len(frozen) != len(built):
+            return [at]
+        return [d for i, pair in enumerate(zip(frozen, built, strict=True)) for d in differences(*pair, f"{at}/{i}")]
+    return [] if frozen == built else [at]
+
+
+@pytest.mark.parametrize("function", build.FUNCTIONS, ids=lambda f: f.name)
+def test_the_frozen_file_is_what_the_cases_build(function):
+    frozen = (build.FOLDER / f"{function.name}.json").read_text(encoding="utf-8")
+    assert differences(json.loads(frozen), json.loads(build.text(build.content(function)))) == []
+    assert frozen == build.text(json.loads(frozen)), "the layout is that of build.text"
+
+
+@pytest.mark.parametrize(
+    ("frozen", "built"),
+    [([0, 1], [1, 0]), ([1], [1, 1]), ("kept", "keep"), (1, 1.0), (1, True), (0.25, 0.25 + 1e-6), ({"a": 1}, {"b": 1})],
+)
+def test_a_changed_answer_is_a_difference(frozen, built):
+    assert differences({"expected": frozen}, {"expected": built})
+    assert not differences({"expected": [frozen]}, {"expected": [frozen]})
+
+
+@pytest.mark.parametrize(("name", "case"), CASES, ids=[case["id"] for _, case in CASES])
+def test_the_package_gives_the_expected_answer(name, case):
+    (function,) = [own for own in OURS if own.__name__ == name]
+    assert wrong(function, case) is None
+
+
+def test_every_function_has_cases_and_three_of_them_by_hand_or_from_a_paper():
+    assert sorted(FROZEN) == sorted(function.__name__ for function in OURS)
+    for name, vector in FROZEN.items():
+        assert len([case for case in vector["cases"] if case["source"] != "twin"]) >= 3, name
+
+
+def test_every_case_says_what_it_pins_and_is_like_no_other():
+    assert len(CASES) >= 110
+    for name, case in CASES:
+        assert case["id"].startswith(f"{name}/")
+        assert case["pin"]
+        assert len(case["reason"].split()) >= 5
+        assert [parameter for parameter, _ in case["inputs"]] == FROZEN[name]["parameters"][: len(case["inputs"])]
+        assert {profile for profile, _ in case["profiles"]} <= set(PROFILES)
+    for what in ("id", "reason", "inputs"):
+        again = [value for value, n in Counter(f"{n} {json.dumps(case[what])}" for n, case in CASES).items() if n > 1]
+        assert not again
+
+
+def test_reference_cases_are_finite():
+    assert not [case["id"] for _, case in CASES if "inf" in json.dumps(case["inputs"]) and not case["optional"]]
+
+
+@pytest.mark.parametrize(("name", "case"), CASES, ids=[case["id"] for _, case in CASES])
+def test_an_independent_implementation_passes(name, case):
+    assert wrong(getattr(other_masks, name), case) is None
+
+
+@pytest.mark.parametrize("mutant", wrong_masks.WRONG, ids=[f"{m.function}: {m.breaks}" for m in wrong_masks.WRONG])
+def test_a_wrong_implementation_fails_the_case_that_names_its_fault(mutant):
+    cases = [case for name, case in CASES if name == mutant.function]
+    (named,) = [case for case in cases if case["id"] == f"{mutant.function}/{mutant.case}"]
+    assert not named["optional"]
+    assert wrong(mutant, named) is not None
+    assert any(wrong(mutant, case) is None for case in cases), "it is broken altogether, not wrong"
+
+
+@pytest.mark.parametrize(("name", "case"), [(name, case) for name, case in CASES if case["profiles"]])
+def test_the_answer_of_a_profile_is_what_is_told_of_that_code(name, case):
+    for profile, answer in case["profiles"]:
+        told = wrong_masks.TOLD.get((name, profile))
+        if answer is not None and told:
+            assert wrong(in_order(told), case, answer) is None, profile
+
+
+def test_every_answer_that_differs_is_told_of():
+    by_table = {("erdos_renyi_kernel", "rigl-tf1"), ("cosine", "sparse-learning")}
+    differ = {(name, profile) for name, case in CASES for profile, answer in case["profiles"]
+              if answer not in (None, case["expected"])}  # fmt: skip
+    assert differ <= set(wrong_masks.TOLD) | by_table

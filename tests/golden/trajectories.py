@@ -1,0 +1,231 @@
+"""Golden cases of whole runs: what order, momentum and schedule do, which no single update shows.
+
+Numbers are multiples of 1/64, no two of a step's scores in a layer of equal size, so that every rank has a margin.
+"""
+
+import numpy as np
+
+from tests.golden.case import Function
+from tests.golden.slow_trajectory import slow_trajectory
+
+TRAJECTORY = Function("trajectory", "case", slow_trajectory)
+FUNCTIONS = [TRAJECTORY]
+
+SHAPES = {"fc1.weight": (3, 4), "fc1.bias": (4,), "fc2.weight": (4, 2)}
+GATED = {
+    "conv.weight": (1, 2, 1, 2),
+    "conv.bias": (2,),
+    "conv.log_alpha": (2,),
+    "fc.weight": (3, 2),
+    "fc.bias": (2,),
+    "fc.log_alpha": (3, 1),
+    "out.weight": (2, 2),
+}
+
+
+class Numbers:
+    """Multiples of 1/64 that every language can make: x ← 16807 x mod (2³¹ − 1)."""
+
+    def __init__(self, seed):
+        self.x = seed
+
+    def below(self, n):
+        self.x = 16807 * self.x % (2**31 - 1)
+        return self.x % n
+
+    def shuffled(self, n):
+        order = list(range(n))
+        for i in reversed(range(1, n)):
+            j = self.below(i + 1)
+            order[i], order[j] = order[j], order[i]
+        return order
+
+    def signed(self, shape, step=2):
+        """Sizes 1 × step, 2 × step, … 64ths in some order, with either sign."""
+        sizes = [(i + 1) * step - self.below(step) for i in self.shuffled(int(np.prod(shape)))]
+        return np.array([s * (1 - 2 * self.below(2)) / 64 for s in sizes]).reshape(shape)
+
+    def mask(self, shape, n_active):
+        return np.array([i < n_active for i in self.shuffled(int(np.prod(shape)))]).reshape(shape)
+
+    def between(self, shape):
+        """Noise inside (0, 1), no two equal."""
+        n = int(np.prod(shape))
+        return np.array([(i * (63 // n) + 1 + self.below(63 // n)) / 64 for i in self.shuffled(n)]).reshape(shape)
+
+
+def run(seed, steps, method, optimizer, active=(7, 5), noise=False):
+    draw = Numbers(seed)
+    masks = {name: draw.mask(SHAPES[name], n) for name, n in zip(("fc1.weight", "fc2.weight"), active, strict=True)}
+    return {
+        "params": {name: draw.signed(shape, 6) for name, shape in SHAPES.items()},
+        "masks": masks,
+        "grads": [{name: draw.signed(shape) for name, shape in SHAPES.items()} for _ in range(steps)],
+        "noise": [{name: draw.between(SHAPES[name]) for name in masks} for _ in range(steps)] if noise else None,
+        "optimizer": optimizer,
+        "method": method,
+    }
+
+
+def gated_run(seed, steps, method, optimizer, log_alpha):
+    draw = Numbers(seed)
+    params = {name: draw.signed(shape, 6) for name, shape in GATED.items()}
+    params |= {name: np.array(a, dtype=float).reshape(GATED[name]) for name, a in log_alpha.items()}
+    switched = [name for name in GATED if not name.endswith("log_alpha")]
+    return {
+        "params": params,
+        "masks": {},
+        "grads": [{name: draw.signed(GATED[name], 4) for name in switched} for _ in range(steps)],
+        "noise": [{name: draw.between(GATED[name]) for name in log_alpha} for _ in range(steps)],
+        "optimizer": optimizer,
+        "method": {"name": "l0", **method},
+    }
+
+
+def sgd(lr=0.25, momentum=0.5, nesterov=False, weight_decay=0.0):
+    return {"name": "sgd", "lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
+
+
+def adam(lr=0.0625, weight_decay=0.0):
+    return {"name": "adam", "lr": lr, "betas": (0.75, 0.875), "eps": 1e-8, "weight_decay": weight_decay}
+
+
+STATIC = {"name": "static"}
+BY_TORCH = "twin; torch.optim of PyTorch 2.13 gives the same"
+
+TRAJECTORY.case(
+    "static-momentum",
+    "masks stay, gradients are dense: after every step weights and velocity of absent connections are zero again, and "
+    "the bias, which has no mask, is trained as ever",
+    run(11, 12, STATIC, sgd()),
+    pin="B6, R7", source=BY_TORCH,
+)  # fmt: skip
+TRAJECTORY.case(
+    "static-nesterov-decay",
+    "Nesterov's step is g + λw + m v with the v of this step; weight decay is inside g, acts on weights and not on "
+    "biases",
+    run(12, 12, STATIC, sgd(nesterov=True, weight_decay=0.125)),
+    pin="B6", source=BY_TORCH,
+)  # fmt: skip
+TRAJECTORY.case(
+    "static-adam-decay",
+    "Adam corrects the bias of both moments, has ε outside the root and weight decay in the gradient; both moments of "
+    "absent connections are zero",
+    run(13, 12, STATIC, adam(weight_decay=0.125)),
+    pin="B6, A17", source=BY_TORCH,
+)  # fmt: skip
+TRAJECTORY.case(
+    "static-learning-rates",
+    "the learning rate of a step is that of its batch's number, counted from 0, and the velocity does not contain it",
+    run(14, 12, STATIC, sgd(lr=np.array([0.5] * 4 + [0.25] * 3 + [0.0625] * 5))),
+    pin="B3", source=BY_TORCH,
+)  # fmt: skip
+TRAJECTORY.case(
+    "rigl-cadence",
+    "ΔT = 4 and T_end = 12: steps 4 and 8 move connections and leave out the optimizer; steps 0 and 12 are ordinary",
+    run(100, 14, {"name": "rigl", "alpha": 0.5, "period": 4, "t_end": 12}, sgd(), active=(9, 5)),
+    pin="R8, R10, B1, B2",
+)  # fmt: skip
+TRAJECTORY.case(
+    "rigl-end-off-the-grid",
+    "T_end = 18 is no multiple of ΔT = 5: updates at 5, 10 and 15; at 15 the count is 0, and the step is yet no "
+    "optimizer step",
+    run(22, 20, {"name": "rigl", "alpha": 0.5, "period": 5, "t_end": 18}, sgd(momentum=0.75)),
+    pin="R8, R10, R13, B2",
+)  # fmt: skip
+TRAJECTORY.case(
+    "rigl-nesterov-decay",
+    "growth ranks the gradient as it is, without weight decay and without momentum; a connection that is dropped and "
+    "grown in one update keeps its velocity, one grown anew starts at 0",
+    run(23, 14, {"name": "rigl", "alpha": 0.75, "period": 3, "t_end": 13}, sgd(nesterov=True, weight_decay=0.25)),
+    pin="R5, R6, R12, B4",
+)  # fmt: skip
+TRAJECTORY.case(
+    "rigl-adam",
+    "both of Adam's moments are zero where connections are dropped or grown; its own count of updates leaves out the "
+    "steps that moved connections",
+    run(100, 14, {"name": "rigl", "alpha": 0.5, "period": 4, "t_end": 14}, adam()),
+    pin="R6, R7, A17",
+)  # fmt: skip
+TRAJECTORY.case(
+    "rigl-learning-rates",
+    "every batch counts, also one that moved connections: the learning rate that falls at steps 6 and 10 does so "
+    "there, and updates are ΔT batches apart",
+    run(100, 14, {"name": "rigl", "alpha": 0.5, "period": 3, "t_end": 11},
+        sgd(lr=np.array([0.5] * 6 + [0.25] * 4 + [0.125] * 4))),
+    pin="R9, B3",
+)  # fmt: skip
+TRAJECTORY.case(
+    "set-by-sign",
+    "after epochs of 4 batches the optimizer steps and then connections move, the smallest positive and the largest "
+    "negative ones; after the last epoch nothing moves",
+    run(100, 16, {"name": "set", "zeta": 0.45, "epoch": 4, "epochs": 4}, sgd(), active=(8, 5), noise=True),
+    pin="B1, B8, G1",
+)  # fmt: skip
+TRAJECTORY.case(
+    "set-by-magnitude",
+    "with ΔT = 5 below 15: after the steps 5 and 10 the smallest weights go, whatever their sign; what is kept keeps "
+    "its velocity, and what is new starts at 0",
+    run(100, 16, {"name": "set", "zeta": 0.45, "period": 5, "until": 15, "by_sign": False}, sgd(nesterov=True),
+        active=(8, 5), noise=True),
+    pin="B1, G7, G9",
+)  # fmt: skip
+TRAJECTORY.case(
+    "set-adam",
+    "Adam steps on every batch, on those that move connections too, and counts them all",
+    run(33, 12, {"name": "set", "zeta": 0.35, "epoch": 3, "epochs": 4}, adam(weight_decay=0.125), active=(9, 6),
+        noise=True),
+    pin="B1, B8, A17",
+)  # fmt: skip
+TRAJECTORY.case(
+    "snfs",
+    "gradients are smoothed over every batch, dense and never reset, whatever the optimizer's momentum; connections "
+    "move between layers, and as many grow in all as go",
+    run(106, 16, {"name": "snfs", "rate": 0.5, "epoch": 4, "epochs": 4, "beta": 0.75}, sgd(momentum=0.25)),
+    pin="B8, F2, F4",
+)  # fmt: skip
+TRAJECTORY.case(
+    "snfs-near-dense-layer",
+    "a layer less than a fifth sparse with more than an equal share of the momentum drops its sparsity's part, not p; "
+    "p falls on a cosine to 0 at the run's end",
+    run(100, 16, {"name": "snfs", "rate": 0.5, "period": 4, "until": 14, "beta": 0.5},
+        sgd(nesterov=True, weight_decay=0.125), active=(5, 7)),
+    pin="F2, F9",
+)  # fmt: skip
+TRAJECTORY.case(
+    "snfs-without-redistribution",
+    "every layer regrows what it lost",
+    run(101, 12, {"name": "snfs", "rate": 0.5, "epoch": 3, "epochs": 4, "beta": 0.75, "redistribute": False}, adam()),
+    pin="F4, B8",
+)  # fmt: skip
+TRAJECTORY.case(
+    "gradual",
+    "begin 2, period 5, end 11: the steps 2 and 7 prune, and 11, off the grid, too, so that a quarter is left exactly; "
+    "at 2 the formula's 0 removes nothing; the optimizer steps first",
+    run(51, 14, {"name": "gradual", "begin": 2, "end": 11, "period": 5, "initial": 0.0, "final": 0.75}, sgd(),
+        active=(12, 8)),
+    pin="C4, C5, C6",
+)  # fmt: skip
+TRAJECTORY.case(
+    "gradual-from-a-quarter",
+    "an initial sparsity of 0.25 is reached at step `begin`, and a mask that is sparser than asked stays as it is",
+    run(52, 14, {"name": "gradual", "begin": 3, "end": 12, "period": 3, "initial": 0.25, "final": 0.875},
+        adam(), active=(12, 4)),
+    pin="C4, C6",
+)  # fmt: skip
+TRAJECTORY.case(
+    "l0",
+    "the way back goes through the gates, with slope 0 where one is clipped, and P (1 − P) λ/N |g| is the penalty's; "
+    "gates of outputs switch the bias too and count it; log α stays within log 100",
+    gated_run(61, 12, {"n_examples": 8, "lambda_": 0.5, "weight_decay": 0.0}, sgd(lr=0.5),
+              {"conv.log_alpha": [4.5, -0.5], "fc.log_alpha": [-4.59375, 1, 0]}),
+    pin="H5, H6, H11",
+)  # fmt: skip
+TRAJECTORY.case(
+    "l0-adam-decay",
+    "each layer has its own λ, over N; L2 is weighted by P, not divided by N, and acts on weights alone, those without "
+    "a gate in full",
+    gated_run(62, 12, {"n_examples": 16, "lambda_": {"conv": 2.0, "fc": 0.25}, "weight_decay": 0.125}, adam(lr=0.125),
+              {"conv.log_alpha": [1.5, 0], "fc.log_alpha": [2, -1, 0.5]}),
+    pin="H9, H10",
+)  # fmt: skip
