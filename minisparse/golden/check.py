@@ -247,7 +247,8 @@ class Verdict:
         if not failed:
             return "; ".join([score, *(f"{o.case.id} is optional and fails" for o in self.failed)])
         if nearest is None:
-            return f"{score}: {failed[0].case.reason} (case {failed[0].case.id})"
+            case = failed[0].case
+            return f"{score}: {case.reason} (case {case.id}{_known(case)})"
         profile, explained = nearest
         case = next((o.case for o in explained if _divergence(o.case, profile)), explained[0].case)
         does = _divergence(case, profile) or "you answer"
@@ -281,10 +282,20 @@ def _answers_as(outcome: Outcome, profile: str) -> bool:
     return answer is not None and matches(outcome.got, decode(answer), case.rtol, case.atol) is None
 
 
+def _rows(case: Case) -> list[str]:
+    return [pin for pin in case.pin.replace(",", " ").split() if pin in DIVERGENCES]
+
+
 def _divergence(case: Case, profile: str) -> str | None:
     """What `profile` does otherwise in the row that the case pins."""
-    rows = (DIVERGENCES[pin] for pin in case.pin.replace(",", " ").split() if pin in DIVERGENCES)
+    rows = (DIVERGENCES[pin] for pin in _rows(case))
     return next((does for does, profiles in rows if profile in profiles.split()), None)
+
+
+def _known(case: Case) -> str:
+    """Who is known to differ in the rows that the case pins, where no answer of theirs is written down."""
+    known = [f"{row} {', '.join(DIVERGENCES[row][1].split())}" for row in _rows(case)]
+    return f"; known to differ: {'; '.join(known)}" if known else ""
 
 
 def decided(cases: Iterable[Case], profile: str) -> list[Case]:

@@ -95,6 +95,13 @@ def test_where_nobody_errs_alike_the_verdict_is_the_reason_of_the_first_case(vec
     )
 
 
+def test_where_no_answer_is_written_down_the_row_says_who_differs(vectors):
+    content = json.loads((vectors / "rigl_update.json").read_text())
+    content["cases"][1] |= {"profiles": [], "pin": "A1, R2"}
+    (vectors / "rigl_update.json").write_text(json.dumps(content))
+    assert verdict(tf1).sentence().endswith("(case rigl_update/active-zero; known to differ: R2 rigl-tf1, rigl-torch)")
+
+
 def test_between_profiles_that_explain_as_much_the_one_that_differs_elsewhere_is_further(vectors):
     content = json.loads((vectors / "rigl_update.json").read_text())
     wrong, other = content["cases"][1]["profiles"][0][1], content["cases"][2]["inputs"][1][1]

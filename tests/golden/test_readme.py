@@ -100,3 +100,14 @@ def test_commands_of_the_page_are_those_there_are():
 def test_names_of_the_page_are_those_of_the_package():
     for name in (*cases.PROFILES, *ties.RULES):
         assert f"`{name}`" in README
+
+
+def test_the_list_of_who_differs_is_the_one_in_the_vectors():
+    every = [case for own in cases.load().values() for case in own]
+    lines = []
+    for profile in cases.PROFILES:
+        differ = [f"`{case.id}`" for case in every if case.answer(profile) not in (None, case.expected)]
+        if differ:
+            lines.append(f"- **{profile}**: {', '.join(differ)}")
+    listed = README.partition("<!-- divergences -->\n\n")[2].partition("\n\n")[0]
+    assert listed == "\n".join(lines), "\n".join(lines)
