@@ -66,7 +66,7 @@ def _convolve(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[A
     xp = namespace(x)
     (kh, kw, c, c_out), (n, h, w, _) = kernel.shape, x.shape
     frame = (top, bottom), (left, right) = _frame(x, (kh, kw), stride, padding)
-    h_out, w_out = (h + top + bottom - kh) // stride + 1, (w + left + right - kw) // stride + 1
+    h_out, w_out = _out_shape(x, (kh, kw), stride, padding)
     y = xp.empty((n, h_out, w_out, c_out), xp.result_type(x, kernel))
 
     def forward(images: slice) -> None:
@@ -159,7 +159,7 @@ def depthwise_conv2d(x: Array, kernel: Array, stride: int = 1, padding: Padding 
         raise ValueError(f"x has shape {x.shape}, kernel {kernel.shape}; accepted are (N, H, W, C) and (kh, kw, C, M)")
     frame = (top, bottom), (left, right) = _frame(x, (kh, kw), stride, padding)
     n, h, w, _ = x.shape
-    h_out, w_out = (h + top + bottom - kh) // stride + 1, (w + left + right - kw) // stride + 1
+    h_out, w_out = _out_shape(x, (kh, kw), stride, padding)
     y = xp.zeros((n, h_out, w_out, c, multiplier), xp.result_type(x, kernel))
 
     def forward(images: slice) -> None:
@@ -205,7 +205,7 @@ def max_pool2d(x: Array, size: int, stride: int | None = None, padding: Padding 
     frame = _frame(x, (size, size), stride, padding)
     (top, bottom), (left, right) = frame
     n, h, w, c = x.shape
-    y = xp.empty((n, *((m + sum(f) - size) // stride + 1 for m, f in zip((h, w), frame, strict=True)), c), x.dtype)
+    y = xp.empty((n, *_out_shape(x, (size, size), stride, padding), c), x.dtype)
 
     def forward(images: slice) -> None:
         across = _largest(_framed(x[images], frame, -math.inf), size, stride, axis=2)
@@ -291,8 +291,8 @@ def _taps(x: Array, window: tuple[int, int], stride: int) -> Iterator[tuple[int,
             yield i, j, x[:, i : i + stride * (h_out - 1) + 1 : stride, j : j + stride * (w_out - 1) + 1 : stride, :]
 
 
-def _out_shape(padded: Array, window: tuple[int, int], stride: int) -> tuple[int, int]:
-    return n_windows(padded.shape[1], window[0], stride), n_windows(padded.shape[2], window[1], stride)
+def _out_shape(x: Array, window: tuple[int, int], stride: int, padding: Padding = "valid") -> tuple[int, int]:
+    return n_windows(x.shape[1], window[0], stride, padding), n_windows(x.shape[2], window[1], stride, padding)
 
 
 def _pool_fits(x: Array, size: int, stride: int, padding: Padding = "valid") -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -38,6 +39,18 @@ def top_k(score: Array, k: int, among: Array | None = None) -> Array:
         for picked in (above, level):
             chosen[picked if places is None else places.take(picked)] = True
     return chosen.reshape(score.shape)
+
+
+def top_k_of_all(scores: Mapping[str, Array], k: int, among: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """`top_k` in one ranking of all layers, {name: mask}; among equals the earlier layer, then the lower flat index."""
+    if not scores:
+        whole("k", k, 0, 0)
+        return {}
+    xp = namespace(next(iter(scores.values())))
+    flat = lambda arrays: xp.concatenate([arrays[name].ravel() for name in scores])
+    chosen = top_k(flat(scores), k, None if among is None else flat(among))
+    *ends, _ = accumulate(score.size for score in scores.values())
+    return {name: own.reshape(scores[name].shape) for name, own in zip(scores, xp.split(chosen, ends), strict=True)}
 
 
 def _kth_largest(values: Array, k: int) -> Array:

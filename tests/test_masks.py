@@ -17,7 +17,7 @@ from strategies import SHAPES, choices, tied
 
 from minisparse import masks as masks_module
 from minisparse.allocate import counts
-from minisparse.masks import Masks, project, random_masks, top_k
+from minisparse.masks import Masks, project, random_masks, top_k, top_k_of_all
 
 many = settings(max_examples=200)
 
@@ -41,6 +41,26 @@ def test_top_k_equals_its_slow_twin(xp, choice):
     assert got.dtype == bool
     assert got.shape == score.shape
     assert (back(got) == slow_top_k(score, k, among)).all()
+
+
+@many
+@given(layers=st.lists(choices(), min_size=1, max_size=3), masked=st.booleans(), data=st.data())
+def test_one_ranking_of_all_layers_is_the_slow_twins_of_their_concatenation(xp, layers, masked, data):
+    scores = {f"fc{i}": score for i, (score, *_) in enumerate(layers)}
+    among = {name: np.random.default_rng(i).random(s.shape) < 0.6 for i, (name, s) in enumerate(scores.items())}
+    flat = np.concatenate([s.ravel() for s in scores.values()])
+    pool = np.concatenate([m.ravel() for m in among.values()]) if masked else np.ones(flat.shape, bool)
+    k = data.draw(st.integers(0, int(pool.sum())))
+    chosen = top_k_of_all(give_all(xp, scores), k, give_all(xp, among) if masked else None)
+    assert list(chosen) == list(scores)
+    assert all(chosen[name].shape == s.shape for name, s in scores.items())
+    assert np.concatenate([back(c).ravel() for c in chosen.values()]).tolist() == slow_top_k(flat, k, pool).tolist()
+
+
+def test_a_ranking_of_no_layers_has_nothing_to_choose():
+    assert top_k_of_all({}, 0) == {}
+    with pytest.raises(ValueError, match="k is 1"):
+        top_k_of_all({}, 1)
 
 
 @given(SHAPES.flatmap(lambda shape: hnp.arrays(st.sampled_from(["i1", "u1", "i8", "f4"]), shape)), st.data())

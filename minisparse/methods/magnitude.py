@@ -18,11 +18,11 @@ One shot, to a tenth of every layer or of the network:
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 from ..backend import Array, namespace
 from ..checks import masks_fit, same_keys, same_shapes, whole
-from ..masks import top_k
+from ..masks import top_k, top_k_of_all
 
 Arrays = Mapping[str, Array]
 
@@ -48,12 +48,9 @@ def global_magnitude_masks(weights: Arrays, n_keep: int, masks: Arrays | None = 
     if masks is not None:
         same_keys(weights=weights, masks=masks)
         masks_fit(masks, weights)
-    xp = namespace(next(iter(weights.values())))
-    scores = xp.concatenate([abs(w).ravel() for w in weights.values()])
-    among = None if masks is None else xp.concatenate([masks[name].ravel() for name in weights])
-    kept = magnitude_mask(scores, n_keep, among)
-    *ends, _ = accumulate(w.size for w in weights.values())
-    return {name: piece.reshape(weights[name].shape) for name, piece in zip(weights, xp.split(kept, ends), strict=True)}
+    candidates = sum(_candidates(w, None if masks is None else masks[name]) for name, w in weights.items())
+    whole("n_keep", n_keep, 0, candidates)
+    return top_k_of_all({name: abs(w) for name, w in weights.items()}, n_keep, masks)
 
 
 def threshold_mask(weight: Array, quality: float, mask: Array | None = None) -> Array:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from ..backend import Array, namespace
 from ..checks import same_keys, same_shapes, whole
-from ..masks import top_k
+from ..masks import top_k_of_all
 
 
 def sensitivity(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[str, Array]:
@@ -40,15 +40,7 @@ def snip_masks(weights: Mapping[str, Array], grads: Mapping[str, Array], n_keep:
     """
     effect = _effect(weights, grads)
     n_keep = whole("n_keep", n_keep, 0, sum(e.size for e in effect.values()))
-    if not effect:
-        return {}
-    xp = namespace(next(iter(effect.values())))
-    kept = top_k(xp.concatenate([e.ravel() for e in effect.values()]), n_keep)  # dividing by the total changes no rank
-
-    masks, start = {}, 0
-    for name, e in effect.items():
-        masks[name] = kept[start : start + e.size].reshape(e.shape)
-        start += e.size
+    masks = top_k_of_all(effect, n_keep)  # dividing by the total changes no rank
     if empty := [name for name, mask in masks.items() if mask.size and not bool(mask.any())]:
         warnings.warn(f"SNIP keeps nothing of {', '.join(map(repr, empty))}", stacklevel=2)
     return masks
