@@ -1,0 +1,15 @@
+"""Figures: one function each, named as its file. A function draws what it is given and computes nothing."""
+
+from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
+from .training import accuracy_against_cost, connections_find_the_digits, loss_and_accuracy
+
+__all__ = [
+    "METHOD_STYLE",
+    "PAPER",
+    "POINTS",
+    "STYLE",
+    "accuracy_against_cost",
+    "connections_find_the_digits",
+    "loss_and_accuracy",
+    "save",
+]
