@@ -45,7 +45,7 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
     The same figure is the same SVG, to the last byte.
     """
     path = Path(path)
-    for target, about in ((path, {}), (path.with_suffix(".svg"), {"metadata": {"Date": None}})):
+    for target, metadata in ((path, None), (path.with_suffix(".svg"), {"Date": None})):
         with mpl.rc_context(STYLE | {"svg.hashsalt": path.name}), replacing(target) as unfinished:
-            figure.savefig(unfinished, **about)
+            figure.savefig(unfinished, metadata=metadata)
     return path
