@@ -179,7 +179,7 @@ def _outcome(study: "Study", runs: Sequence["Finished"], out: Path, data_dir: Pa
 
 
 def report(data_dir: DataDir = None, out: Out = Path("figures")) -> None:
-    """Write README.md beside the results: every published figure, ours, the difference and a verdict; and all figures."""
+    """Write README.md beside the results, every published figure with ours and a verdict, and draw all figures."""
     from ..experiments.all import STUDIES
     from ..experiments.report import written
 

@@ -102,9 +102,9 @@ LOUIZOS: Any = {  # network: shape, drop rates, what the authors' code counts be
 AS_PRINTED = "half of the last printed digit"
 
 
-def computed(figure: Callable[[], float]) -> Callable[[Sequence[Finished]], list[float]]:
-    """Row.ours of a figure that needs no run."""
-    return lambda finished: [float(figure())]
+def computed(figure: Callable[..., float], *of: Any) -> Callable[[Sequence[Finished]], list[float]]:
+    """Row.ours of a figure that needs no run: figure(*of), when it is asked for."""
+    return lambda finished: [float(figure(*of))]
 
 
 @cache
@@ -159,7 +159,7 @@ def mobilenet_densities(sparsity: float, distribution: str, full: str) -> Densit
 
 
 def mlp_cost(widths: Sequence[int], n_kept: int | None = None) -> tuple[float, float]:
-    """(bytes, KFLOPs) of a network with 10 outputs, whose last layer is dense and of which `n_kept` weights are left."""
+    """(bytes, KFLOPs) of a network with 10 outputs and a dense last layer, of which `n_kept` weights are left."""
     sites = nn.sites(nn.mlp(*widths, 10), tuple(widths[:1]))
     sizes = [math.prod(site.kernel_shape) for site in sites]
     density = 1.0 if n_kept is None else (n_kept - sizes[-1]) / sum(sizes[:-1])
@@ -188,14 +188,14 @@ def _han() -> Iterator[Row]:
         from_table = "from the percentages of the paper's own table"
         yield Row(
             f"{key}/weights", f"{network}, weights left", n_kept, "", 0.05 * n_kept, "Han et al. 2015, table 1",
-            computed(lambda n=weights: n), note=f"{from_table}, which are whole numbers: 5 %",
+            computed(float, weights), note=f"{from_table}, which are whole numbers: 5 %",
         )  # fmt: skip
         yield Row(
             f"{key}/times", f"{network}, times fewer weights", times, "×", 0.5, "Han et al. 2015, table 1",
-            computed(lambda n=sum(sizes) / weights: n), note=f"{from_table}; half of the last printed digit",
+            computed(float, sum(sizes) / weights), note=f"{from_table}; half of the last printed digit",
         )  # fmt: skip
         yield Row(
-            f"{key}/flops", f"{network}, FLOPs left", left, "%", 1, source, computed(lambda n=share: n),
+            f"{key}/flops", f"{network}, FLOPs left", left, "%", 1, source, computed(float, share),
             note="weights left × activations of the layer before that are not zero; one point",
         )  # fmt: skip
 
@@ -225,7 +225,7 @@ def _resnet() -> Iterator[Row]:
             f"rigl/resnet-50/{quantity}-S{sparsity}-{distribution}-{times:g}x-{printed}",
             f"ResNet-50, {names[quantity]}{longer}, {distribution} at {100 * sparsity:g} %",
             printed, "× dense", 0.005, source,
-            computed(lambda own=(quantity, sparsity, distribution, times): resnet_cost(*own)),
+            computed(resnet_cost, quantity, sparsity, distribution, times),
             note=NOTES.get((quantity, sparsity, distribution, printed), AS_PRINTED),
         )  # fmt: skip
     for sparsity, distribution, printed in SIZES:
@@ -233,7 +233,7 @@ def _resnet() -> Iterator[Row]:
             f"rigl/resnet-50/size-S{sparsity}-{distribution}",
             f"ResNet-50, size, {distribution}{f' at {100 * sparsity:g} %' if sparsity else ''}",
             printed, "MB", 0.001, README,
-            computed(lambda own=(sparsity, distribution): megabytes(resnet(), resnet_densities(*own))),
+            computed(lambda *own: megabytes(resnet(), resnet_densities(*own)), sparsity, distribution),
             note=SIZE_NOTES.get((sparsity, distribution), "the last printed digit, of zeros rounded up or down"),
         )  # fmt: skip
 
@@ -253,21 +253,22 @@ def _mobilenet() -> Iterator[Row]:
         about, key = f"{distribution} at {100 * sparsity:g} %, {full} dense", f"{distribution}-S{sparsity}-{full}"
         yield Row(
             f"rigl/mobilenet/{key}/flops", f"MobileNet-v1, inference, {about}", mflops, "MFLOPs", 0.0005, source,
-            computed(lambda own=own: total(mobilenet(), mobilenet_densities(*own)) / 1e6),
+            computed(lambda *own: total(mobilenet(), mobilenet_densities(*own)) / 1e6, *own),
             note=AS_PRINTED,
         )  # fmt: skip
         yield Row(
             f"rigl/mobilenet/{key}/size", f"MobileNet-v1, size, {about}", mb, "MB", 0.001, source,
-            computed(lambda own=own: megabytes(mobilenet(), mobilenet_densities(*own))), note="the last printed digit",
+            computed(lambda *own: megabytes(mobilenet(), mobilenet_densities(*own)), *own),
+            note="the last printed digit",
         )  # fmt: skip
     for width, mflops, mb in NARROW:
         yield Row(
             f"rigl/mobilenet/width-{width}/flops", f"MobileNet-v1, inference, width {width}", mflops, "MFLOPs", 0.0005,
-            source, computed(lambda width=width: total(mobilenet(width)) / 1e6), note=AS_PRINTED,
+            source, computed(lambda width: total(mobilenet(width)) / 1e6, width), note=AS_PRINTED,
         )  # fmt: skip
         yield Row(
             f"rigl/mobilenet/width-{width}/size", f"MobileNet-v1, size, width {width}", mb, "MB", 0.001, source,
-            computed(lambda width=width: megabytes(mobilenet(width))), note="the last printed digit",
+            computed(lambda width: megabytes(mobilenet(width)), width), note="the last printed digit",
         )  # fmt: skip
 
 
@@ -278,11 +279,11 @@ def _table_2() -> Iterator[Row]:
         given = f"; with {n_kept:,} weights, which the printed bytes imply" if n_kept else ""
         yield Row(
             f"rigl/table-2/analytic/{method}/bytes", f"{method}'s {architecture}, size", size, "bytes", 0.6, source,
-            computed(lambda own=own: mlp_cost(*own)[0]), note=f"values, biases, a bit mask where sparse{given}",
+            computed(lambda *own: mlp_cost(*own)[0], *own), note=f"values, biases, a bit mask where sparse{given}",
         )  # fmt: skip
         yield Row(
             f"rigl/table-2/analytic/{method}/kflops", f"{method}'s {architecture}, inference", kflops, "KFLOPs", 0.05,
-            source, computed(lambda own=own: mlp_cost(*own)[1]), note=AS_PRINTED,
+            source, computed(lambda *own: mlp_cost(*own)[1], *own), note=AS_PRINTED,
         )  # fmt: skip
 
 
@@ -293,7 +294,7 @@ def _louizos() -> Iterator[Row]:
                 f"louizos/analytic/{network.lower()}/{what.lower().replace(' ', '-')}",
                 f"{network} with gates, expected {what} before training",
                 printed, unit, 0.1, "the L0 authors' code, count_expected_flops_and_l0, evaluated by its formula",
-                computed(lambda network=network, place=place: expected(network)[place]), note="the last digit",
+                computed(lambda network, place: expected(network)[place], network, place), note="the last digit",
             )  # fmt: skip
 
 
@@ -302,8 +303,8 @@ STUDIES = tuple(
     for name, paper, about, rows in (
         ("han-analytic", "Han et al. 2015", "Totals of its tables 2-5.", _han),
         ("louizos-analytic", "Louizos et al. 2018", "What networks of gates cost before training.", _louizos),
-        ("rigl-analytic-table-2", "Evci et al. 2020, RigL", "Sizes and inference of its table 2.", _table_2),
-        ("rigl-analytic-resnet-50", "Evci et al. 2020, RigL", "ResNet-50: inference, training, sizes.", _resnet),
-        ("rigl-analytic-mobilenet", "Evci et al. 2020, RigL", "MobileNet-v1: inference and sizes.", _mobilenet),
+        ("rigl-analytic-table-2", RIGL, "Sizes and inference of its table 2.", _table_2),
+        ("rigl-analytic-resnet-50", RIGL, "ResNet-50: inference, training, sizes.", _resnet),
+        ("rigl-analytic-mobilenet", RIGL, "MobileNet-v1: inference and sizes.", _mobilenet),
     )
 )

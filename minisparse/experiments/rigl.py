@@ -246,7 +246,7 @@ def _animation(finished: Sequence[Finished], directory: Path, data_dir: Path | N
     return [rigl_animation(directory / "rigl_animation.gif", "RigL on MNIST, 98 % sparse", frames)] if frames else []
 
 
-PAPER_NAME = "Evci et al. 2020, RigL"
+PAPER_NAME = "Evci et al. 2020"
 STUDIES = (
     Study(
         "rigl-mnist-98",
