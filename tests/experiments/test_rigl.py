@@ -111,10 +111,7 @@ def test_the_committed_runs_are_the_studys_and_sum_up_to_its_rows():
     study = rigl.STUDIES[0]
     runs = studies.finished(study, FIGURES)
     assert {one["run"] for one in runs} == {one.name for one in study.runs(3)}
-    accuracies = {
-        method: [r["result"]["accuracy_last"] for r in runs if r["config"]["method"] == method]
-        for method in rigl.METHODS
-    }
+    of = lambda method: [one["result"]["accuracy_last"] for one in runs if one["config"]["method"] == method]
     above = next(row for row in study.rows if row.key.endswith("above-static")).ours(runs)
     assert above == pytest.approx([100 * (a - b) for a, b in zip(of("rigl"), of("static"), strict=True)])
     assert next(row for row in study.rows if "pixel" in row.key).ours(runs) == [6.0] * 3

@@ -60,7 +60,9 @@ def test_table_2_starts_rigl_plus_from_what_survives():
         masks = sum(size / 8 for n, size in zip(kept, full, strict=True) if n < size)
         assert stage["bytes"] == pytest.approx(4 * (sum(kept) + sum(units[1:]) + 10) + masks)
         assert len(stage["error_by_epoch"]) == len(stage["loss_by_epoch"]) == 3
-        assert stage["error_best"] == min(stage["error_by_epoch"]) <= stage["error_last"] < 60
+        assert stage["error_best"] == min(stage["error_by_epoch"])
+        assert stage["error_last"] == stage["error_by_epoch"][-1]
+        assert stage["loss_by_epoch"][-1] < stage["loss_by_epoch"][0]
 
 
 def test_an_epochs_loss_is_the_mean_of_its_batches_and_the_schedule_counts_from_the_runs_own_start():
@@ -174,7 +176,7 @@ def test_longer_training_has_all_its_times_longer():
 def made_up(run):
     stage = {"error_best": 1.5, "error_last": 1.6, "kflops": 12.0, "architecture": "400-100-70", "sparsity": 0.87,
              "bytes": 31_000.0, "loss_by_epoch": [0.5, 0.1 + run.seed / 10]}  # fmt: skip
-    stages = {name: stage for name in ("rigl", "rigl_plus", "solution", "continued", "restarted")}
+    stages = dict.fromkeys(("rigl", "rigl_plus", "solution", "continued", "restarted"), stage)
     return stages | {"error_last": 2.0, "multiply_adds": {"training_as_it_was": 0.04, "training_dense": 1}}
 
 
