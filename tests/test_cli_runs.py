@@ -44,7 +44,8 @@ def finished(tmp_path_factory):
 
 def test_train_leaves_a_run_with_its_figure(finished):
     assert {path.name for path in finished.iterdir()} == {
-        "config.json", "metrics.jsonl", "checkpoint.npz", "result.json", "loss_and_accuracy.png"
+        "config.json", "metrics.jsonl", "checkpoint.npz", "result.json", "loss_and_accuracy.png",
+        "loss_and_accuracy.svg",
     }  # fmt: skip
     config = json.loads((finished / "config.json").read_text())
     assert (config["method"], config["data"]["name"], config["data"]["train"]) == ("rigl", "digits", 1500)

@@ -1,4 +1,4 @@
-"""Figures are files that show something."""
+"""Figures of training runs are files that show something."""
 
 import subprocess
 import sys
@@ -6,9 +6,11 @@ import sys
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from minisparse import plot
 from minisparse.plans import METHODS
+from minisparse.plot.training import side_by_side
 
 
 def draw(path, counts=None):
@@ -34,7 +36,7 @@ def test_the_picture_has_all_its_colours(tmp_path):
     colours = colours_of(path)
     for _, wanted, _ in plot.METHOD_STYLE.values():
         assert rgb(wanted) in colours
-    assert [p.name for p in path.parent.iterdir()] == ["a.png"]
+    assert {p.name for p in path.parent.iterdir()} == {"a.png", "a.svg"}
 
 
 def test_a_layer_without_connections_can_be_drawn(tmp_path):
@@ -48,8 +50,8 @@ def test_the_comparison_has_a_marker_for_every_method_and_tells_all_apart(tmp_pa
     assert len({marker for _, _, marker in plot.POINTS.values()}) == len(plot.POINTS) == len(METHODS)
 
 
-def test_points_of_one_cost_stand_side_by_side_around_it_and_others_where_they_are():
-    places = plot._side_by_side([0.1, 1.0, 0.102, 0.1, 0.3])
+def test_points_of_one_cost_standside_by_side_around_it_and_others_where_they_are():
+    places = side_by_side([0.1, 1.0, 0.102, 0.1, 0.3])
     assert places[1] == pytest.approx(1.0)
     assert places[4] == pytest.approx(0.3)
     assert places[0] < places[2] < places[3]
@@ -58,7 +60,7 @@ def test_points_of_one_cost_stand_side_by_side_around_it_and_others_where_they_a
 
 def test_a_method_far_below_the_others_leaves_them_their_room(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(plot.Figure, "savefig", lambda figure, name: drawn.append(figure.axes[0].get_ylim()))
+    monkeypatch.setattr(Figure, "savefig", lambda figure, name, **about: drawn.append(figure.axes[0].get_ylim()))
     points = [("dense", 0.95, 1, 1), ("rigl", 0.94, 0.1, 0.1), ("static", 0.93, 0.1, 0.1), ("small-dense", 0.1, 0.1, 1)]
     plot.accuracy_against_cost(tmp_path / "a.png", "title", points, 10_000)
     assert drawn[0][0] > 80
@@ -73,7 +75,7 @@ def test_a_run_without_updates_and_one_of_a_few_batches_can_be_drawn(tmp_path):
 def test_a_failed_drawing_leaves_the_old_picture(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
-    monkeypatch.setattr(plot.Figure, "savefig", lambda self, name: 1 / 0)
+    monkeypatch.setattr(Figure, "savefig", lambda self, name, **about: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         draw(path)
     assert path.read_bytes() == b"old"

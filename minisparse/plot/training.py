@@ -1,4 +1,4 @@
-"""Figures: one function each, named as its file. A function draws what it is given and computes nothing."""
+"""Figures of training runs: what `demo`, `train` and `compare` draw."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,36 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .backend import Array
-from .files import replacing
-
-# Okabe & Ito's colours, told apart by colour-blind readers; every line also has its own dash.
-METHOD_STYLE: Any = {
-    "rigl": ("RigL", "#D55E00", "-"),
-    "static": ("static mask", "#0072B2", "--"),
-    "dense": ("dense", "#000000", ":"),
-}
-POINTS: Any = {  # the same colours and a grey; every method also has its own marker
-    "dense": ("dense", "#000000", "o"),
-    "small-dense": ("small dense", "#999999", "s"),
-    "static": ("static mask", "#0072B2", "v"),
-    "snip": ("SNIP", "#E69F00", "D"),
-    "set": ("SET", "#009E73", "^"),
-    "snfs": ("SNFS", "#CC79A7", "P"),
-    "rigl-random": ("RigL, random growth", "#D55E00", "X"),
-    "rigl": ("RigL", "#D55E00", "*"),
-    "gradual": ("gradual pruning", "#56B4E9", "<"),
-    "lottery": ("lottery ticket", "#F0E442", ">"),
-    "l0": ("L0 gates", "#999999", "h"),
-}
-STYLE: Any = {
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.dpi": 120,
-    "figure.constrained_layout.use": True,
-}
+from ..backend import Array
+from .style import METHOD_STYLE, POINTS, STYLE, save
 
 
 def connections_find_the_digits(
@@ -52,7 +24,7 @@ def connections_find_the_digits(
     """The mean image; connections per input pixel at the start, during and at the end; accuracy over training.
 
     mean_image (28, 28); pixels [(caption, (28, 28) counts)]; curves {method: [(batches, accuracy in [0, 1])]}.
-    Writes a PNG to `path` and returns it.
+    Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2.3 * (1 + len(pixels)), 5.6))
@@ -83,9 +55,7 @@ def connections_find_the_digits(
         axis.set_xlabel("batches of 100 images")
         axis.set_ylabel("test accuracy (%)")
         axis.legend(loc="lower right", frameon=False)
-        with replacing(Path(path)) as unfinished:
-            figure.savefig(unfinished)
-    return Path(path)
+    return save(figure, path)
 
 
 def loss_and_accuracy(
@@ -97,7 +67,8 @@ def loss_and_accuracy(
 ) -> Path:
     """The loss of every batch on a logarithmic scale, with ticks where masks were updated; the test accuracy below it.
 
-    accuracies [(batches, accuracy in [0, 1])]; updates: batches before each. Writes a PNG to `path` and returns it.
+    accuracies [(batches, accuracy in [0, 1])]; updates: batches before each. Writes a PNG to `path`, an SVG beside it,
+    and returns the path.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7, 5))
@@ -105,7 +76,7 @@ def loss_and_accuracy(
         above, below = figure.subplots(2, 1, sharex=True)
         window = max(1, len(losses) // 100)
         smooth = np.convolve(losses, np.ones(window) / window, "valid")
-        above.plot(losses, color="#BBBBBB", linewidth=0.6, label="one batch")
+        above.plot(losses, color="#BBBBBB", linewidth=0.6, label="one batch", rasterized=True)
         if window > 1:
             above.plot(np.arange(len(smooth)) + window / 2, smooth, color="#0072B2", label=f"mean of {window}")
         if len(updates):
@@ -119,9 +90,7 @@ def loss_and_accuracy(
         below.plot(*zip(*[(n, 100 * share) for n, share in accuracies], strict=True), ".-", color="#0072B2")
         below.set_ylabel("test accuracy (%)")
         below.set_xlabel("batches")
-        with replacing(Path(path)) as unfinished:
-            figure.savefig(unfinished)
-    return Path(path)
+    return save(figure, path)
 
 
 def accuracy_against_cost(
@@ -131,7 +100,7 @@ def accuracy_against_cost(
 
     points [(method, accuracy in [0, 1], training, inference)]; bars are one standard error for n_test examples. Methods
     of one cost stand side by side; far below the others, a method stands at the lower edge with its number.
-    Writes a PNG to `path` and returns it.
+    Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
     accuracies = np.array([100 * accuracy for _, accuracy, _, _ in points])
     reach = max(3.0, 3 * (accuracies.max() - float(np.median(accuracies))))
@@ -142,7 +111,7 @@ def accuracy_against_cost(
         figure.supxlabel("methods of one cost are drawn side by side", fontsize=8, color="#555555")
         axes: Any = figure.subplots(1, 2, sharey=True)
         for column, (axis, kind) in enumerate(zip(axes, ("training", "inference"), strict=True)):
-            places = _side_by_side([costs[column] for _, _, *costs in points])
+            places = side_by_side([costs[column] for _, _, *costs in points])
             for (method, *_), place, accuracy in zip(points, places, accuracies, strict=True):
                 label, colour, marker = POINTS[method]
                 error = (accuracy * (100 - accuracy) / n_test) ** 0.5
@@ -161,12 +130,10 @@ def accuracy_against_cost(
         axes[0].set_ylim(bottom=low)
         axes[0].set_ylabel("test accuracy (%)")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
-        with replacing(Path(path)) as unfinished:
-            figure.savefig(unfinished)
-    return Path(path)
+    return save(figure, path)
 
 
-def _side_by_side(costs: Sequence[float]) -> list[float]:
+def side_by_side(costs: Sequence[float]) -> list[float]:
     """The costs, with those that are within 10 % of the lowest of them spread around their middle, 6 % apart."""
     order = sorted(range(len(costs)), key=lambda i: costs[i])
     groups: list[list[int]] = []

@@ -1,0 +1,266 @@
+"""What a reproduction is: published figures beside ours, and runs that are never repeated once they are finished.
+
+A finished run is a file, {figures}/{study, with _ for -}/{run}.json:
+    {"study", "run", "seed", "config": {…}, "result": {…}, "seconds", "versions"}
+"""
+
+import platform
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import nn
+from ..backend import Array
+from ..data import Dataset, as_inputs, load
+from ..runs import read_json, write_json
+from ..streams import stream
+
+CHUNK = 1000  # examples that are evaluated at a time
+PROGRESS_SECONDS = 0.5  # between two notes of how far a run is
+
+Finished = Mapping[str, Any]
+
+
+class Row(NamedTuple):
+    """One published figure, and what ours is.
+
+    key        unique in all of the report: "han/lenet-300-100/error-pruned"
+    about      what it is, in words
+    paper      as published; None where the paper gives only an ordering or a picture
+    unit       "%", "weights", "KFLOPs", "", …
+    tolerance  how far from the paper's counts as reached, said before running
+    source     where it stands; ends in "[unverified]" if nothing confirmed it
+    ours       (finished runs) -> one figure a seed; none is not attempted. Where `paper` is None, by how much the
+               paper's ordering holds: reached where the mean is above `tolerance`
+    below      is ours reached too where it is lower than the paper's by more than the tolerance, as errors are
+    note       what differs from the paper in our runs, and why the tolerance is what it is
+    """
+
+    key: str
+    about: str
+    paper: float | None
+    unit: str
+    tolerance: float
+    source: str
+    ours: Callable[[Sequence[Finished]], Sequence[float]]
+    below: bool = False
+    note: str = ""
+
+
+class Run(NamedTuple):
+    """One run, the least that is kept or repeated.
+
+    name      of its file, without .json; unique in the study
+    function  of a module, so that another process finds it: function(data_dir=…, **config) yields how far it is, in
+              [0, 1], now and then, and at last one dict of what came out, as JSON has it
+    config    all numbers that decide the run, the seed too, as JSON has them: a file with others is refused
+    """
+
+    name: str
+    seed: int
+    function: Callable[..., Iterator[float | dict[str, Any]]]
+    config: dict[str, Any]
+
+
+class Study(NamedTuple):
+    """What `minisparse reproduce NAME` does.
+
+    minutes  of one core, for one seed of all its runs; measured where there are runs, else an estimate
+    seeds    how many unless told otherwise
+    runs     (seeds) -> the runs, what tells most first
+    figures  (finished runs, folder, data_dir) -> the files written; none where the runs do not suffice
+    """
+
+    name: str
+    paper: str
+    about: str
+    minutes: float
+    seeds: int
+    runs: Callable[[int], list[Run]]
+    rows: tuple[Row, ...]
+    figures: Callable[[Sequence[Finished], Path, Path | None], list[Path]]
+
+
+def verdict(row: Row, figures: Sequence[float]) -> str:
+    """ "reached", "missed" or "not attempted": by the mean of the seeds' figures."""
+    if not len(figures):
+        return "not attempted"
+    mean = float(np.mean(figures))
+    if row.paper is None:
+        return "reached" if mean > row.tolerance else "missed"
+    near = abs(mean - row.paper) <= row.tolerance + 1e-9 * max(1, abs(row.paper))
+    return "reached" if near or (row.below and mean < row.paper) else "missed"
+
+
+def each(figure: str | Callable[[Finished], float], **config: Any) -> Callable[[Sequence[Finished]], list[float]]:
+    """Row.ours: a figure of the result, by its name or by a function of it, of each run whose config has these numbers.
+
+    In the order of seeds.
+    """
+    take = (lambda result: result[figure]) if isinstance(figure, str) else figure
+
+    def ours(finished: Sequence[Finished]) -> list[float]:
+        return list(_by_seed(take, finished, config).values())
+
+    return ours
+
+
+def gap(
+    figure: str | Callable[[Finished], float], one: Mapping[str, Any], other: Mapping[str, Any]
+) -> Callable[[Sequence[Finished]], list[float]]:
+    """Row.ours: how much higher a figure is in the runs that have the numbers of `one` than in those of `other`.
+
+    In the order of the seeds that have both.
+    """
+    take = (lambda result: result[figure]) if isinstance(figure, str) else figure
+
+    def ours(finished: Sequence[Finished]) -> list[float]:
+        high, low = (_by_seed(take, finished, config) for config in (one, other))
+        return [high[seed] - low[seed] for seed in high if seed in low]
+
+    return ours
+
+
+def _by_seed(
+    take: Callable[[Finished], float], finished: Sequence[Finished], config: Mapping[str, Any]
+) -> dict[int, float]:
+    """{seed: figure} of the runs whose config has these numbers. ValueError where a seed has two of them."""
+    chosen = [one for one in finished if all(one["config"].get(name) == value for name, value in config.items())]
+    figures = {one["seed"]: float(take(one["result"])) for one in sorted(chosen, key=lambda one: one["seed"])}
+    if len(figures) < len(chosen):
+        raise ValueError(f"config is {dict(config)}, which several runs of one seed have")
+    return figures
+
+
+def folder(study: Study, directory: Path) -> Path:
+    """Where the runs of a study are, in the folder of figures."""
+    return directory / study.name.replace("-", "_")
+
+
+def finished(study: Study, directory: Path) -> list[Finished]:
+    """The finished runs of a study in the folder of figures, by name.
+
+    ValueError naming the file and the difference if one was run by other numbers than the study's are now.
+    """
+    there = [read_json(path) for path in sorted(folder(study, directory).glob("[!.]*.json"))]
+    known = {run.name: run for run in study.runs(1 + max((one["seed"] for one in there), default=0))}
+    for one in there:
+        if one["run"] in known:
+            _check(folder(study, directory) / f"{one['run']}.json", one, known[one["run"]])
+    return [one for one in there if one["run"] in known]
+
+
+def go(
+    study: Study, seeds: int, jobs: int, directory: Path, data_dir: Path | None = None, watched: Path | None = None
+) -> Iterator[tuple[Run, Finished]]:
+    """Run what is not finished of a study; (run, what its file has) as they come, finished ones first.
+
+    As `go_on` does.
+    """
+    for _, run, result in go_on([(study, run) for run in study.runs(seeds)], jobs, directory, data_dir, watched):
+        yield run, result
+
+
+def go_on(
+    work: Sequence[tuple[Study, Run]],
+    jobs: int,
+    directory: Path,
+    data_dir: Path | None = None,
+    watched: Path | None = None,
+) -> Generator[tuple[Study, Run, Finished], None, None]:
+    """Run what is not finished of `work`, `jobs` at a time; with more than one, in processes of one BLAS thread each.
+
+    An interruption leaves what is finished. watched: a folder where every run in work keeps a file, {study}.{run}, that
+    says how far it is. ValueError, before anything is run, if a file was run by other numbers.
+    """
+    from joblib import Parallel, delayed, parallel_config
+
+    missing = []
+    for study, run in work:
+        path = folder(study, directory) / f"{run.name}.json"
+        if path.exists():
+            _check(path, read_json(path), run)
+        else:
+            missing.append((study, run, path))
+    for study, run in work:
+        if (path := folder(study, directory) / f"{run.name}.json").exists():
+            yield study, run, read_json(path)
+    places = {(study.name, run.name): (study, run) for study, run, _ in missing}
+    limit = {"inner_max_num_threads": 1} if jobs > 1 else {}
+    with parallel_config("loky", n_jobs=jobs, **limit):
+        once = delayed(_once)
+        calls = (once(study.name, run, path, data_dir, watched) for study, run, path in missing)
+        for result in Parallel(return_as="generator_unordered", pre_dispatch=jobs)(calls):
+            yield *places[result["study"], result["run"]], result
+
+
+def _once(study: str, run: Run, path: Path, data_dir: Path | None, watched: Path | None) -> Finished:
+    """One run, written to `path` when it is finished."""
+    began = noted = time.perf_counter()
+    note = watched / f"{study}.{run.name}" if watched else None
+    if note:
+        note.write_text("0")
+    result: Any = None
+    for result in run.function(data_dir=data_dir, **run.config):
+        if note and not isinstance(result, dict) and time.perf_counter() > noted + PROGRESS_SECONDS:
+            noted = time.perf_counter()
+            note.write_text(f"{result:.4f}")
+    if not isinstance(result, dict):
+        raise TypeError(f"{run.name} of {study} ended with {result!r}; accepted is a dict of what came out")
+    done = {
+        "study": study,
+        "run": run.name,
+        "seed": run.seed,
+        "config": run.config,
+        "result": result,
+        "seconds": round(time.perf_counter() - began, 1),
+        "versions": {"python": platform.python_version(), "numpy": np.__version__, "minisparse": version("minisparse")},
+    }
+    write_json(path, done)
+    if note:
+        note.unlink()
+    return read_json(path)
+
+
+def _check(path: Path, there: Finished, run: Run) -> None:
+    """ValueError if the run in the file `path` was by other numbers."""
+    for name in [*there["config"], *run.config]:
+        a, b = there["config"].get(name, "not there"), run.config.get(name, "not there")
+        if a != (list(b) if isinstance(b, tuple) else b):
+            raise ValueError(f"{path} holds a run by other numbers: {name} is {a} there and {b} here; move it away")
+
+
+class Data(NamedTuple):
+    """(inputs (N, 784) float32, labels (N,)) of each part; convolutions take inputs.reshape(-1, 28, 28, 1)."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+
+
+def mnist(data_dir: Path | None = None, validation: int = 0, standardize: bool = False) -> Data:
+    """MNIST with its pixels from 0 to 1, or with mean 0 and variance 1 over all pixels of all training images.
+
+    validation: so many of the 60,000 training examples, the same every time, make up that part instead.
+    """
+    (images, labels), (test_images, test_labels) = (load("mnist", data_dir, split) for split in ("train", "test"))
+    inputs, test_inputs = as_inputs(images), as_inputs(test_images)
+    if standardize:
+        mean, std = inputs.mean(dtype=np.float64), inputs.std(dtype=np.float64)
+        inputs, test_inputs = (((x - mean) / std).astype(np.float32) for x in (inputs, test_inputs))
+    order = stream(0, "validation").permutation(len(labels))
+    held, left = np.sort(order[:validation]), np.sort(order[validation:])
+    return Data((inputs[left], labels[left]), (inputs[held], labels[held]), (test_inputs, test_labels))
+
+
+def accuracy(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels: Array) -> float:
+    """The share of the examples that the network names rightly, at inference."""
+    right = 0
+    for place in range(0, len(labels), CHUNK):
+        scores: Any = model(params, inputs[place : place + CHUNK])
+        right += int((scores.value.argmax(axis=1) == labels[place : place + CHUNK]).sum())
+    return right / len(labels)

@@ -1,0 +1,22 @@
+"""Figures: one function each, named as its file. A function draws what it is given and computes nothing."""
+
+from .rigl import rigl_animation, rigl_equal_budget, rigl_escape, rigl_extended, rigl_sweeps, rigl_table_2
+from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
+from .training import accuracy_against_cost, connections_find_the_digits, loss_and_accuracy
+
+__all__ = [
+    "METHOD_STYLE",
+    "PAPER",
+    "POINTS",
+    "STYLE",
+    "accuracy_against_cost",
+    "connections_find_the_digits",
+    "loss_and_accuracy",
+    "rigl_animation",
+    "rigl_equal_budget",
+    "rigl_escape",
+    "rigl_extended",
+    "rigl_sweeps",
+    "rigl_table_2",
+    "save",
+]

@@ -1,0 +1,33 @@
+"""A figure is saved in two forms, the same every time."""
+
+import pytest
+from matplotlib.figure import Figure
+
+from minisparse import plot
+
+
+def figure():
+    drawn = Figure()
+    drawn.subplots().plot([1, 2], label="line")
+    return drawn
+
+
+def test_a_figure_is_saved_as_png_and_svg_and_the_png_is_named(tmp_path):
+    path = plot.save(figure(), tmp_path / "new" / "a.png")
+    assert path == tmp_path / "new" / "a.png"
+    assert path.read_bytes()[1:4] == b"PNG"
+    assert b"<svg" in path.with_suffix(".svg").read_bytes()
+    assert len(list(path.parent.iterdir())) == 2
+
+
+def test_the_same_figure_is_the_same_file(tmp_path):
+    one, other = (plot.save(figure(), tmp_path / folder / "a.png") for folder in "xy")
+    assert one.read_bytes() == other.read_bytes()
+    assert one.with_suffix(".svg").read_bytes() == other.with_suffix(".svg").read_bytes()
+
+
+@pytest.mark.parametrize("style", [plot.METHOD_STYLE, plot.POINTS])
+def test_no_two_methods_look_alike(style):
+    looks = [look for _, *look in style.values()]
+    assert len({tuple(look) for look in looks}) == len(looks)
+    assert len({name for name, *_ in style.values()}) == len(looks)
