@@ -27,7 +27,7 @@ class Positions:
         self.shape, self.size = tuple(shape), math.prod(shape)
         if flat.ndim != 1 or flat.dtype.kind not in "iu":
             raise TypeError(f"flat is {flat.dtype} of shape {flat.shape}; accepted are whole numbers (n,)")
-        self.flat = flat.astype(np.int64)
+        self.flat = flat.astype(np.int64, copy=False)
         if len(flat):
             first, last = int(self.flat[0]), int(self.flat[-1])
             if first < 0 or last >= self.size or not bool((self.flat[1:] > self.flat[:-1]).all()):
@@ -98,7 +98,8 @@ class Positions:
 
     def moved(self, to: Any) -> "Positions":
         """The same, with every array handed through `to`."""
-        return Positions(to(self.flat), self.shape)
+        flat = to(self.flat)
+        return self if flat is self.flat else Positions(flat, self.shape)
 
 
 class Absent:

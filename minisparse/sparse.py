@@ -314,6 +314,11 @@ def compressed(params: Mapping[str, Array], masks: Mapping[str, Array]) -> tuple
     return own, Masks(at)
 
 
+def dense(array: Any) -> Array:
+    """The whole array of what is stored truly sparse; other arrays as they are."""
+    return array.dense() if isinstance(array, Compressed | Positions) else array
+
+
 def on_values(optimizer: Optimizer) -> Optimizer:
     """`optimizer` for parameters of which some are Compressed: it is given their values, and their gradients there."""
 

@@ -102,6 +102,8 @@ def train(
     else:
         same_keys(params=params, start=start.params)
         same_keys(masks=masks, start=start.masks)
+        params, slots = _restore(start.params, start.slots, start.masks, in_place=False)
+        start = start._replace(params=params, slots=slots)
     return _steps(loss_fn, batches, method, optimizer, start)
 
 
