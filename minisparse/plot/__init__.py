@@ -1,5 +1,7 @@
 """Figures: one function each, named as its file. A function draws what it is given and computes nothing."""
 
+from .han import han_bands, han_energy, han_layers, han_rounds, han_sensitivity, han_trade_off, han_weights
+from .snip import snip_batch, snip_classes, snip_errors, snip_random_labels
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
 from .training import accuracy_against_cost, connections_find_the_digits, loss_and_accuracy
 
@@ -10,6 +12,17 @@ __all__ = [
     "STYLE",
     "accuracy_against_cost",
     "connections_find_the_digits",
+    "han_bands",
+    "han_energy",
+    "han_layers",
+    "han_rounds",
+    "han_sensitivity",
+    "han_trade_off",
+    "han_weights",
     "loss_and_accuracy",
     "save",
+    "snip_batch",
+    "snip_classes",
+    "snip_errors",
+    "snip_random_labels",
 ]
