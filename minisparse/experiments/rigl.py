@@ -56,9 +56,9 @@ class Recipe(NamedTuple):
 
     def lasting(self, share: float) -> "Recipe":
         """With every time but ΔT multiplied by `share`."""
-        times = {name: round(share * getattr(self, name)) for name in ("steps", "t_end")}
-        drops = {name: tuple(round(share * n) for n in getattr(self, name)) for name in ("drops", "dense_drops")}
-        return self._replace(**times, **drops)
+        drops, dense_drops = (tuple(round(share * n) for n in own) for own in (self.drops, self.dense_drops))
+        steps, t_end = round(share * self.steps), round(share * self.t_end)
+        return self._replace(steps=steps, drops=drops, dense_drops=dense_drops, t_end=t_end)
 
 
 PAPER = Recipe()
@@ -163,7 +163,8 @@ def picture(
 
 def recipe_of(numbers: Mapping[str, Any]) -> Recipe:
     """The recipe that a run's config has."""
-    return Recipe(**{name: tuple(n) if isinstance(n, list) else n for name, n in numbers.items()})
+    own: dict[str, Any] = {name: tuple(n) if isinstance(n, list) else n for name, n in numbers.items()}
+    return Recipe(**own)
 
 
 def run(data_dir: Path | None, method: str, seed: int, **numbers: Any) -> Iterator[float | dict[str, Any]]:
@@ -245,7 +246,7 @@ def _animation(finished: Sequence[Finished], directory: Path, data_dir: Path | N
     return [rigl_animation(directory / "rigl_animation.gif", "RigL on MNIST, 98 % sparse", frames)] if frames else []
 
 
-PAPER_NAME = "Evci et al. 2020, RigL"
+PAPER_NAME = "Evci et al. 2020"
 STUDIES = (
     Study(
         "rigl-mnist-98",

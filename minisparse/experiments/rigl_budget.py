@@ -1,4 +1,4 @@
-"""All methods with the same connections (Evci et al. 2020, fig. 2 and the article's ResNet-50 figure), on LeNet-300-100.
+"""All methods with the same connections (Evci et al. 2020, fig. 2 and its article's ResNet-50 figure), on an MLP.
 
 Every method trains 784-300-100-10 on MNIST with 9,244 of 266,200 weights (fc1 98 %, fc2 88.2 %, fc3 dense), batches of
 100, and the RigL authors' MNIST recipe with all times scaled from 200 epochs to 50: Nesterov SGD at 0.2, a third of it
@@ -34,14 +34,14 @@ def run(data_dir: Path | None, **numbers: Any) -> Iterator[float | dict[str, Any
     task = plans.prepare(
         plans.Plan(model="lenet-300-100", data="mnist", distribution="rigl-mnist", **numbers), data_dir
     )
-    rounds, errors = task.plan.rounds or 0, []
+    rounds, errors = task.plan.rounds or 0, list[float]()
     with TemporaryDirectory() as directory:
         for line in plans.go(task, directory):
             if "accuracy" in line:
                 errors.append(round(100 * (1 - line["accuracy"]), 6))
                 yield (line.get("round", rounds) * task.steps + line["step"] + 1) / (rounds + 1) / task.steps
         result = read_json(Path(directory) / RESULT)
-    own = errors[-task.steps // task.per_epoch :]  # of a ticket, not of the rounds before it
+    own = errors[-task.plan.epochs :]  # of a ticket, not of the rounds before it
     yield {
         "error_last": own[-1],
         "error_best": min(own),
@@ -52,7 +52,7 @@ def run(data_dir: Path | None, **numbers: Any) -> Iterator[float | dict[str, Any
     }
 
 
-def numbers(method: str, seed: int, times: int = 1) -> dict[str, Any]:
+def config(method: str, seed: int, times: int = 1) -> dict[str, Any]:
     """A run's config: the authors' recipe, scaled."""
     recipe = PAPER.lasting(times * EPOCHS / 200)
     drops = recipe.dense_drops if method in ("dense", "small-dense") else recipe.drops
@@ -75,7 +75,7 @@ def numbers(method: str, seed: int, times: int = 1) -> dict[str, Any]:
 
 def _run(method: str, seed: int, times: int = 1) -> Run:
     name = f"{method}-seed{seed}" if times == 1 else f"{method}-{times}x-seed{seed}"
-    return Run(name, seed, run, numbers(method, seed, times))
+    return Run(name, seed, run, config(method, seed, times))
 
 
 def _budget(seeds: int) -> list[Run]:
@@ -100,10 +100,6 @@ def _ordering(key: str, about: str, source: str, ours: Any, note: str, tolerance
     return Row(f"rigl/{key}", about, None, "points", tolerance, f"Evci et al. 2020, {source}", ours, note=note)
 
 
-def _shown(directory: Path) -> Path:
-    return directory / "rigl_equal_budget.png"
-
-
 def _equal_budget(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
     from ..plot import rigl_equal_budget
 
@@ -112,7 +108,7 @@ def _equal_budget(finished: Sequence[Finished], directory: Path, data_dir: Path 
         cost, times = one["result"]["multiply_adds"], one["config"]["epochs"] // EPOCHS
         point = times * cost["training_as_it_was"] / cost["training_dense"], 100 - one["result"]["error_last"]
         points.setdefault((one["config"]["method"], times), []).append(point)
-    return [rigl_equal_budget(_shown(directory), SCALED, points)] if len(points) > 1 else []
+    return [rigl_equal_budget(directory / "rigl_equal_budget.png", SCALED, points)] if len(points) > 1 else []
 
 
 def _extended(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:

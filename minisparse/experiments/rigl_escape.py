@@ -35,17 +35,18 @@ def run(data_dir: Path | None, seed: int, **numbers: Any) -> Iterator[float | di
         "restarted": (static, recipe, recipe.steps),
         "rigl": (recipes.rigl(recipe.alpha, recipe.period, recipe.t_end, recipe.steps), recipe, recipe.steps),
     }
-    result = {}
+    result: dict[str, Any] = {}
     for number, (name, (method, own, begin)) in enumerate(ways.items()):
         seen: list[Epoch] = []
         for epoch, step in epochs(
             MODEL, params, masks, method, own.optimizer(), data.train, data.test, own.batch, own.steps, seed, begin
         ):
             seen.append(epoch)
+            last = step
             yield (number + len(seen) * own.per_epoch / own.steps) / len(ways)
-        result[name] = outcome(seen, step.masks)
+        result[name] = outcome(seen, last.masks)
         if name == "solution":
-            params, masks = step.params, step.masks
+            params, masks = last.params, last.masks
     yield result
 
 

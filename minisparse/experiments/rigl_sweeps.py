@@ -47,8 +47,9 @@ def run(
         MODEL, params, masks, method_of, recipe.optimizer(), data.train, data.test, recipe.batch, recipe.steps, seed
     ):
         seen.append(epoch)
+        last = step
         yield len(seen) * recipe.per_epoch / recipe.steps
-    yield outcome(seen, step.masks)
+    yield outcome(seen, last.masks)
 
 
 def config(seed: int, **choice: Any) -> dict[str, Any]:
@@ -116,7 +117,7 @@ STUDIES = (
     Study(
         "rigl-sweeps",
         PAPER_NAME,
-        f"RigL's choices at 98 %, one at a time: α and ΔT, distribution, what grows and from which value; {EPOCHS} epochs.",
+        f"RigL's choices, one at a time: α and ΔT, distribution, what grows and from which value; {EPOCHS} epochs.",
         minutes=33,
         seeds=1,
         runs=_runs,

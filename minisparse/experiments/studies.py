@@ -6,7 +6,7 @@ A finished run is a file, {figures}/{study, with _ for -}/{run}.json:
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -171,7 +171,7 @@ def go_on(
     directory: Path,
     data_dir: Path | None = None,
     watched: Path | None = None,
-) -> Iterator[tuple[Study, Run, Finished]]:
+) -> Generator[tuple[Study, Run, Finished], None, None]:
     """Run what is not finished of `work`, `jobs` at a time; with more than one, in processes of one BLAS thread each.
 
     An interruption leaves what is finished. watched: a folder where every run in work keeps a file, {study}.{run}, that
