@@ -173,7 +173,7 @@ def as_images(examples: Dataset, shape: nn.Shape) -> Dataset:
 
 def error(model: nn.Layer, params: Mapping[str, Array], examples: Dataset) -> float:
     """The share of the examples that the network names wrongly, in %."""
-    return 100 * (1 - accuracy(model, params, *examples))
+    return round(100 * (1 - accuracy(model, params, *examples)), 6)
 
 
 def activity(model: nn.Chain, params: Mapping[str, Array], inputs: Array) -> dict[str, float]:
@@ -682,10 +682,10 @@ SHARES: dict[str, Any] = {  # what the qualities below were chosen for: geometri
 }
 STAGES: dict[str, Any] = {
     "lenet-300-100": [
-        {"qualities": {"fc1.weight": 0.267, "fc2.weight": 0.445, "fc3.weight": 0.274}, "frozen": []},
-        {"qualities": {"fc1.weight": 0.497, "fc2.weight": 0.648, "fc3.weight": 0.476}, "frozen": []},
-        {"qualities": {"fc1.weight": 0.658, "fc2.weight": 0.759, "fc3.weight": 0.592}, "frozen": []},
-        {"qualities": {"fc1.weight": 0.751, "fc2.weight": 0.837, "fc3.weight": 0.668}, "frozen": []},
+        {"qualities": {"fc1.weight": 0.356, "fc2.weight": 0.467, "fc3.weight": 0.276}, "frozen": []},
+        {"qualities": {"fc1.weight": 0.515, "fc2.weight": 0.653, "fc3.weight": 0.477}, "frozen": []},
+        {"qualities": {"fc1.weight": 0.666, "fc2.weight": 0.763, "fc3.weight": 0.59}, "frozen": []},
+        {"qualities": {"fc1.weight": 0.76, "fc2.weight": 0.834, "fc3.weight": 0.663}, "frozen": []},
     ],
     "lenet-5": [
         {"qualities": {"fc1.weight": 1.0, "fc2.weight": 1.0}, "frozen": CONVOLUTIONS},

@@ -102,7 +102,7 @@ def trained(
     for step in steps(model, params, masks, train_set, seed, iterations=iterations, **training):
         done = step.number + 1
         if done % per_epoch == 0 or done == iterations:
-            errors.append(100 * (1 - accuracy(model, step.params, *test_set)))
+            errors.append(round(100 * (1 - accuracy(model, step.params, *test_set)), 6))
         yield done / iterations
     yield {
         "error_last": errors[-1],
