@@ -280,7 +280,7 @@ def _batch_figure(finished: Sequence[Finished], folder: Path, data_dir: Path | N
     ours: dict[int, list[float]] = {}
     for one in finished:
         ours.setdefault(one["config"]["pruning_batch"], []).append(one["result"]["error_last"])
-    title = "LeNet-300-100, 90 % sparse: the more examples SNIP sees, the better it prunes"
+    title = "LeNet-300-100, 90 % sparse: the error by how many examples SNIP scores connections on"
     return [plot.snip_batch(folder / "snip_batch.png", title, ours, FIGURE_3)] if ours else []
 
 
@@ -319,7 +319,7 @@ TRAINING: dict[str, Any] = {"batch": 100, "rate": 0.1, "weight_decay": 5e-4}
 MLP: dict[str, Any] = {**TRAINING, "iterations": 32_400, "drops": [25_000, 29_000]}
 LENET_5: dict[str, Any] = {**TRAINING, "iterations": 10_800, "drops": [6_000, 9_000]}
 MEMORY: dict[str, Any] = {  # what the whole network needs to learn 5,000 random labels by heart
-    "examples": 5_000, "batch": 100, "rate": 0.02, "weight_decay": 0.0, "iterations": 4_000, "drops": [3_000, 3_600],
+    "examples": 5_000, "batch": 100, "rate": 0.02, "weight_decay": 0.0, "iterations": 3_000, "drops": [2_000, 2_500],
 }  # fmt: skip
 SPARSITIES = [0.1, 0.5, 0.9, 0.95, 0.98, 0.99]
 

@@ -62,7 +62,7 @@ def han_rounds(
         begins = [0, *(epochs + retrain_epochs * number for number in range(len(left) - 1))]
         for begin, share in zip(begins, left, strict=True):
             axis.axvline(begin + 0.5, color="#BBBBBB", linewidth=0.8)
-            axis.text(begin + 0.8, top, f"{share:.1%} left", va="top", fontsize=8, color="#555555")
+            axis.text(begin + 0.8, top, f"{100 * share:.3g} % left", va="top", fontsize=8, color="#555555")
         for value, words, above in ((published[0], "whole", True), (published[1], "pruned", False)):
             axis.axhline(value, **PAPER)
             note(axis, f"paper, {words}: {value:.2f} %", value, above)

@@ -48,7 +48,7 @@ def snip_errors(
         left, right = axes
         for place, (sparsity, errors) in enumerate(ours.items()):
             colour, dash, marker = SPARSITY[sparsity]
-            name = f"{sparsity:.0%} sparse" if sparsity else "whole"
+            name = f"{100 * sparsity:.0f} % sparse" if sparsity else "whole"
             curve = curves[sparsity]
             left.plot(np.arange(1, len(curve) + 1), curve, color=colour, linestyle=dash, label=name)
             right.plot([place] * len(errors), errors, color=colour, marker=marker, linestyle="none", alpha=0.8)
@@ -63,7 +63,7 @@ def snip_errors(
         left.set_xlabel("epochs")
         left.set_ylabel("test error (%)")
         left.legend(loc="upper right", frameon=False)
-        right.set_xticks(range(len(ours)), [f"{sparsity:.0%}" if sparsity else "whole" for sparsity in ours])
+        right.set_xticks(range(len(ours)), [f"{100 * sparsity:.0f} %" if sparsity else "whole" for sparsity in ours])
         right.set_xlim(-0.6, len(ours) - 0.4)
         right.set_xlabel("sparsity; one mark a seed, last epoch")
         return save(figure, path)

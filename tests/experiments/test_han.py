@@ -106,7 +106,7 @@ def test_l1_makes_weights_smaller():
     sums = []
     for l1 in (0.0, 1e-3):
         rng = np.random.default_rng(0)
-        end = han._last(han.three_steps(model, model.init(rng), digits().train, rng, 0, stages=[], **TINY | {"l1": l1}))
+        *_, (_, end) = han.three_steps(model, model.init(rng), digits().train, rng, 0, stages=[], **TINY | {"l1": l1})
         sums.append(sum(abs(end.params[name]).sum() for name in WEIGHTS))
     assert sums[1] < 0.8 * sums[0]
 
@@ -125,22 +125,26 @@ def test_a_quality_of_a_pruned_layer_is_of_its_survivors():
     assert quality == pytest.approx(np.sort(abs(weight), axis=None)[-600] / weight[mask].std(), rel=1e-2)
 
 
-def test_calibration_finds_qualities_round_by_round():
-    shares = [{"fc1.weight": 0.5, "fc2.weight": 0.5}, {"fc1.weight": 0.2, "fc2.weight": 0.3}]
-    stages, error = han.calibrated("lenet-300-100", shares, [[], []], TINY, seed=0)
-    assert error < 40
-    assert [list(stage["qualities"]) for stage in stages] == [["fc1.weight", "fc2.weight"]] * 2
+def test_calibration_finds_qualities_round_by_round(monkeypatch):
+    shares = [({"fc1.weight": 0.5, "fc2.weight": 0.5}, []), ({"fc1.weight": 0.2}, ["fc2.weight"])]
+    monkeypatch.setitem(han.SHARES, "lenet-300-100", shares)
+    stages, errors = han.calibrated("lenet-300-100", TINY, seed=0)
+    assert len(errors) == 3
+    assert max(errors) < 40
+    assert [list(stage["qualities"]) for stage in stages] == [["fc1.weight", "fc2.weight"], ["fc1.weight"]]
+    assert [stage["frozen"] for stage in stages] == [[], ["fc2.weight"]]
     result = last(han.pruned(None, network="lenet-300-100", seed=0, stages=stages, **TINY))
     left = han.weights_left("lenet-300-100", result["weights"])
     assert left["fc1"] == pytest.approx(0.2, rel=0.15)
-    assert left["fc2"] == pytest.approx(0.3, rel=0.15)
+    assert left["fc2"] == pytest.approx(0.5, rel=0.15)
     assert left["fc3"] > 0.9
 
 
-def test_the_qualities_of_the_studies_name_the_layers_of_their_shares():
+def test_the_qualities_of_the_studies_are_of_the_layers_and_rounds_they_were_chosen_for():
     for network, stages in han.STAGES.items():
-        assert [stage["qualities"].keys() for stage in stages] == [own.keys() for own in han.SHARES[network]]
-        final = {name: share for own in han.SHARES[network] for name, share in own.items()}
+        rounds = [(stage["qualities"].keys(), stage["frozen"]) for stage in stages]
+        assert rounds == [(own.keys(), still) for own, still in han.SHARES[network]]
+        final = {name: share for own, _ in han.SHARES[network] for name, share in own.items()}
         table = {f"{layer}.weight": kept / 100 for layer, (_, kept, _) in han.TABLES[network].layers.items()}
         assert final == table
 
