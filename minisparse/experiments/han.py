@@ -451,7 +451,7 @@ BANDS = [
         "LeNet-300-100: after how many inputs the pattern of the first layer's connections repeats",
         28.0,
         "inputs",
-        0.0,
+        0.5,
         f"{PAPER}, figure 4",
         each(_period),
         note="the figure shows 28 bands of width 28",
