@@ -1,5 +1,8 @@
 """Figures: one function each, named as its file. A function draws what it is given and computes nothing."""
 
+from .louizos import hard_concrete, l0_training
+from .set import connections_per_pixel, error_by_epoch
+from .snfs import error_against_density
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
 from .training import accuracy_against_cost, connections_find_the_digits, loss_and_accuracy
 
@@ -10,6 +13,11 @@ __all__ = [
     "STYLE",
     "accuracy_against_cost",
     "connections_find_the_digits",
+    "connections_per_pixel",
+    "error_against_density",
+    "error_by_epoch",
+    "hard_concrete",
+    "l0_training",
     "loss_and_accuracy",
     "save",
 ]
