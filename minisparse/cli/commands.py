@@ -7,7 +7,7 @@ from rich.console import Console
 
 from . import golden
 from .costs import cost
-from .papers import demo, reproduce
+from .papers import demo, report, reproduce
 from .results import evaluate, export, inspect
 from .training import compare, train
 
@@ -19,7 +19,7 @@ def minisparse() -> None:
     """Sparse neural-network training you can read."""
 
 
-for command in (demo, train, compare, evaluate, inspect, export, cost, reproduce):
+for command in (demo, train, compare, evaluate, inspect, export, cost, reproduce, report):
     app.command()(command)
 app.add_typer(golden.app, name="golden")
 

@@ -1,21 +1,41 @@
-"""`minisparse demo` and `minisparse reproduce`: experiments as papers ran them."""
+"""`minisparse demo`, `reproduce` and `report`: experiments as papers ran them, and what came out."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column, Table
 
-from .tables import console
+from .tables import console, plain_table
+
+if TYPE_CHECKING:  # what reads no data and draws nothing starts without the experiments
+    from ..experiments.studies import Finished, Study
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder with mnist/*-ubyte.gz; $MINISPARSE_DATA, else a download, unless given."),
+]
+Out = Annotated[Path, typer.Option(help="Folder for results and figures.")]
+WATCH_SECONDS = 0.5
 
 
 def demo(
     data: Annotated[str, typer.Option(help="digits (embedded, nothing to download) or mnist.")] = "digits",
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder with mnist/*-ubyte.gz; $MINISPARSE_DATA, else a download, unless given."),
-    ] = None,
+    data_dir: DataDir = None,
     out: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("minisparse-demo"),
     seed: Annotated[int, typer.Option(min=0, help="The same seed is the same run.")] = 0,
 ) -> None:
@@ -66,33 +86,101 @@ def demo(
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="rigl-mnist-98: 98 % sparse MNIST network, RigL, static and dense.")],
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 3,
+    name: Annotated[str | None, typer.Argument(help="A study's name, or all; --list shows them.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show the studies and how far they are.")] = False,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Runs of each kind; each study's own unless given.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each on one core.")] = 2,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder with mnist/*-ubyte.gz.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results and figures.")] = Path("figures"),
+    data_dir: DataDir = None,
+    out: Out = Path("figures"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what is in --out; it does so anyway: nothing is run twice.")
+    ] = True,
 ) -> None:
-    """Run a paper's experiment in full. Finished runs are kept and not repeated, so an interrupted one goes on."""
-    from ..data import load
-    from ..experiments import rigl
+    """Run a paper's experiments in full. Finished runs are kept and not repeated, so an interrupted study goes on."""
+    from ..experiments.all import STUDIES
+    from ..experiments.studies import finished, folder, go_on
 
-    if name != "rigl-mnist-98":
-        raise ValueError(f"NAME is {name!r}; accepted is rigl-mnist-98")
-    images = load("mnist", data_dir)[0]
-    folder = out / "rigl_mnist_98"
-    console.print(f"Results go to {folder.resolve()}; runs that are finished there are not repeated", soft_wrap=True)
-    results = []
-    with Progress(TextColumn("runs"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
-        task = progress.add_task(name, total=seeds * len(rigl.METHODS))
-        for result in rigl.reproduce(seeds, jobs, folder, data_dir):
-            results.append(result)
-            progress.update(task, advance=1)
+    if listed:
+        _list(STUDIES, out)
+        return
+    if name != "all" and name not in (known := [study.name for study in STUDIES if study.runs(1)]):
+        raise ValueError(f"NAME is {name!r}; accepted are all, {', '.join(known)}")
+    chosen = [study for study in STUDIES if name == "all" or study.name == name]
+    work = [(study, run) for study in chosen for run in study.runs(seeds or study.seeds)]
+    place = folder(chosen[0], out) if len(chosen) == 1 else out
+    console.print(f"Results go to {place.resolve()}; runs that are finished there are not repeated", soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    try:
+        with (
+            TemporaryDirectory() as watched,
+            Progress(*columns, console=console) as progress,
+            closing(go_on(work, jobs, out, data_dir, Path(watched))) as runs,
+            _watching(Path(watched), progress),
+        ):
+            total = progress.add_task(f"{len(work)} runs", total=len(work))
+            for _ in runs:
+                progress.advance(total)
+    except KeyboardInterrupt:
+        again = f"minisparse reproduce {name} --out {out}"
+        console.print(f"Stopped. What is finished is kept; go on with: {again}", soft_wrap=True)
+        raise typer.Exit(130) from None
+    for study in chosen:
+        _outcome(study, finished(study, out), out, data_dir)
 
-    table = Table("method", *(Column(c, justify="right") for c in ("seeds", "last epoch", "best", "central 20×20")))
-    for row in rigl.summary(results):
-        accuracy = f"{row['accuracy']:.2%} ± {row['std']:.2%}"
-        central = f"{row['central_start']:.1%} → {row['central_end']:.1%}"
-        table.add_row(row["method"], str(row["seeds"]), accuracy, f"{row['best']:.2%}", central)
+
+@contextmanager
+def _watching(folder: Path, progress: Progress) -> Iterator[None]:
+    """A bar for every run in work, by the files in which they say how far they are."""
+    stop, bars = Event(), dict[str, TaskID]()
+
+    def look() -> None:
+        while not stop.wait(WATCH_SECONDS):
+            now = {path.name: path.read_text() for path in folder.iterdir()}
+            for name in bars.keys() - now.keys():
+                progress.remove_task(bars.pop(name))
+            for name, share in now.items():
+                bars[name] = bars[name] if name in bars else progress.add_task(name, total=1)
+                progress.update(bars[name], completed=float(share or 0))
+
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        for bar in bars.values():
+            progress.remove_task(bar)
+
+
+def _list(studies: Sequence["Study"], out: Path) -> None:
+    from ..experiments.studies import finished
+
+    table = plain_table("study", "paper", "minutes for one seed", "finished runs")
+    for study in studies:
+        if total := len(study.runs(study.seeds)):
+            table.add_row(study.name, study.paper, f"{study.minutes:g}", f"{len(finished(study, out))} of {total}")
     console.print(table)
-    path = rigl.picture_of(results, out / "connections_find_the_digits.png", images)
-    console.print(f"Results are in {folder.resolve()}, the picture is {path.resolve()}", soft_wrap=True)
+    console.print("`minisparse report` writes down what came out, and computes the analytic tables.")
+
+
+def _outcome(study: "Study", runs: Sequence["Finished"], out: Path, data_dir: Path | None) -> None:
+    """A study's rows and figures."""
+    from ..experiments.report import figures
+
+    if study.rows:
+        table = Table(Column(study.name), *(Column(title, justify="right") for title in ("paper", "ours", "verdict")))
+        for row in study.rows:
+            published, ours, _, said = figures(row, study, runs)
+            table.add_row(row.about, published, ours, said.strip("*"))
+        console.print(table)
+    for path in study.figures(runs, out, data_dir):
+        console.print(f"The picture is {path.resolve()}", soft_wrap=True)
+
+
+def report(data_dir: DataDir = None, out: Out = Path("figures")) -> None:
+    """Write README.md beside the results, every published figure with ours and a verdict, and draw all figures."""
+    from ..experiments.all import STUDIES
+    from ..experiments.report import written
+
+    console.print(f"The report is {written(STUDIES, out, data_dir).resolve()}", soft_wrap=True)

@@ -5,27 +5,24 @@ weights; inputs in [0, 1]; batches of 100 for 200 epochs; Nesterov SGD at 0.2 wi
 and 95 epochs (dense: 60, 70, 80); L2 1e-4; α 0.3 on a cosine, ΔT 100, T_end 50,000.
 """
 
-import json
-import platform
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import nn, ops, recipes
 from ..backend import Array, to_device, to_numpy
 from ..data import Dataset, as_inputs, batches, load
-from ..files import replacing
 from ..flops import forward
 from ..masks import Masks, random_masks
-from ..optim import sgd
+from ..optim import Optimizer, sgd
 from ..schedule import multi_step_rate
 from ..train import train
+from .studies import Finished, Row, Run, Study, each, gap
 
+FRAMES = 72  # of the animation, about
 METHODS = ("rigl", "static", "dense")
-BATCH = 100
 MODEL = nn.mlp(784, 300, 100, 10, initial=nn.glorot_uniform)
 
 
@@ -40,6 +37,28 @@ class Recipe(NamedTuple):
     period: int = 100
     t_end: int = 50_000
     sparsity: float = 0.98
+    batch: int = 100
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """As a run's config has them."""
+        return {name: list(n) if isinstance(n, tuple) else n for name, n in self._asdict().items()}
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches in an epoch of MNIST."""
+        return 60_000 // self.batch
+
+    def optimizer(self, dense: bool = False) -> Optimizer:
+        """The authors' SGD, with the learning rate of a sparse or of a dense network."""
+        rate = multi_step_rate(self.rate, self.dense_drops if dense else self.drops, 1 / 3)
+        return sgd(rate, momentum=0.9, nesterov=True, weight_decay=1e-4)
+
+    def lasting(self, share: float) -> "Recipe":
+        """With every time but ΔT multiplied by `share`."""
+        drops, dense_drops = (tuple(round(share * n) for n in own) for own in (self.drops, self.dense_drops))
+        steps, t_end = round(share * self.steps), round(share * self.t_end)
+        return self._replace(steps=steps, drops=drops, dense_drops=dense_drops, t_end=t_end)
 
 
 PAPER = Recipe()
@@ -76,16 +95,15 @@ def snapshots(
 
     densities = {} if method == "dense" else recipes.mnist_densities(recipe.sparsity)
     masks = random_masks({name: params[name].shape for name in densities}, densities, rng)
-    rate = multi_step_rate(recipe.rate, recipe.dense_drops if method == "dense" else recipe.drops, 1 / 3)
     rigl = recipes.rigl(recipe.alpha, recipe.period, recipe.t_end, recipe.steps)
     run = train(
         lambda p, batch, rng: ops.softmax_cross_entropy(MODEL(p, batch[0]), batch[1]),
         to_device(params, device),
         to_device(masks, device),
-        batches(inputs, labels, BATCH, seed, stop=recipe.steps),
+        batches(inputs, labels, recipe.batch, seed, stop=recipe.steps),
         rigl if method == "rigl" else recipes.static(),
         rng,
-        sgd(rate, momentum=0.9, nesterov=True, weight_decay=1e-4),
+        recipe.optimizer(dense=method == "dense"),
     )
 
     def snapshot(number: int, loss: float, params: dict[str, Array], masks: Masks) -> Snapshot:
@@ -143,26 +161,20 @@ def picture(
     )
 
 
-def run_once(method: str, seed: int, directory: Path, data_dir: Path | None = None, recipe: Recipe = PAPER) -> dict:
-    """One full run on MNIST, as a JSON file in `directory`; a run that is already there is read, not repeated.
+def recipe_of(numbers: Mapping[str, Any]) -> Recipe:
+    """The recipe that a run's config has."""
+    own: dict[str, Any] = {name: tuple(n) if isinstance(n, list) else n for name, n in numbers.items()}
+    return Recipe(**own)
 
-    ValueError if what is there was run by another recipe.
-    """
-    path = directory / f"{method}-seed{seed}.json"
-    numbers = {name: list(n) if isinstance(n, tuple) else n for name, n in recipe._asdict().items()}
-    if path.exists():
-        finished = json.loads(path.read_text())
-        if finished["recipe"] != numbers:
-            raise ValueError(f"{path} holds a run by another recipe, {finished['recipe']}; move it away")
-        return finished
-    began = time.perf_counter()
-    seen = list(snapshots(method, load("mnist", data_dir), load("mnist", data_dir, "test"), seed, recipe))
-    result = {
-        "paper": "Evci et al. 2020, appendix B and figure 7",
-        "method": method,
-        "seed": seed,
-        "recipe": numbers,
-        "batch": BATCH,
+
+def run(data_dir: Path | None, method: str, seed: int, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+    """One full run on MNIST, with a look at it after every epoch."""
+    recipe, seen = recipe_of(numbers), []
+    sets = load("mnist", data_dir), load("mnist", data_dir, "test")
+    for shot in snapshots(method, *sets, seed, recipe, recipe.per_epoch):
+        seen.append(shot)
+        yield shot.steps / recipe.steps
+    yield {
         "connections": seen[-1].counts,
         "accuracy_last": seen[-1].accuracy,
         "accuracy_best": max(s.accuracy for s in seen),
@@ -170,52 +182,120 @@ def run_once(method: str, seed: int, directory: Path, data_dir: Path | None = No
         "loss_by_epoch": [s.loss for s in seen[1:]],
         "central_share_start": central_share(seen[0].pixels),
         "central_share_end": central_share(seen[-1].pixels),
-        "pixels": {str(shot.steps): shot.pixels.ravel().tolist() for shot in _frames(seen)},
-        "seconds": round(time.perf_counter() - began, 1),
-        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        "pixels": {str(shot.steps): shot.pixels.ravel().tolist() for shot in _frames(seen, 7)},
     }
-    with replacing(path) as unfinished:
-        unfinished.write_text(json.dumps(result, indent=1) + "\n")
-    return result
 
 
-def _frames(seen: Sequence[Snapshot]) -> list[Snapshot]:
-    """A few snapshots, closer together at the start, where connections move most."""
-    return [seen[round(i)] for i in np.geomspace(1, len(seen), 7) - 1]
+def film(data_dir: Path | None, seed: int, stop: int, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+    """RigL's first `stop` batches, by which its masks have come to rest, with the pixels' connections on the way."""
+    recipe, seen = recipe_of(numbers), []
+    sets = load("mnist", data_dir), load("mnist", data_dir, "test")
+    for shot in snapshots("rigl", *sets, seed, recipe, recipe.period):
+        seen.append(shot)
+        yield shot.steps / stop
+        if shot.steps == stop:
+            break
+    chosen = _frames(seen, FRAMES)
+    yield {
+        "steps": [shot.steps for shot in chosen],
+        "accuracy": [shot.accuracy for shot in chosen],
+        "central_share": [central_share(shot.pixels) for shot in chosen],
+        "pixels": [" ".join(map(str, shot.pixels.ravel().tolist())) for shot in chosen],
+    }
 
 
-def reproduce(seeds: int, jobs: int, directory: Path, data_dir: Path | None = None) -> Iterator[dict]:
-    """Every method on MNIST with `seeds` seeds, in `jobs` processes of one BLAS thread each; results as they come."""
-    from joblib import Parallel, delayed, parallel_config
-
-    runs = [(method, seed) for seed in range(seeds) for method in METHODS]
-    with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
-        once = delayed(run_once)
-        yield from Parallel(return_as="generator_unordered")(once(*run, directory, data_dir) for run in runs)
+def _frames(seen: Sequence[Snapshot], n: int) -> list[Snapshot]:
+    """So many snapshots or a few less, closer together at the start, where connections move most."""
+    return [seen[i] for i in sorted({round(i) - 1 for i in np.geomspace(1, len(seen), n)})]
 
 
-def picture_of(results: Sequence[dict], path: Path, images: Array) -> Path:
-    """The picture of the first seed's finished runs."""
-    first = {r["method"]: r for r in results if r["seed"] == 0}
+def _runs(seeds: int) -> list[Run]:
+    return [
+        Run(f"{method}-seed{seed}", seed, run, {"method": method, "seed": seed, **PAPER.numbers})
+        for seed in range(seeds)
+        for method in METHODS
+    ]
+
+
+def _picture(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
+    """The picture of the first seed's runs."""
+    first = {one["config"]["method"]: one["result"] for one in finished if one["seed"] == 0}
+    path = directory / "connections_find_the_digits.png"
+    if set(METHODS) - set(first):
+        return []
+    try:
+        images = load("mnist", data_dir)[0]
+    except OSError:  # no MNIST here: the picture that is there stays
+        return [path] if path.exists() else []
     pixels = [(int(n), np.array(counts).reshape(28, 28)) for n, counts in first["rigl"]["pixels"].items()]
-    curves = {method: list(enumerate(first[method]["accuracy_by_epoch"]))[1:] for method in METHODS}
-    curves = {method: [(600 * epoch, accuracy) for epoch, accuracy in curve] for method, curve in curves.items()}
-    return picture(path, "MNIST", images, pixels, curves, PAPER)
+    by_epoch = {method: first[method]["accuracy_by_epoch"][1:] for method in METHODS}
+    curves = {m: [(PAPER.per_epoch * n, a) for n, a in enumerate(curve, 1)] for m, curve in by_epoch.items()}
+    return [picture(path, "MNIST", images, pixels, curves, PAPER)]
 
 
-def summary(results: Sequence[dict]) -> list[dict]:
-    """For each method: seeds, mean and standard deviation (ddof 1) of last-epoch accuracy, mean central shares."""
-    rows = []
-    for method in METHODS:
-        own = [r for r in results if r["method"] == method]
-        last = [r["accuracy_last"] for r in own]
-        rows.append({
-            "method": method,
-            "seeds": len(own),
-            "accuracy": float(np.mean(last)),
-            "std": float(np.std(last, ddof=1)) if len(last) > 1 else 0.0,
-            "best": float(np.mean([r["accuracy_best"] for r in own])),
-            "central_start": float(np.mean([r["central_share_start"] for r in own])),
-            "central_end": float(np.mean([r["central_share_end"] for r in own])),
-        })  # fmt: skip
-    return rows
+def _animation(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
+    from ..plot import rigl_animation
+
+    frames = [
+        (steps, np.array(pixels.split(), int).reshape(28, 28), share, accuracy)
+        for one in finished
+        for steps, pixels, share, accuracy in zip(
+            *(one["result"][name] for name in ("steps", "pixels", "central_share", "accuracy")), strict=True
+        )
+    ]
+    return [rigl_animation(directory / "rigl_animation.gif", "RigL on MNIST, 98 % sparse", frames)] if frames else []
+
+
+PAPER_NAME = "Evci et al. 2020"
+STUDIES = (
+    Study(
+        "rigl-mnist-98",
+        PAPER_NAME,
+        "784-300-100-10 at 98 % sparsity by RigL, with a static mask and dense: connections find the digits.",
+        minutes=16,
+        seeds=3,
+        runs=_runs,
+        rows=(
+            Row(
+                "rigl/mnist-98/connections-per-pixel",
+                "RigL at 98 %: first-layer connections of a pixel, at the start",
+                6.0,
+                "connections",
+                0.05,
+                "Evci et al. 2020, the authors' blog: about 6",
+                each(lambda result: sum(result["pixels"]["0"]) / 784, method="rigl"),
+                note="4,704 connections exactly; the tolerance is the printed digit",
+            ),
+            Row(
+                "rigl/mnist-98/to-the-centre",
+                "RigL at 98 %: growth of the share of first-layer connections in the central 20×20 of 28×28 pixels",
+                None,
+                "points",
+                0,
+                "Evci et al. 2020, figure 7",
+                each(lambda result: 100 * (result["central_share_end"] - result["central_share_start"]), method="rigl"),
+                note="the paper shows a picture: connections migrate from the border to the centre",
+            ),
+            Row(
+                "rigl/mnist-98/above-static",
+                "RigL above a static mask at 98 %, test accuracy after the last epoch",
+                None,
+                "points",
+                0,
+                "Evci et al. 2020, section 4: the ordering",
+                gap(lambda result: 100 * result["accuracy_last"], {"method": "rigl"}, {"method": "static"}),
+            ),
+        ),
+        figures=_picture,
+    ),
+    Study(
+        "rigl-animation",
+        PAPER_NAME,
+        "The same network over the first 50,000 batches, after which its connections rest, as an animation.",
+        minutes=4,
+        seeds=1,
+        runs=lambda seeds: [Run("rigl-seed0", 0, film, {"seed": 0, "stop": PAPER.t_end, **PAPER.numbers})],
+        rows=(),
+        figures=_animation,
+    ),
+)

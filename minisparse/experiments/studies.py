@@ -6,7 +6,7 @@ A finished run is a file, {figures}/{study, with _ for -}/{run}.json:
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -104,10 +104,36 @@ def each(figure: str | Callable[[Finished], float], **config: Any) -> Callable[[
     take = (lambda result: result[figure]) if isinstance(figure, str) else figure
 
     def ours(finished: Sequence[Finished]) -> list[float]:
-        chosen = [one for one in finished if all(one["config"].get(name) == value for name, value in config.items())]
-        return [float(take(one["result"])) for one in sorted(chosen, key=lambda one: one["seed"])]
+        return list(_by_seed(take, finished, config).values())
 
     return ours
+
+
+def gap(
+    figure: str | Callable[[Finished], float], one: Mapping[str, Any], other: Mapping[str, Any]
+) -> Callable[[Sequence[Finished]], list[float]]:
+    """Row.ours: how much higher a figure is in the runs that have the numbers of `one` than in those of `other`.
+
+    In the order of the seeds that have both.
+    """
+    take = (lambda result: result[figure]) if isinstance(figure, str) else figure
+
+    def ours(finished: Sequence[Finished]) -> list[float]:
+        high, low = (_by_seed(take, finished, config) for config in (one, other))
+        return [high[seed] - low[seed] for seed in high if seed in low]
+
+    return ours
+
+
+def _by_seed(
+    take: Callable[[Finished], float], finished: Sequence[Finished], config: Mapping[str, Any]
+) -> dict[int, float]:
+    """{seed: figure} of the runs whose config has these numbers. ValueError where a seed has two of them."""
+    chosen = [one for one in finished if all(one["config"].get(name) == value for name, value in config.items())]
+    figures = {one["seed"]: float(take(one["result"])) for one in sorted(chosen, key=lambda one: one["seed"])}
+    if len(figures) < len(chosen):
+        raise ValueError(f"config is {dict(config)}, which several runs of one seed have")
+    return figures
 
 
 def folder(study: Study, directory: Path) -> Path:
@@ -145,7 +171,7 @@ def go_on(
     directory: Path,
     data_dir: Path | None = None,
     watched: Path | None = None,
-) -> Iterator[tuple[Study, Run, Finished]]:
+) -> Generator[tuple[Study, Run, Finished], None, None]:
     """Run what is not finished of `work`, `jobs` at a time; with more than one, in processes of one BLAS thread each.
 
     An interruption leaves what is finished. watched: a folder where every run in work keeps a file, {study}.{run}, that

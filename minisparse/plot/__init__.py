@@ -3,6 +3,7 @@
 from .louizos import hard_concrete, l0_training
 from .set import connections_per_pixel, error_by_epoch
 from .snfs import error_against_density
+from .rigl import rigl_animation, rigl_equal_budget, rigl_escape, rigl_extended, rigl_sweeps, rigl_table_2
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
 from .training import accuracy_against_cost, connections_find_the_digits, loss_and_accuracy
 
@@ -19,5 +20,11 @@ __all__ = [
     "hard_concrete",
     "l0_training",
     "loss_and_accuracy",
+    "rigl_animation",
+    "rigl_equal_budget",
+    "rigl_escape",
+    "rigl_extended",
+    "rigl_sweeps",
+    "rigl_table_2",
     "save",
 ]

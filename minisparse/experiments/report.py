@@ -1,0 +1,103 @@
+"""figures/README.md: every published figure beside ours, with the verdict, whether it was attempted or not."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .. import plot
+from ..files import replacing
+from .studies import Finished, Row, Study, finished, verdict
+
+HEAD = """# The papers, beside what came out here
+
+Made by `minisparse report` from the runs in these folders; do not edit. {counts}
+
+*Ours* is the mean over seeds ± their standard deviation. A row is *reached* where that mean is within the tolerance of
+the paper's figure, which was fixed before running and stands in brackets; an error lower than the paper's is reached
+too. Where a paper gives an ordering only, ours is by how much it holds, and it is reached above 0 or the number in
+brackets. Errors are of the test set after the last epoch unless a row says *best*, as some papers report; nothing was
+chosen by the test set. *Not attempted* comes with the minutes of one core that a seed of the study takes.
+"""
+
+
+def written(studies: Iterable[Study], directory: Path, data_dir: Path | None = None) -> Path:
+    """Draw all figures that the finished runs in `directory` suffice for, and write its README.md; the path of it."""
+    papers: dict[str, list[tuple[Study, list[Finished]]]] = {}
+    for study in studies:
+        papers.setdefault(study.paper, []).append((study, finished(study, directory)))
+    verdicts = Counter(verdict(row, row.ours(runs)) for own in papers.values() for s, runs in own for row in s.rows)
+    waiting = [s for own in papers.values() for s, runs in own if any(not len(row.ours(runs)) for row in s.rows)]
+    counts = f"Of {verdicts.total()} rows **{verdicts['reached']} are reached, {verdicts['missed']} are missed and "
+    counts += f"{verdicts['not attempted']} are not attempted**"
+    hours = sum(s.minutes * s.seeds for s in waiting) / 60
+    counts += f", whose studies take about {hours:.1f} hours of one core." if waiting else "."
+    sections = [_section(paper, own, directory, data_dir) for paper, own in papers.items()]
+    path = directory / "README.md"
+    with replacing(path) as unfinished:
+        unfinished.write_text("\n".join([HEAD.format(counts=counts), *sections]))
+    return path
+
+
+def _section(
+    paper: str, studies: Sequence[tuple[Study, list[Finished]]], directory: Path, data_dir: Path | None
+) -> str:
+    """A paper's studies, table and figures."""
+    lines = [f"## {paper}", ""]
+    for study, runs in studies:
+        if total := len(study.runs(study.seeds)):
+            about = f"{len(runs)} of {total} runs finished, about {study.minutes:g} minutes of one core a seed"
+            lines.append(f"- `minisparse reproduce {study.name}`: {study.about} {about[0].upper()}{about[1:]}.")
+        else:
+            lines.append(f"- {study.about} Computed by `minisparse report`.")
+    if any(study.rows for study, _ in studies):
+        lines += ["", "| | paper | ours | difference | verdict | source, notes |", "|---|---|---|---|---|---|"]
+        lines += [_line(row, study, runs) for study, runs in studies for row in study.rows]
+    for study, runs in studies:
+        for path in study.figures(runs, directory, data_dir):
+            lines += ["", f"![{alt(path, study)}]({path.relative_to(directory).as_posix()})"]
+    return "\n".join(lines) + "\n"
+
+
+def alt(path: Path, study: Study) -> str:
+    """What a figure shows, in words: the first line of the function that draws it, which has its name."""
+    drawn = getattr(plot, path.stem, None)
+    about = (drawn.__doc__ or "").partition("\n")[0] if drawn else study.about
+    return about.rstrip(".").replace("]", ")").replace("[", "(")
+
+
+def _line(row: Row, study: Study, runs: Sequence[Finished]) -> str:
+    cells = (row.about, *figures(row, study, runs), "; ".join(filter(None, (row.source, row.note))))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def figures(row: Row, study: Study, runs: Sequence[Finished]) -> tuple[str, str, str, str]:
+    """The paper's figure, ours, the difference and the verdict, in words."""
+    ours, digits = list(row.ours(runs)), _digits(row)
+    unit = f"{' ' if row.unit else ''}{row.unit}"
+    number = lambda x: f"{x:,.{digits}f}"
+    if row.paper is None:
+        published = "ordering" + (f" (above {row.tolerance:g})" if row.tolerance else "")
+    else:
+        published = f"{_printed(row.paper)}{unit} (± {_printed(float(f'{row.tolerance:.4g}'))})"
+    said = verdict(row, ours)
+    if not ours:
+        return published, "", "", f"{said}: about {study.minutes:g} min a seed"
+    mean = float(np.mean(ours))
+    spread = f" ± {number(np.std(ours, ddof=1))}" if len(ours) > 1 else ""
+    seeds = f" ({len(ours)} seed{'s' * (len(ours) > 1)})" if study.runs(1) else ""
+    difference = "" if row.paper is None else f"{mean - row.paper:+z,.{digits}f}"
+    return published, f"{number(mean)}{spread}{unit}{seeds}", difference, f"**{said}**"
+
+
+def _digits(row: Row) -> int:
+    """Decimals that show the paper's figure in full, and a tenth of the tolerance."""
+    shown = len(_printed(row.paper).partition(".")[2]) if row.paper is not None else 2
+    return max(shown, 1 - math.floor(math.log10(row.tolerance)) if row.tolerance > 0 else 0, 0)
+
+
+def _printed(figure: float) -> str:
+    """A number as papers print it: 1.6, 195,100."""
+    return f"{figure:,.10g}" if abs(figure) < 1e10 else f"{figure:.4g}"

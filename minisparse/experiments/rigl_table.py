@@ -1,0 +1,136 @@
+"""RigL's table 2 (Evci et al. 2020, app. B): 784-300-100-10 at 99 % and 89 %, and RigL+ from what survives of it.
+
+RigL, by the recipe of `rigl` at its sparsities, leaves pixels without connections and units without inputs or outputs;
+RigL+ starts anew, at random, from the network without them, at 96 % and 86.4 %, by the same recipe. A run is both. The
+public script keeps its hidden widths fixed: how RigL+ was run beyond its architecture and sparsities is not known.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import flops, nn, recipes
+from ..compact import Compact, compacted
+from ..masks import random_masks
+from .rigl import MODEL, PAPER, PAPER_NAME, recipe_of
+from .rigl_runs import Epoch, epochs, outcome
+from .studies import Finished, Row, Run, Study, each, mnist
+
+SOURCE = "Evci et al. 2020, table 2"
+PUBLISHED = {  # final architecture, sparsity, inference KFLOPs, bytes, error of the best epoch and of the last
+    "SBP": ((245, 160, 55), 0.0, 97.1, 195_100, 1.6, None),
+    "L0": ((266, 88, 33), 0.0, 53.3, 107_092, 1.6, None),
+    "VIB": ((97, 71, 33), 0.0, 19.1, 38_696, 1.6, None),
+    "RigL": ((408, 100, 69), 0.870, 12.6, 31_914, 1.44, 1.48),
+    "RigL+": ((375, 62, 51), 0.886, 6.2, 16_113, 1.57, 1.69),
+}
+
+
+def run(data_dir: Path | None, seed: int, sparsity_again: float, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+    """RigL, then RigL+ from its surviving architecture."""
+    recipe, data = recipe_of(numbers), mnist(data_dir)
+    (inputs, labels), (test_inputs, test_labels) = data.train, data.test
+    rng, pixels, model = np.random.default_rng(seed), np.arange(784), MODEL
+    result: dict[str, Any] = {}
+    stages = {"rigl": recipe, "rigl_plus": recipe._replace(sparsity=sparsity_again)}
+    for number, (name, own) in enumerate(stages.items()):
+        params = model.init(rng)
+        densities = recipes.mnist_densities(own.sparsity)
+        masks = random_masks({n: params[n].shape for n in densities}, densities, rng)
+        method = recipes.rigl(own.alpha, own.period, own.t_end, own.steps)
+        seen: list[Epoch] = []
+        for epoch, step in epochs(
+            model, params, masks, method, own.optimizer(), (inputs[:, pixels], labels),
+            (test_inputs[:, pixels], test_labels), own.batch, own.steps, seed,
+        ):  # fmt: skip
+            seen.append(epoch)
+            last = step
+            yield (number + epoch.number * own.per_epoch / own.steps) / len(stages)
+        small = compacted(model, last.params, last.masks, drop_inputs=True)
+        result[name] = outcome(seen, last.masks) | survivors(small)
+        pixels, model = pixels[small.inputs], nn.mlp(*widths(small), 10, initial=nn.glorot_uniform)
+    yield result
+
+
+def survivors(small: Compact) -> dict[str, Any]:
+    """What a network without dead units and unread pixels costs, by the authors' counting."""
+    sites = nn.sites(small.model, (len(small.inputs),))
+    densities = {name: float(mask.mean()) for name, mask in small.masks.items()}
+    return {
+        "architecture": "-".join(map(str, widths(small))),
+        "surviving": small.masks.counts,
+        "sparsity": 1 - small.masks.active / small.masks.size,
+        "bytes": sum(flops.size(sites, densities, "rigl").values()),
+        "kflops": 2 * small.masks.active / 1e3,
+    }
+
+
+def widths(small: Compact) -> list[int]:
+    """Pixels and hidden units that are left."""
+    return [mask.shape[0] for mask in small.masks.values()]
+
+
+def _runs(seeds: int) -> list[Run]:
+    numbers = PAPER._replace(sparsity=0.99).numbers
+    return [Run(f"seed{s}", s, run, {"seed": s, "sparsity_again": 0.96, **numbers}) for s in range(seeds)]
+
+
+def _width(stage: str, place: int) -> Any:
+    return each(lambda result: int(result[stage]["architecture"].split("-")[place]))
+
+
+def _rows(method: str, stage: str) -> Iterator[Row]:
+    published, sparsity, kflops, size, best, last = PUBLISHED[method]
+    key, own = f"rigl/table-2/{stage}", "; the tolerance is 10 % of it"
+    of = lambda figure: each(lambda result: result[stage][figure])
+    errors = "the tolerance is 0.2 points, as for all MLPs: the paper gives no deviation"
+    for about, figure, error in (("best epoch", "error_best", best), ("last epoch", "error_last", last)):
+        yield Row(
+            f"{key}/{figure}", f"{method}, test error of the {about}", error, "%", 0.2, SOURCE, of(figure), True, errors
+        )
+    for place, (what, width) in enumerate(zip(("pixels", "units of fc1", "units of fc2"), published, strict=True)):
+        yield Row(
+            f"{key}/width-{place}", f"{method}, surviving {what}", width, "", 0.1 * width, SOURCE, _width(stage, place),
+            note=f"of {('784', '300', '100')[place] if stage == 'rigl' else 'what RigL left'}{own}",
+        )  # fmt: skip
+    yield Row(
+        f"{key}/sparsity", f"{method}, sparsity of what survives", sparsity, "", 0.01, SOURCE, of("sparsity"),
+        note="follows from the surviving architecture: a tolerance of 0.01",
+    )  # fmt: skip
+    yield Row(
+        f"{key}/bytes", f"{method}, size", size, "bytes", 0.1 * size, SOURCE, of("bytes"),
+        note=f"values, biases, and a bit mask where a layer is sparse{own}",
+    )  # fmt: skip
+    yield Row(
+        f"{key}/kflops", f"{method}, inference", kflops, "KFLOPs", 0.1 * kflops, SOURCE, of("kflops"),
+        note=f"two for a connection{own}",
+    )  # fmt: skip
+
+
+def _figures(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
+    from ..plot import rigl_table_2
+
+    if not finished:
+        return []
+    ours = {
+        method: [(one["result"][stage]["kflops"], one["result"][stage]["error_best"]) for one in finished]
+        for method, stage in (("RigL", "rigl"), ("RigL+", "rigl_plus"))
+    }
+    published = {method: (kflops, best) for method, (_, _, kflops, _, best, _) in PUBLISHED.items()}
+    return [rigl_table_2(directory / "rigl_table_2.png", published, ours)]
+
+
+STUDIES = (
+    Study(
+        "rigl-table-2",
+        PAPER_NAME,
+        "RigL at 99 % (fc1) and 89 % (fc2), then RigL+ from what survives at 96 % and 86 %; 200 epochs each.",
+        minutes=9,
+        seeds=3,
+        runs=_runs,
+        rows=(*_rows("RigL", "rigl"), *_rows("RigL+", "rigl_plus")),
+        figures=_figures,
+    ),
+)

@@ -1,0 +1,219 @@
+"""Figures of the RigL studies (Evci et al. 2020)."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..backend import Array
+from ..files import replacing
+from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
+
+FRAMES_PER_SECOND = 8
+
+
+def rigl_animation(
+    path: str | os.PathLike, title: str, frames: Sequence[tuple[int, Array, float, float]], last: int = 16
+) -> Path:
+    """Connections of every input pixel as they move, and their share in the central 20×20 pixels: an animation.
+
+    frames [(batches, (28, 28) counts, central share, accuracy)]; the last frame stays for `last` more. Writes a GIF.
+    """
+    from matplotlib.animation import PillowWriter
+
+    with mpl.rc_context(STYLE | {"figure.dpi": 100}), replacing(Path(path)) as unfinished:
+        figure = Figure(figsize=(6.4, 3.2))
+        left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
+        image = left.imshow(frames[0][1], cmap="magma", vmin=0, vmax=30)
+        left.add_patch(Rectangle((3.5, 3.5), 20, 20, fill=False, edgecolor="white", linestyle=":"))
+        left.set_xticks([])
+        left.set_yticks([])
+        left.set_title(title)
+        figure.colorbar(image, ax=left, label="connections of a pixel", shrink=0.85, extend="max")
+        batches = [max(n, frames[1][0] / 2) for n, *_ in frames]  # the first is before all batches
+        curves = [[100 * share for _, _, share, _ in frames], [100 * accuracy for *_, accuracy in frames]]
+        looks = (("in the central 20×20", "#D55E00", "-"), ("test accuracy", "#0072B2", "--"))
+        lines = [
+            right.plot([], [], dash, color=colour, label=label)[0] for label, colour, dash in looks
+        ]  # fmt: skip
+        right.set_xscale("log")
+        right.set_xlim(batches[0], batches[-1])
+        right.set_ylim(0, 100)
+        right.set_xlabel("batches")
+        right.set_ylabel("share (%)")
+        right.legend(loc="lower right", frameon=False)
+        writer = PillowWriter(fps=FRAMES_PER_SECOND)
+        with writer.saving(figure, os.fspath(unfinished), dpi=100):
+            for n, (steps, pixels, *_) in enumerate(frames, 1):
+                image.set_data(pixels)
+                for line, curve in zip(lines, curves, strict=True):
+                    line.set_data(batches[:n], curve[:n])
+                right.set_title(f"after {steps:,} batches")
+                for _ in range(1 + last * (n == len(frames))):
+                    writer.grab_frame()
+    return Path(path)
+
+
+def rigl_table_2(
+    path: str | os.PathLike,
+    published: Mapping[str, tuple[float, float]],
+    ours: Mapping[str, Sequence[tuple[float, float]]],
+) -> Path:
+    """Test error against the size of inference, RigL's table 2: published methods hollow, our seeds filled.
+
+    published {method: (KFLOPs, error in %)}; ours {method: [(KFLOPs, error of the best epoch in %)]}.
+    """
+    colours = {"RigL": "#D55E00", "RigL+": "#0072B2"}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 4))
+        axes = figure.subplots()
+        for method, (kflops, error) in published.items():
+            colour = colours.get(method, "#000000")
+            axes.plot(kflops, error, "s", color=colour, markerfacecolor="none", markersize=9)
+            axes.annotate(method, (kflops, error), (8, -3), textcoords="offset points")
+        for method, seeds in ours.items():
+            axes.plot(*zip(*seeds, strict=True), "o", color=colours[method], label=f"{method}, ours, a point a seed")
+        axes.plot([], [], "s", color="#000000", markerfacecolor="none", label="published")
+        axes.set_xscale("log")
+        axes.set_xlim(right=2 * max(kflops for kflops, _ in published.values()))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("{x:g}")
+        axes.set_xlabel("inference (KFLOPs)")
+        axes.set_ylabel("test error, best epoch (%)")
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False)
+        return save(figure, path)
+
+
+def rigl_equal_budget(
+    path: str | os.PathLike, title: str, points: Mapping[tuple[str, int], Sequence[tuple[float, float]]]
+) -> Path:
+    """Test accuracy against what training cost, for all methods with the same connections at 98 % sparsity.
+
+    points {(method, times the usual length): [(training, dense = 1; accuracy in %), one for each seed]}.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 4.6))
+        axes = figure.subplots()
+        axes.set_title(title)
+        for (method, times), seeds in points.items():
+            label, colour, marker = POINTS[method]
+            costs, accuracies = (np.array(column) for column in zip(*seeds, strict=True))
+            axes.errorbar(
+                costs.mean(), accuracies.mean(), accuracies.std(ddof=1) if len(seeds) > 1 else 0, color=colour,
+                marker=marker, markersize=10 if times == 1 else 14, markeredgecolor="black", markeredgewidth=0.5,
+                linestyle="none", linewidth=1, label=label if times == 1 else f"{label}, {times}× as long",
+            )  # fmt: skip
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xlabel("multiply-adds of training, dense = 1")
+        axes.set_ylabel("test accuracy, last epoch (%)")
+        axes.grid(alpha=0.25)
+        figure.legend(loc="outside right upper", frameon=False)
+        return save(figure, path)
+
+
+def rigl_extended(path: str | os.PathLike, epochs: int, curves: Mapping[str, Mapping[int, Sequence[float]]]) -> Path:
+    """Test accuracy of RigL and of a static mask, trained once, twice and five times as long.
+
+    curves {method: {times: [accuracy in %, one for each seed]}}; bars are standard deviations over seeds.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 3.8))
+        axes = figure.subplots()
+        for method, by_times in curves.items():
+            label, colour, dash = METHOD_STYLE[method]
+            times = sorted(by_times)
+            means = [float(np.mean(by_times[n])) for n in times]
+            spread = [float(np.std(by_times[n], ddof=1)) if len(by_times[n]) > 1 else 0 for n in times]
+            axes.errorbar(times, means, spread, color=colour, linestyle=dash, marker="o", capsize=3, label=label)
+        axes.set_xscale("log")
+        axes.minorticks_off()
+        axes.set_xticks(ticks := sorted({n for by_times in curves.values() for n in by_times}))
+        axes.set_xticklabels([f"{n}×" for n in ticks])
+        axes.set_xlabel(f"length of training, 1× = {epochs} epochs")
+        axes.set_ylabel("test accuracy, last epoch (%)")
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False)
+        return save(figure, path)
+
+
+def rigl_escape(path: str | os.PathLike, seeds: int, losses: Mapping[str, Sequence[float]]) -> Path:
+    """Training loss on the way to a static solution, and on three ways on from its weights.
+
+    losses {"solution", "continued", "restarted", "rigl": mean loss of each epoch}.
+    """
+    looks = {
+        "solution": ("static mask", "#000000", "-"),
+        "continued": ("static, goes on", "#999999", ":"),
+        "restarted": ("static, restarted", "#0072B2", "--"),
+        "rigl": ("RigL from the static solution", "#D55E00", "-"),
+    }
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 4))
+        axes = figure.subplots()
+        first = len(losses["solution"])
+        for name, (label, colour, dash) in looks.items():
+            begin = 0 if name == "solution" else first
+            epochs = np.arange(begin + 1, begin + len(losses[name]) + 1)
+            axes.plot(epochs, losses[name], dash, color=colour, label=label)
+        axes.axhline(losses["solution"][-1], **PAPER)
+        axes.annotate(
+            "loss of the static solution", (1, losses["solution"][-1]), (0, -11), textcoords="offset points",
+            fontsize=8, color=PAPER["color"],
+        )  # fmt: skip
+        axes.set_yscale("log")
+        axes.set_xlabel("epochs")
+        axes.set_ylabel(f"training loss, mean of an epoch{f' and {seeds} seeds' if seeds > 1 else ''}")
+        axes.legend(frameon=False)
+        return save(figure, path)
+
+
+def rigl_sweeps(
+    path: str | os.PathLike,
+    periods: Mapping[float, Sequence[tuple[int, float | None]]],
+    distributions: Mapping[str, Sequence[tuple[float, float | None]]],
+    others: Mapping[str, float | None],
+) -> Path:
+    """Test error by α and ΔT, by the distribution at three sparsities, and by what grows and from which value.
+
+    periods {α: [(ΔT, error in %)]}; distributions {name: [(sparsity, error)]}; others {choice: error}; None is not run.
+    """
+    looks: Any = (("#0072B2", "--", "v"), ("#D55E00", "-", "o"), ("#009E73", ":", "^"))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8, 6.4))
+        (by_period, by_sparsity), (below, _) = figure.subplots(2, 2, height_ratios=(1, 1.1))
+        _.remove()
+        below.set_subplotspec(below.get_gridspec()[1, :])
+        for axes, curves, label in (
+            (by_period, periods, "α = {}"),
+            (by_sparsity, {{"erk": "ERK"}.get(n, n): curve for n, curve in distributions.items()}, "{}"),
+        ):
+            for (name, curve), (colour, dash, marker) in zip(curves.items(), looks, strict=False):
+                there = [(x, error) for x, error in curve if error is not None]
+                xs, errors = zip(*there, strict=True) if there else ((), ())
+                axes.plot(xs, errors, dash, color=colour, marker=marker, label=label.format(name))
+            axes.set_ylabel("test error, last epoch (%)")
+            axes.grid(alpha=0.25)
+            axes.legend(frameon=False)
+        by_period.set_xscale("log")
+        by_period.minorticks_off()
+        by_period.set_xticks(ticks := [period for period, _ in next(iter(periods.values()))])
+        by_period.set_xticklabels(map(str, ticks))
+        by_period.set_xlabel("ΔT (batches between updates)")
+        by_sparsity.set_xticks(sparsities := [sparsity for sparsity, _ in next(iter(distributions.values()))])
+        by_sparsity.set_xticklabels([f"{100 * sparsity:g} %" for sparsity in sparsities])
+        by_sparsity.set_xlabel("sparsity")
+        run = {name: error for name, error in others.items() if error is not None}
+        for place, error in enumerate(run.values()):
+            below.plot(error, place, "o", color="#D55E00")
+        below.set_yticks(range(len(run)), list(run))
+        below.invert_yaxis()
+        below.set_xlabel("test error, last epoch (%)")
+        below.grid(alpha=0.25)
+        return save(figure, path)
