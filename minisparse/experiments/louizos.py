@@ -2,7 +2,7 @@
 
 Adam at 1e-3, batches of 100, inputs in [0, 1], weight decay 5e-4, drop rates and clamp of the authors' code, and its
 N = 60,000. The paper has λ = 0.1 / N, or a λ for every layer ("L0-sep"). Those of LeNet-5 are a follow-up's (Li & Ji
-2019); for LeNet-300-100 none are published, and LAMBDA_SEP was chosen by architecture alone: short runs, no errors.
+2019); for LeNet-300-100 none are published, and those here were chosen by architecture alone, without a look at errors.
 
 Table 1 has errors "after 200 epochs", and the authors' code prints the best of all epochs: here are both. Its MLP is
 evaluated by averaged parameters (`recipes.averaged`), its LeNet-5 is not: every run here does both.
@@ -11,7 +11,7 @@ evaluated by averaged parameters (`recipes.averaged`), its LeNet-5 is not: every
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,10 @@ from ..data import batches
 from ..methods import l0
 from ..optim import adam
 from ..train import train
+from .accounting import computed
 from .studies import Finished, Row, Run, Study, accuracy, each, mnist
 
+PAPER = "Louizos et al. 2018"
 BATCH = 100
 NETWORKS: dict[str, tuple[nn.Chain, tuple[int, ...]]] = {
     "lenet-300-100": (models.l0_lenet_300_100(), (784,)),
@@ -30,11 +32,34 @@ NETWORKS: dict[str, tuple[nn.Chain, tuple[int, ...]]] = {
 }
 TITLES = {"lenet-300-100": "LeNet-300-100", "lenet-5": "LeNet-5"}
 EPOCHS = {"lenet-300-100": 200, "lenet-5": 50}
-LAMBDA = 0.1
-LAMBDA_SEP: dict[str, dict[str, float]] = {
-    "lenet-300-100": {"fc1": 0.1, "fc2": 0.25, "fc3": 10},
-    "lenet-5": {"conv1": 10, "conv2": 0.5, "fc1": 0.1, "fc2": 10},
-}
+
+
+class Line(NamedTuple):
+    """A line of table 1: a λ, or one for every layer, times N; the error in %, the gates left, and who quotes them."""
+
+    about: str
+    lambda_: float | dict[str, float]
+    error: float
+    gates: dict[str, int]
+    sources: tuple[str, str]
+
+
+OWN = f"{PAPER}, table 1 [unverified]"
+RIGL_QUOTES = f"{PAPER}, table 1, quoted by Evci et al. 2020"
+TANG_QUOTES = f"{PAPER}, table 1, quoted by Tang et al. 2018"
+TABLE_1 = {
+    "lenet-300-100": {
+        "lambda": Line("λ = 0.1 / N", 0.1, 1.4, {"fc1": 219, "fc2": 214, "fc3": 100}, (OWN, OWN)),
+        "lambda-sep": Line("a λ for every layer", {"fc1": 0.1, "fc2": 0.3, "fc3": 13}, 1.8,
+                           {"fc1": 266, "fc2": 88, "fc3": 33}, (OWN, RIGL_QUOTES)),
+    },
+    "lenet-5": {
+        "lambda": Line("λ = 0.1 / N", 0.1, 0.9, {"conv1": 20, "conv2": 25, "fc1": 45, "fc2": 462},
+                       (TANG_QUOTES, TANG_QUOTES)),
+        "lambda-sep": Line("a λ for every layer", {"conv1": 10, "conv2": 0.5, "fc1": 0.1, "fc2": 10}, 1.0,
+                           {"conv1": 9, "conv2": 18, "fc1": 65, "fc2": 25}, (TANG_QUOTES, TANG_QUOTES)),
+    },
+}  # fmt: skip
 
 
 def gated(
@@ -95,120 +120,94 @@ def gates_left(params: Mapping[str, Array]) -> list[int]:
     return [int(on.sum()) for on in l0.open_gates(params).values()]
 
 
-def at_start(network: str) -> dict[str, Array]:
-    """What is known of a network's parameters before anything is drawn: shapes, and log α at the layers' drop rates."""
-    model, _ = NETWORKS[network]
-    rates = {
-        f"{name}.log_alpha": layer.drop_rate for name, layer in model.layers.items() if hasattr(layer, "drop_rate")
-    }
-    return {
-        name: np.full(shape, l0.log_alpha_of(rates[name]) if name in rates else 0.0)
-        for name, shape in model.shapes().items()
-    }
-
-
 def runs(network: str, seeds: int) -> list[Run]:
     """Of every seed, the one λ of the paper and then a λ for every layer."""
     numbers = {"epochs": EPOCHS[network], "rate": 1e-3, "weight_decay": 5e-4, "beta": 0.999}
     return [
-        Run(f"{name}-seed{seed}", seed, gated, {"seed": seed, "network": network, "lambda_": lambda_, **numbers})
+        Run(f"{name}-seed{seed}", seed, gated, {"seed": seed, "network": network, "lambda_": line.lambda_, **numbers})
         for seed in range(seeds)
-        for name, lambda_ in (("lambda", LAMBDA), ("lambda-sep", LAMBDA_SEP[network]))
+        for name, line in TABLE_1[network].items()
     ]
 
 
-def _line_of_table_1(
-    network: str, name: str, error: float, units: Sequence[int], sources: tuple[str, str], tolerance: float, note: str
-) -> list[Row]:
-    """Four errors and the gates that are left; sources: of the error, and of the gates."""
-    lambda_ = LAMBDA if name == "lambda" else LAMBDA_SEP[network]
-    about = f"{TITLES[network]}, {'λ = 0.1 / N' if name == 'lambda' else 'a λ for every layer'}"
-    evaluated = "averaged_architecture" if network == "lenet-300-100" else "architecture"  # by the authors
-    errors = [
-        Row(f"louizos/{network}/{name}/{which.replace('_', '-')}", f"{about}: test error, {words}", error, "%",
-            tolerance, sources[0], each(which, lambda_=lambda_), below=True, note=note)
+def _rows(network: str) -> Iterator[Row]:
+    """Of every line of table 1, four errors and the gates that are left."""
+    mlp = network == "lenet-300-100"
+    evaluated = "averaged_architecture" if mlp else "architecture"
+    note = "" if mlp else "50 of the paper's 200 epochs; "
+    for name, line in TABLE_1[network].items():
+        key, about = f"louizos/{network}/{name}", f"{TITLES[network]} with L0, {line.about}"
+        chosen = "its λ are not published, ours were chosen by architecture; " if mlp and name == "lambda-sep" else ""
         for which, words in {
-            "averaged_last": "last epoch, averaged parameters",
-            "averaged_best": "best epoch, averaged parameters",
-            "error_last": "last epoch, parameters as they are",
-            "error_best": "best epoch, parameters as they are",
-        }.items()
-    ]  # fmt: skip
-    gates = [
-        Row(f"louizos/{network}/{name}/{layer}", f"{about}: open gates of {layer}", count, "gates", count / 10,
-            sources[1], each(partial(_nth, evaluated, i), lambda_=lambda_), note=f"within 10 %; {note}")
-        for i, (layer, count) in enumerate(zip(LAMBDA_SEP[network], units, strict=True))
-    ]  # fmt: skip
-    return errors + gates
+            "averaged_last": "averaged parameters, last epoch",
+            "averaged_best": "averaged parameters, best epoch",
+            "error_last": "last epoch",
+            "error_best": "best epoch",
+        }.items():
+            yield Row(
+                f"{key}/{which.replace('_', '-')}", f"{about}: error, {words}", line.error, "%", 0.2 if mlp else 0.15,
+                line.sources[0], each(which, lambda_=line.lambda_), below=True,
+                note=f"{note}{chosen}the paper gives no deviation",
+            )  # fmt: skip
+        for i, (layer, n) in enumerate(line.gates.items()):
+            yield Row(
+                f"{key}/{layer}", f"{about}: open gates of {layer}", n, "gates", n / 10, line.sources[1],
+                each(partial(_nth, evaluated, i), lambda_=line.lambda_), note=f"{note}{chosen}within 10 %",
+            )  # fmt: skip
 
 
 def _nth(name: str, i: int, result: Mapping[str, Any]) -> float:
     return result[name][i]
 
 
-def _closed_form(key: str, about: str, paper: float, unit: str, tolerance: float, source: str, ours: float) -> Row:
-    """What is computed at once, without a run."""
-    return Row(f"louizos/{key}", about, paper, unit, tolerance, source, lambda finished: [ours], note="no training")
+def ends(beta: float) -> float:
+    """P(z = 0) + P(z = 1) at log α = 0, where they are equal."""
+    return 2 * (1 - float(l0.prob_open(np.zeros(()), beta)))
 
 
-def _at_start(network: str, expected: float, l0_norm: float) -> list[Row]:
-    params, source = at_start(network), "the authors' count_expected_flops_and_l0 at their drop rates, computed"
-    return [
-        _closed_form(f"{network}/expected-flops-at-start", f"{TITLES[network]}: expected FLOPs before training",
-                     expected, "FLOPs", 1e-6 * expected, source, expected_flops(network, params)),
-        _closed_form(f"{network}/expected-l0-at-start", f"{TITLES[network]}: expected L0 norm before training",
-                     l0_norm, "parameters", 1e-6 * l0_norm, source, l0.expected_l0(params)),
-    ]  # fmt: skip
+def open_at(drop_rate: float) -> float:
+    """P(z ≠ 0) of a gate that starts at this drop rate."""
+    return float(l0.prob_open(np.array(l0.log_alpha_of(drop_rate))))
 
 
-UNVERIFIED = "Louizos et al. 2018, table 1 [unverified]"
-NOTE_MLP = "200 epochs; a tolerance of 0.2 points, since the paper gives no deviation"
-NOTE_SEP = f"{NOTE_MLP}; its λs are not published, ours were chosen by architecture"
-NOTE_5 = "50 of the paper's 200 epochs; a tolerance of 0.15 points, since the paper gives no deviation"
-QUOTED_5 = "Louizos et al. 2018, table 1, as quoted by Tang et al. 2018"
-ROWS_MLP = (
-    *(
-        _closed_form(f"open-at-{rate}", f"P(z ≠ 0) of a gate that starts at a drop rate of {rate}", paper, "", 1e-6,
-                     "the formula of sec. 2.2, computed", float(l0.prob_open(np.array(l0.log_alpha_of(rate)))))
-        for rate, paper in ((0.5, 0.831822), (0.2, 0.951887), (0.3, 0.920261))
-    ),
-    _closed_form("mass-of-the-ends", "P(z = 0) + P(z = 1) at log α = 0 and β = 0.5", 0.5, "", 0.05,
-                 "Louizos et al. 2018, fig. 2: “roughly, half”", 2 * (1 - float(l0.prob_open(np.zeros(()), beta=0.5)))),
-    *_at_start("lenet-300-100", 499_340.6, 250_080.3),
-    *_line_of_table_1("lenet-300-100", "lambda", 1.4, (219, 214, 100), (UNVERIFIED, UNVERIFIED), 0.2, NOTE_MLP),
-    *_line_of_table_1("lenet-300-100", "lambda-sep", 1.8, (266, 88, 33),
-                      (UNVERIFIED, "Louizos et al. 2018, table 1, as quoted by Evci et al. 2020"), 0.2, NOTE_SEP),
-)  # fmt: skip
-ROWS_5 = (
-    *_at_start("lenet-5", 3_814_736.5, 358_667.7),
-    *_line_of_table_1("lenet-5", "lambda", 0.9, (20, 25, 45, 462), (QUOTED_5, QUOTED_5), 0.15, NOTE_5),
-    *_line_of_table_1("lenet-5", "lambda-sep", 1.0, (9, 18, 65, 25), (QUOTED_5, QUOTED_5), 0.15, NOTE_5),
-)
+def _closed_forms() -> Iterator[Row]:
+    for rate, paper in ((0.2, 0.951887), (0.3, 0.920261), (0.5, 0.831822)):
+        yield Row(
+            f"louizos/open-at-{rate:g}", f"P(z ≠ 0) at a drop rate of {rate:g}", paper, "", 1e-6,
+            "the formula of sec. 2.2, evaluated", computed(open_at, rate), note="the last digit",
+        )  # fmt: skip
+    yield Row(
+        "louizos/ends", "P(z = 0) + P(z = 1) at log α = 0 and β = 0.5", 0.5, "", 0.05,
+        "Louizos et al. 2018, figure 2", computed(ends, 0.5), note="“roughly, half of its mass”",
+    )  # fmt: skip
 
 
 def figures(network: str, finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
-    """Of the MLP's study, the gates' distribution; where there are runs, expected FLOPs and errors by epoch."""
+    """Expected FLOPs and errors by epoch, where there are runs."""
     from .. import plot
 
-    written = [hard_concrete(directory)] if network == "lenet-300-100" else []
-    curves = {
-        words: own
-        for words, lambda_ in (("λ = 0.1 / N", LAMBDA), ("a λ for every layer", LAMBDA_SEP[network]))
-        if (own := [one["result"] for one in finished if one["config"]["lambda_"] == lambda_])
+    curves = "averaged_by_epoch" if network == "lenet-300-100" else "error_by_epoch"
+    lines = {line.about: line for line in TABLE_1[network].values()}
+    seen = {
+        about: [
+            (one["result"]["expected_flops_by_epoch"], one["result"][curves])
+            for one in finished
+            if one["config"]["lambda_"] == line.lambda_
+        ]
+        for about, line in lines.items()
     }
-    if curves:
-        model, shape = NETWORKS[network]
-        dense = sum(flops.count(nn.sites(model, shape), {}).values())
-        errors = "averaged_by_epoch" if network == "lenet-300-100" else "error_by_epoch"
-        written.append(plot.l0_training(
+    if not any(seen.values()):
+        return []
+    model, shape = NETWORKS[network]
+    return [
+        plot.l0_training(
             directory / f"l0_training_{network.replace('-', '_')}.png",
             f"{TITLES[network]} with L0 gates on MNIST",
-            {words: [(one["expected_flops_by_epoch"], one[errors]) for one in own] for words, own in curves.items()},
-            dense,
-            {"λ = 0.1 / N": 1.4 if network == "lenet-300-100" else 0.9,
-             "a λ for every layer": 1.8 if network == "lenet-300-100" else 1.0},
-        ))  # fmt: skip
-    return written
+            {about: own for about, own in seen.items() if own},
+            sum(flops.count(nn.sites(model, shape), {}).values()),
+            {about: line.error for about, line in lines.items()},
+        )
+    ]
 
 
 def hard_concrete(directory: Path, beta: float = 0.5) -> Path:
@@ -223,7 +222,7 @@ def hard_concrete(directory: Path, beta: float = 0.5) -> Path:
         directory / "hard_concrete.png",
         f"The hard concrete distribution: β = {beta}, γ = −{-l0.GAMMA}, ζ = {l0.ZETA}",
         (z, stretched_density((z - l0.GAMMA) / width, 0.0, beta) / width),
-        {0.0: 1 - float(open_(np.array(0.0))), 1.0: 1 - float(open_(np.array(0.0)))},  # alike at log α = 0
+        {0: ends(beta) / 2, 1: ends(beta) / 2},
         log_alpha,
         {
             "mean gate in training, E[z]": l0.gate(log_alpha[:, None], u, beta).mean(axis=1),
@@ -243,8 +242,10 @@ def stretched_density(s: Array, log_alpha: float, beta: float) -> Array:
 
 
 STUDIES = (
-    Study("l0-lenet-300-100", "Louizos et al. 2018", "L0 gates on LeNet-300-100: error, gates left, expected FLOPs",
-          18, 3, partial(runs, "lenet-300-100"), ROWS_MLP, partial(figures, "lenet-300-100")),
-    Study("l0-lenet-5", "Louizos et al. 2018", "L0 gates on LeNet-5: error, gates left, expected FLOPs",
-          38, 1, partial(runs, "lenet-5"), ROWS_5, partial(figures, "lenet-5")),
+    Study("l0-gates", PAPER, "The hard concrete distribution, in closed form.", 0, 1, lambda seeds: [],
+          tuple(_closed_forms()), lambda finished, directory, data_dir: [hard_concrete(directory)]),
+    Study("l0-lenet-300-100", PAPER, "LeNet-300-100 with L0 gates: errors, gates that are left, expected FLOPs.",
+          18, 3, partial(runs, "lenet-300-100"), tuple(_rows("lenet-300-100")), partial(figures, "lenet-300-100")),
+    Study("l0-lenet-5", PAPER, "LeNet-5 with L0 gates: errors, gates that are left, expected FLOPs; 50 epochs.",
+          38, 1, partial(runs, "lenet-5"), tuple(_rows("lenet-5")), partial(figures, "lenet-5")),
 )  # fmt: skip

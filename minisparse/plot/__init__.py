@@ -1,9 +1,9 @@
 """Figures: one function each, named as its file. A function draws what it is given and computes nothing."""
 
 from .louizos import hard_concrete, l0_training
+from .rigl import rigl_animation, rigl_equal_budget, rigl_escape, rigl_extended, rigl_sweeps, rigl_table_2
 from .set import connections_per_pixel, error_by_epoch
 from .snfs import error_against_density
-from .rigl import rigl_animation, rigl_equal_budget, rigl_escape, rigl_extended, rigl_sweeps, rigl_table_2
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
 from .training import accuracy_against_cost, connections_find_the_digits, loss_and_accuracy
 
