@@ -4,8 +4,8 @@
 mask, which stays); "dense".
 
 set-mnist, the paper's table 3: ε 20, ζ 0.3, SGD at 0.01 with momentum 0.9, L2 2e-4, dropout 0.3, batches of 100; the
-output layer dense and inputs standardised, as in the authors' Keras code for CIFAR-10, which has 1,000 epochs; here they
-are 50. ReLU in place of SReLU, which this package has not. The dense network starts with Glorot's weights, as there;
+output layer dense and inputs standardised, as in the authors' Keras code for CIFAR-10, which has 1,000 epochs;
+50 here. ReLU in place of SReLU, which this package has not. The dense network starts with Glorot's weights, as there;
 the sparse ones, and what SET grows, from N(0, 0.1²), as in the authors' SciPy code: with Glorot's and grown weights of
 zero SET was slower, 10.3 % against 6.9 % of 5,000 validation images wrong after 3 epochs.
 

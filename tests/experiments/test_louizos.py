@@ -39,13 +39,10 @@ def rows_of(name):
 
 
 def test_a_run_learns_and_closes_gates_when_that_is_cheap(digits):
-    result = result_of("lenet-300-100", 30.0, 12, rate=1e-2)
-    assert result["error_last"] < 30
-    assert [len(result[name]) for name in ("error_by_epoch", "averaged_by_epoch", "expected_flops_by_epoch")] == [
-        12,
-        12,
-        13,
-    ]
+    result = result_of("lenet-300-100", 0.1, 12, rate=2e-2)
+    assert result["averaged_last"] < 50
+    assert len(result["error_by_epoch"]) == len(result["averaged_by_epoch"]) == 12
+    assert len(result["expected_flops_by_epoch"]) == 13
     assert result["expected_flops_by_epoch"][0] == pytest.approx(499_340, rel=0.01)
     assert result["expected_flops_by_epoch"][-1] < 0.7 * result["expected_flops_by_epoch"][0]
     assert result["architecture"][0] < 784
@@ -53,10 +50,10 @@ def test_a_run_learns_and_closes_gates_when_that_is_cheap(digits):
 
 
 def test_a_layer_that_costs_much_loses_more_gates_than_one_that_costs_nothing(digits):
-    result = result_of("lenet-300-100", {"fc1": 0.0, "fc2": 300.0, "fc3": 0.0}, 4, rate=2e-2)
-    assert result["architecture"][0] == 784
-    assert result["architecture"][1] < 150
-    assert result["architecture"][2] == 100
+    result = result_of("lenet-300-100", {"fc1": 0.0, "fc2": 30.0, "fc3": 0.0}, 6, rate=5e-2)
+    assert result["architecture"][0] > 700
+    assert result["architecture"][1] < 30
+    assert result["architecture"][2] > 80
 
 
 def test_averages_trail_the_parameters(digits):

@@ -1,5 +1,7 @@
 """SET's studies: two protocols, what a run reports, and rows and figures upon made-up results."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -47,7 +49,7 @@ def with_pixels(seed, error):
 def test_every_method_learns_and_keeps_its_number_of_weights(digits, protocol, method):
     result = result_of(method, protocol._replace(epochs=12, batch=20, eps=9))
     assert result["error_last"] < 60
-    sizes = {f"fc{i}.weight": a * b for i, (a, b) in enumerate(zip(SMALL, SMALL[1:], strict=False), 1)}
+    sizes = {f"fc{i}.weight": a * b for i, (a, b) in enumerate(pairwise(SMALL), 1)}
     assert (result["weights"] == sizes) == (method == "dense")
     assert digits == [{"validation": 2000 if protocol.tutorial else 0, "standardize": not protocol.tutorial}]
 

@@ -53,7 +53,7 @@ def test_set_and_a_static_mask_start_as_sets_paper_has_it(digits):
 
 
 def test_the_learning_rate_falls_to_a_tenth(digits):
-    falling = [r for r in snfs.trained(0, "lenet-300-100", "static", 0.1, 2, 15) if isinstance(r, dict)][0]
+    falling = next(r for r in snfs.trained(0, "lenet-300-100", "static", 0.1, 2, 15) if isinstance(r, dict))
     steady = result_of("static", 0.1, 2)
     assert falling["error_by_epoch"][0] == steady["error_by_epoch"][0]
     assert falling["error_by_epoch"][1] != steady["error_by_epoch"][1]
