@@ -21,7 +21,8 @@ ROWS = [
     "models compact train exchange",
     "recipes",
     "golden plot names runs",
-    "experiments plans",
+    "plans",
+    "experiments",
     "cli",
 ]
 ROW = {name: number for number, names in enumerate(ROWS) for name in names.split()}

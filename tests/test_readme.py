@@ -43,5 +43,5 @@ def test_the_commands_that_are_shown_exist():
 
     shown = set(re.findall(r"minisparse ([a-z]+)", README))
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert {"train", "compare", "evaluate", "inspect", "export", "cost", "demo", "reproduce"} == known
+    assert {"train", "compare", "evaluate", "inspect", "export", "cost", "demo", "reproduce", "report"} == known
     assert known <= shown

@@ -43,7 +43,7 @@ def run(data_dir: Path | None, seed: int, **numbers: Any) -> Iterator[float | di
         ):
             seen.append(epoch)
             last = step
-            yield (number + len(seen) * own.per_epoch / own.steps) / len(ways)
+            yield (number + (step.number + 1) / own.steps) / len(ways)
         result[name] = outcome(seen, last.masks)
         if name == "solution":
             params, masks = last.params, last.masks

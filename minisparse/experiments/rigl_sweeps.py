@@ -48,7 +48,7 @@ def run(
     ):
         seen.append(epoch)
         last = step
-        yield len(seen) * recipe.per_epoch / recipe.steps
+        yield (step.number + 1) / recipe.steps
     yield outcome(seen, last.masks)
 
 
@@ -105,9 +105,14 @@ def _figures(finished: Sequence[Finished], directory: Path, data_dir: Path | Non
             directory / "rigl_sweeps.png",
             {alpha: [(period, error(alpha=alpha, period=period)) for period in PERIODS] for alpha in ALPHAS},
             {name: [(s, error(distribution=name, sparsity=s)) for s in SPARSITIES] for name in DISTRIBUTIONS},
-            {f"grown by {signal}": error(signal=signal) for signal in SIGNALS}
-            | {f"grown weights: {grown}": error(grown=grown) for grown in FILLS if grown != "zero"}
-            | {"static mask": error(method="static")},
+            {
+                "RigL: by gradient, from zero": error(),
+                "growth by momentum": error(signal="momentum"),
+                "growth at random": error(signal="random"),
+                "grown weights from N(0, 0.01²)": error(grown="random"),
+                "grown weights from −0.01 gradient": error(grown="along gradient"),
+                "static mask": error(method="static"),
+            },
         )
     ]
 

@@ -47,7 +47,7 @@ def run(data_dir: Path | None, seed: int, sparsity_again: float, **numbers: Any)
         ):  # fmt: skip
             seen.append(epoch)
             last = step
-            yield (number + epoch.number * own.per_epoch / own.steps) / len(stages)
+            yield (number + (step.number + 1) / own.steps) / len(stages)
         small = compacted(model, last.params, last.masks, drop_inputs=True)
         result[name] = outcome(seen, last.masks) | survivors(small)
         pixels, model = pixels[small.inputs], nn.mlp(*widths(small), 10, initial=nn.glorot_uniform)

@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from ..backend import Array
 from ..files import replacing
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
+from .training import side_by_side
 
 FRAMES_PER_SECOND = 8
 
@@ -80,9 +81,9 @@ def rigl_table_2(
             axes.plot(*zip(*seeds, strict=True), "o", color=colours[method], label=f"{method}, ours, a point a seed")
         axes.plot([], [], "s", color="#000000", markerfacecolor="none", label="published")
         axes.set_xscale("log")
-        axes.set_xlim(right=2 * max(kflops for kflops, _ in published.values()))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("{x:g}")
+        axes.minorticks_off()
+        axes.set_xticks(ticks := [5, 10, 20, 50, 100, 200])
+        axes.set_xticklabels(map(str, ticks))
         axes.set_xlabel("inference (KFLOPs)")
         axes.set_ylabel("test error, best epoch (%)")
         axes.grid(alpha=0.25)
@@ -97,21 +98,27 @@ def rigl_equal_budget(
 
     points {(method, times the usual length): [(training, dense = 1; accuracy in %), one for each seed]}.
     """
+    means = {key: np.mean(seeds, axis=0) for key, seeds in points.items()}
+    places = side_by_side([cost for cost, _ in means.values()])
+    accuracies = [accuracy for _, accuracy in means.values()]
+    low = max(min(accuracies), max(accuracies) - 3)  # what is far below stands at the lower edge, with its number
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 4.6))
         axes = figure.subplots()
         axes.set_title(title)
-        for (method, times), seeds in points.items():
+        for ((method, times), seeds), place, accuracy in zip(points.items(), places, accuracies, strict=True):
             label, colour, marker = POINTS[method]
-            costs, accuracies = (np.array(column) for column in zip(*seeds, strict=True))
+            spread = float(np.std([own for _, own in seeds], ddof=1)) if len(seeds) > 1 else 0
             axes.errorbar(
-                costs.mean(), accuracies.mean(), accuracies.std(ddof=1) if len(seeds) > 1 else 0, color=colour,
-                marker=marker, markersize=10 if times == 1 else 14, markeredgecolor="black", markeredgewidth=0.5,
-                linestyle="none", linewidth=1, label=label if times == 1 else f"{label}, {times}× as long",
+                place, max(accuracy, low), spread if accuracy >= low else 0, color=colour, marker=marker,
+                markersize=10 if times == 1 else 14, markeredgecolor="black", markeredgewidth=0.5, linestyle="none",
+                linewidth=1, label=label if times == 1 else f"{label}, {times}× as long", clip_on=False,
             )  # fmt: skip
+            if accuracy < low:
+                axes.annotate(f"{accuracy:.1f} %", (place, low), (8, -3), textcoords="offset points", fontsize=8)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel("multiply-adds of training, dense = 1")
+        axes.set_xlabel("multiply-adds of training, dense = 1; methods of one cost are drawn side by side")
         axes.set_ylabel("test accuracy, last epoch (%)")
         axes.grid(alpha=0.25)
         figure.legend(loc="outside right upper", frameon=False)

@@ -111,7 +111,7 @@ def accuracy_against_cost(
         figure.supxlabel("methods of one cost are drawn side by side", fontsize=8, color="#555555")
         axes: Any = figure.subplots(1, 2, sharey=True)
         for column, (axis, kind) in enumerate(zip(axes, ("training", "inference"), strict=True)):
-            places = _side_by_side([costs[column] for _, _, *costs in points])
+            places = side_by_side([costs[column] for _, _, *costs in points])
             for (method, *_), place, accuracy in zip(points, places, accuracies, strict=True):
                 label, colour, marker = POINTS[method]
                 error = (accuracy * (100 - accuracy) / n_test) ** 0.5
@@ -133,7 +133,7 @@ def accuracy_against_cost(
     return save(figure, path)
 
 
-def _side_by_side(costs: Sequence[float]) -> list[float]:
+def side_by_side(costs: Sequence[float]) -> list[float]:
     """The costs, with those that are within 10 % of the lowest of them spread around their middle, 6 % apart."""
     order = sorted(range(len(costs)), key=lambda i: costs[i])
     groups: list[list[int]] = []

@@ -1,13 +1,15 @@
-"""RigL on MNIST's network: the recipe, what a run reports, and that finished runs are kept."""
+"""RigL on MNIST's network: the recipe, what a run reports, and what the committed runs say."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from minisparse import data
-from minisparse.experiments import rigl
+from minisparse.experiments import rigl, studies
 
+FIGURES = Path(__file__).parents[2] / "figures"
 SHORT = rigl.Recipe(60, 0.05, (25,), (20,), 0.3, 10, 45)
 
 
@@ -20,7 +22,7 @@ def run(method, seed=0):
 
 
 def test_the_papers_recipe_is_the_authors_script():
-    epoch = 60_000 // rigl.BATCH
+    epoch = 60_000 // rigl.PAPER.batch
     assert rigl.PAPER.steps == 200 * epoch
     assert rigl.PAPER.drops == (75 * epoch, 95 * epoch)
     assert rigl.PAPER.dense_drops == (60 * epoch, 70 * epoch, 80 * epoch)
@@ -72,28 +74,58 @@ def test_the_central_share_of_even_connections_is_the_share_of_pixels():
     assert rigl.central_share(np.pad(np.ones((20, 20)), 4)) == 1
 
 
-def test_a_finished_run_is_read_and_not_repeated(tmp_path, monkeypatch):
+def of_digits(monkeypatch):
     monkeypatch.setattr(rigl, "load", lambda name, directory, split="train": data.load("digits", split=split))
-    first = rigl.run_once("rigl", 0, tmp_path, recipe=SHORT)
-    assert json.loads((tmp_path / "rigl-seed0.json").read_text()) == first
-    assert first["accuracy_by_epoch"][-1] == first["accuracy_last"] <= first["accuracy_best"]
-    assert {steps: sum(counts) for steps, counts in first["pixels"].items()} == {"0": 4704, "60": 4704}
-    monkeypatch.setattr(rigl, "snapshots", None)
-    assert rigl.run_once("rigl", 0, tmp_path, recipe=SHORT) == first
-    assert [path.name for path in tmp_path.iterdir()] == ["rigl-seed0.json"]
-    with pytest.raises(ValueError, match=r"rigl-seed0.json holds a run by another recipe"):
-        rigl.run_once("rigl", 0, tmp_path)
 
 
-def result(method, seed, last):
-    return {"method": method, "seed": seed, "accuracy_last": last, "accuracy_best": last + 0.01,
-            "central_share_start": 0.5, "central_share_end": 0.9}  # fmt: skip
+def test_a_recipe_is_the_same_after_json_and_its_times_scale():
+    assert rigl.recipe_of(json.loads(json.dumps(rigl.PAPER.numbers))) == rigl.PAPER
+    quarter = rigl.PAPER.lasting(0.25)
+    assert (quarter.steps, quarter.t_end, quarter.drops) == (30_000, 12_500, (11_250, 14_250))
+    assert (quarter.rate, quarter.alpha, quarter.period, quarter.batch) == (0.2, 0.3, 100, 100)
 
 
-def test_the_summary_is_mean_and_sample_deviation_over_seeds():
-    rows = rigl.summary([result(m, seed, 0.9 + seed / 10) for m in rigl.METHODS for seed in (0, 1)])
-    assert [row["method"] for row in rows] == list(rigl.METHODS)
-    assert rows[0]["seeds"] == 2
-    assert rows[0]["accuracy"] == pytest.approx(0.95)
-    assert rows[0]["std"] == pytest.approx(0.1 / 2**0.5)
-    assert rows[0]["best"] == pytest.approx(0.96)
+def test_a_run_says_how_far_it_is_and_ends_with_what_came_out(monkeypatch):
+    of_digits(monkeypatch)
+    monkeypatch.setattr(rigl.Recipe, "per_epoch", 20)
+    *shares, result = rigl.run(None, "rigl", 0, **SHORT.numbers)
+    assert shares == [0, 20 / 60, 40 / 60, 1]
+    assert result["accuracy_by_epoch"][-1] == result["accuracy_last"] <= result["accuracy_best"]
+    assert len(result["accuracy_by_epoch"]) == len(result["loss_by_epoch"]) + 1 == 4
+    assert {int(steps) for steps in result["pixels"]} == {0, 20, 40, 60}
+    assert all(sum(counts) == 4704 for counts in result["pixels"].values())
+    assert json.loads(json.dumps(result)) == result
+
+
+def test_the_film_is_the_beginning_of_the_same_run_by_rigl(monkeypatch):
+    of_digits(monkeypatch)
+    *shares, film = rigl.film(None, 0, 40, **SHORT.numbers)
+    assert shares[-1] == 1
+    assert film["steps"] == [0, 10, 20, 30, 40]
+    pixels = [np.array(frame.split(), int).reshape(28, 28) for frame in film["pixels"]]
+    for frame, shot in zip(pixels[::2], run("rigl")[:3], strict=True):
+        assert (frame == shot.pixels).all()
+
+
+def test_the_committed_runs_are_the_studys_and_sum_up_to_its_rows():
+    study = rigl.STUDIES[0]
+    runs = studies.finished(study, FIGURES)
+    assert {one["run"] for one in runs} == {one.name for one in study.runs(3)}
+    of = lambda method: [one["result"]["accuracy_last"] for one in runs if one["config"]["method"] == method]
+    above = next(row for row in study.rows if row.key.endswith("above-static")).ours(runs)
+    assert above == pytest.approx([100 * (a - b) for a, b in zip(of("rigl"), of("static"), strict=True)])
+    assert next(row for row in study.rows if "pixel" in row.key).ours(runs) == [6.0] * 3
+    assert {studies.verdict(row, row.ours(runs)) for row in study.rows} == {"reached"}
+
+
+def test_the_picture_stays_where_mnist_is_not_at_hand(tmp_path, monkeypatch):
+    def missing(*arguments):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(rigl, "load", missing)
+    study = rigl.STUDIES[0]
+    runs = studies.finished(study, FIGURES)
+    assert study.figures(runs, tmp_path, None) == []
+    (tmp_path / "connections_find_the_digits.png").touch()
+    assert study.figures(runs, tmp_path, None) == [tmp_path / "connections_find_the_digits.png"]
+    assert study.figures(runs[:1], tmp_path, None) == []

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from minisparse import plot
 from minisparse.plans import METHODS
-from minisparse.plot.training import _side_by_side
+from minisparse.plot.training import side_by_side
 
 
 def draw(path, counts=None):
@@ -50,8 +50,8 @@ def test_the_comparison_has_a_marker_for_every_method_and_tells_all_apart(tmp_pa
     assert len({marker for _, _, marker in plot.POINTS.values()}) == len(plot.POINTS) == len(METHODS)
 
 
-def test_points_of_one_cost_stand_side_by_side_around_it_and_others_where_they_are():
-    places = _side_by_side([0.1, 1.0, 0.102, 0.1, 0.3])
+def test_points_of_one_cost_standside_by_side_around_it_and_others_where_they_are():
+    places = side_by_side([0.1, 1.0, 0.102, 0.1, 0.3])
     assert places[1] == pytest.approx(1.0)
     assert places[4] == pytest.approx(0.3)
     assert places[0] < places[2] < places[3]

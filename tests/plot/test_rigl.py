@@ -1,0 +1,43 @@
+"""Figures of the RigL studies."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minisparse import plot
+from minisparse.plot.rigl import FRAMES_PER_SECOND
+
+
+def test_the_animation_has_a_frame_for_every_state_and_stays_on_the_last(tmp_path):
+    rng = np.random.default_rng(0)
+    states = [(steps, rng.integers(0, 30, (28, 28)), 0.5 + steps / 1000, 0.9) for steps in (0, 100, 200, 400)]
+    path = plot.rigl_animation(tmp_path / "new" / "a.gif", "title", states, last=3)
+    with Image.open(path) as gif:
+        assert gif.n_frames in (4, 7)  # equal frames may be kept as one that stays longer
+        durations, frames = [], []
+        for n in range(gif.n_frames):
+            gif.seek(n)
+            durations.append(gif.info["duration"])
+            frames.append(np.asarray(gif.convert("RGB")))
+    assert sum(durations) == pytest.approx(7000 / FRAMES_PER_SECOND, rel=0.05)  # in whole hundredths of a second
+    assert len({frame.tobytes() for frame in frames}) == 4
+    assert [p.name for p in path.parent.iterdir()] == ["a.gif"]
+
+
+def test_a_method_far_below_has_its_number_at_the_edge(tmp_path):
+    points = {
+        ("dense", 1): [(1.0, 98.5)],
+        ("small-dense", 1): [(0.03, 11.4), (0.03, 11.2)],
+        ("rigl", 2): [(0.07, 98.4)],
+    }
+    svg = plot.rigl_equal_budget(tmp_path / "a.png", "title", points).with_suffix(".svg").read_text()
+    assert "11.3 %" in svg
+    assert "98.5 %" not in svg
+
+
+def test_sweeps_can_be_drawn_with_runs_that_are_not_there(tmp_path):
+    periods = {0.1: [(50, None), (100, 1.5)], 0.3: [(50, None), (100, None)]}
+    path = plot.rigl_sweeps(
+        tmp_path / "a.png", periods, {"erk": [(0.9, 1.0)], "uniform": [(0.9, None)]}, {"at random": None}
+    )
+    assert path.exists()
