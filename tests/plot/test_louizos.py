@@ -7,11 +7,11 @@ from minisparse import plot
 
 def test_the_distribution_names_the_mass_of_each_end_and_every_gate(tmp_path):
     z, log_alpha = np.linspace(-0.09, 1.09, 50), np.linspace(-3, 3, 20)
-    gates = {name: log_alpha for name in ("mean", "test", "open")}
+    gates = dict.fromkeys(("mean", "test", "open"), log_alpha)
     path = plot.hard_concrete(tmp_path / "a.png", "title", (z, np.ones(50)), {0: 0.232, 1: 0.345}, log_alpha, gates)
     svg = path.with_suffix(".svg").read_text()
     for text in ("0.232", "0.345", "mean", "test", "open"):
-        assert f"<!--{text}" in svg or text in svg
+        assert text in svg
     assert path.read_bytes()[1:4] == b"PNG"
 
 

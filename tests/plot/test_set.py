@@ -25,7 +25,9 @@ def test_every_frame_is_a_map_with_one_scale_for_all(tmp_path, figures):
 
 
 def test_errors_are_means_over_seeds_and_the_papers_are_lines(tmp_path, figures):
-    plot.error_by_epoch(tmp_path / "a.png", "title", {"set": [[4.0, 2.0], [6.0, 1.0]], "dense": [[3.0, 1.2]]}, {"set": 1.3})
+    plot.error_by_epoch(
+        tmp_path / "a.png", "title", {"set": [[4.0, 2.0], [6.0, 1.0]], "dense": [[3.0, 1.2]]}, {"set": 1.3}
+    )
     (axis,) = figures[0].axes
     ours, dense, paper = axis.lines
     assert list(ours.get_xdata()) == [1, 2]
