@@ -1,11 +1,16 @@
 """Every study, in the order of the report; each paper's module has its own."""
 
 from .accounting import STUDIES as ACCOUNTING
+from .han import STUDIES as HAN
+from .louizos import STUDIES as LOUIZOS
 from .rigl import STUDIES as RIGL
 from .rigl_budget import STUDIES as RIGL_BUDGET
 from .rigl_escape import STUDIES as RIGL_ESCAPE
 from .rigl_sweeps import STUDIES as RIGL_SWEEPS
 from .rigl_table import STUDIES as RIGL_TABLE
+from .set import STUDIES as SET
+from .snfs import STUDIES as SNFS
+from .snip import STUDIES as SNIP
 
 STUDIES = (
     *RIGL,
@@ -13,5 +18,10 @@ STUDIES = (
     *RIGL_BUDGET,
     *RIGL_ESCAPE,
     *RIGL_SWEEPS,
+    *HAN,
+    *SNIP,
+    *LOUIZOS,
+    *SET,
+    *SNFS,
     *ACCOUNTING,
 )

@@ -1,0 +1,251 @@
+"""L0 on MNIST (Louizos et al. 2018, table 1): gates that close while the network learns, and how the errors compare.
+
+Adam at 1e-3, batches of 100, inputs in [0, 1], weight decay 5e-4, drop rates and clamp of the authors' code, and its
+N = 60,000. The paper has λ = 0.1 / N, or a λ for every layer ("L0-sep"). Those of LeNet-5 are a follow-up's (Li & Ji
+2019); for LeNet-300-100 none are published, and those here were chosen by architecture alone, without a look at errors.
+
+Table 1 has errors "after 200 epochs", and the authors' code prints the best of all epochs: here are both. Its MLP is
+evaluated by averaged parameters (`recipes.averaged`), its LeNet-5 is not: every run here does both.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import flops, models, nn, recipes
+from ..backend import Array
+from ..data import batches
+from ..methods import l0
+from ..optim import adam
+from ..train import train
+from .accounting import computed
+from .studies import Finished, Row, Run, Study, accuracy, each, mnist
+
+PAPER = "Louizos et al. 2018"
+BATCH = 100
+NETWORKS: dict[str, tuple[nn.Chain, tuple[int, ...]]] = {
+    "lenet-300-100": (models.l0_lenet_300_100(), (784,)),
+    "lenet-5": (models.l0_lenet_5(), (28, 28, 1)),
+}
+TITLES = {"lenet-300-100": "LeNet-300-100", "lenet-5": "LeNet-5"}
+EPOCHS = {"lenet-300-100": 200, "lenet-5": 50}
+
+
+class Line(NamedTuple):
+    """A line of table 1: a λ, or one for every layer, times N; the error in %, the gates left, and who quotes them."""
+
+    about: str
+    lambda_: float | dict[str, float]
+    error: float
+    gates: dict[str, int]
+    sources: tuple[str, str]
+
+
+OWN = f"{PAPER}, table 1 [unverified]"
+RIGL_QUOTES = f"{PAPER}, table 1, quoted by Evci et al. 2020"
+TANG_QUOTES = f"{PAPER}, table 1, quoted by Tang et al. 2018"
+TABLE_1 = {
+    "lenet-300-100": {
+        "lambda": Line("λ = 0.1 / N", 0.1, 1.4, {"fc1": 219, "fc2": 214, "fc3": 100}, (OWN, OWN)),
+        "lambda-sep": Line("a λ for every layer", {"fc1": 0.1, "fc2": 0.3, "fc3": 13}, 1.8,
+                           {"fc1": 266, "fc2": 88, "fc3": 33}, (OWN, RIGL_QUOTES)),
+    },
+    "lenet-5": {
+        "lambda": Line("λ = 0.1 / N", 0.1, 0.9, {"conv1": 20, "conv2": 25, "fc1": 45, "fc2": 462},
+                       (TANG_QUOTES, TANG_QUOTES)),
+        "lambda-sep": Line("a λ for every layer", {"conv1": 10, "conv2": 0.5, "fc1": 0.1, "fc2": 10}, 1.0,
+                           {"conv1": 9, "conv2": 18, "fc1": 65, "fc2": 25}, (TANG_QUOTES, TANG_QUOTES)),
+    },
+}  # fmt: skip
+
+
+def gated(
+    seed: int, network: str, lambda_: float | Mapping[str, float], epochs: int, rate: float = 1e-3,
+    weight_decay: float = 5e-4, beta: float = 0.999, data_dir: Path | None = None,
+) -> Iterator[float | dict[str, Any]]:  # fmt: skip
+    """Train one of NETWORKS with its gates; how far it is after every epoch, and what came out.
+
+    Errors are in %; "averaged" is by the parameters averaged over steps, with `beta`.
+    """
+    model, shape = NETWORKS[network]
+    data = mnist(data_dir)
+    (inputs, labels), (test_inputs, test_labels) = ((x.reshape(-1, *shape), y) for x, y in (data.train, data.test))
+    rng = np.random.default_rng(seed)
+    params = average = model.init(rng)
+    epoch = len(labels) // BATCH
+    error = lambda params: 100 * (1 - accuracy(model, params, test_inputs, test_labels))
+    errors, averaged_errors, costs = [], [], [expected_flops(network, params)]
+    for step in train(
+        recipes.l0_loss(model, len(labels), lambda_, weight_decay),
+        params,
+        {},
+        batches(inputs, labels, BATCH, seed, stop=epochs * epoch),
+        recipes.static(),
+        rng,
+        recipes.clamped(adam(rate)),
+    ):
+        params, average = step.params, recipes.averaged(average, step.params, step.number, beta)
+        if (step.number + 1) % epoch == 0:
+            errors.append(error(params))
+            averaged_errors.append(error(average))
+            costs.append(expected_flops(network, params))
+        if (step.number + 1) % 100 == 0:
+            yield (step.number + 1) / (epochs * epoch)
+    yield {
+        "error_last": errors[-1],
+        "error_best": min(errors),
+        "averaged_last": averaged_errors[-1],
+        "averaged_best": min(averaged_errors),
+        "architecture": gates_left(params),
+        "averaged_architecture": gates_left(average),
+        "weights": {name: int(mask.sum()) for name, mask in l0.masks(average).items()},
+        "expected_flops_by_epoch": costs,
+        "expected_l0": l0.expected_l0(params),
+        "error_by_epoch": errors,
+        "averaged_by_epoch": averaged_errors,
+    }
+
+
+def expected_flops(network: str, params: Mapping[str, Array]) -> float:
+    """FLOPs of one example, every layer's in proportion to the gates that are expected to be open in it."""
+    model, shape = NETWORKS[network]
+    return sum(flops.count(nn.sites(model, shape), l0.densities(params)).values())
+
+
+def gates_left(params: Mapping[str, Array]) -> list[int]:
+    """How many gates of each layer are open at test: [219, 214, 100]."""
+    return [int(on.sum()) for on in l0.open_gates(params).values()]
+
+
+def runs(network: str, seeds: int) -> list[Run]:
+    """Of every seed, the one λ of the paper and then a λ for every layer."""
+    numbers = {"epochs": EPOCHS[network], "rate": 1e-3, "weight_decay": 5e-4, "beta": 0.999}
+    return [
+        Run(f"{name}-seed{seed}", seed, gated, {"seed": seed, "network": network, "lambda_": line.lambda_, **numbers})
+        for seed in range(seeds)
+        for name, line in TABLE_1[network].items()
+    ]
+
+
+def _rows(network: str) -> Iterator[Row]:
+    """Of every line of table 1, four errors and the gates that are left."""
+    mlp = network == "lenet-300-100"
+    evaluated = "averaged_architecture" if mlp else "architecture"
+    note = "" if mlp else "50 of the paper's 200 epochs; "
+    for name, line in TABLE_1[network].items():
+        key, about = f"louizos/{network}/{name}", f"{TITLES[network]} with L0, {line.about}"
+        chosen = "its λ are not published, ours were chosen by architecture; " if mlp and name == "lambda-sep" else ""
+        for which, words in {
+            "averaged_last": "averaged parameters, last epoch",
+            "averaged_best": "averaged parameters, best epoch",
+            "error_last": "last epoch",
+            "error_best": "best epoch",
+        }.items():
+            yield Row(
+                f"{key}/{which.replace('_', '-')}", f"{about}: error, {words}", line.error, "%", 0.2 if mlp else 0.15,
+                line.sources[0], each(which, lambda_=line.lambda_), below=True,
+                note=f"{note}{chosen}the paper gives no deviation",
+            )  # fmt: skip
+        for i, (layer, n) in enumerate(line.gates.items()):
+            yield Row(
+                f"{key}/{layer}", f"{about}: open gates of {layer}", n, "gates", n / 10, line.sources[1],
+                each(partial(_nth, evaluated, i), lambda_=line.lambda_), note=f"{note}{chosen}within 10 %",
+            )  # fmt: skip
+
+
+def _nth(name: str, i: int, result: Mapping[str, Any]) -> float:
+    return result[name][i]
+
+
+def ends(beta: float) -> float:
+    """P(z = 0) + P(z = 1) at log α = 0, where they are equal."""
+    return 2 * (1 - float(l0.prob_open(np.zeros(()), beta)))
+
+
+def open_at(drop_rate: float) -> float:
+    """P(z ≠ 0) of a gate that starts at this drop rate."""
+    return float(l0.prob_open(np.array(l0.log_alpha_of(drop_rate))))
+
+
+def _closed_forms() -> Iterator[Row]:
+    for rate, paper in ((0.2, 0.951887), (0.3, 0.920261), (0.5, 0.831822)):
+        yield Row(
+            f"louizos/open-at-{rate:g}", f"P(z ≠ 0) at a drop rate of {rate:g}", paper, "", 1e-6,
+            "the formula of sec. 2.2, evaluated", computed(open_at, rate), note="the last digit",
+        )  # fmt: skip
+    yield Row(
+        "louizos/ends", "P(z = 0) + P(z = 1) at log α = 0 and β = 0.5", 0.5, "", 0.05,
+        "Louizos et al. 2018, figure 2", computed(ends, 0.5), note="“roughly, half of its mass”",
+    )  # fmt: skip
+
+
+def figures(network: str, finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
+    """Expected FLOPs and errors by epoch, where there are runs."""
+    from .. import plot
+
+    curves = "averaged_by_epoch" if network == "lenet-300-100" else "error_by_epoch"
+    lines = {line.about: line for line in TABLE_1[network].values()}
+    seen = {
+        about: [
+            (one["result"]["expected_flops_by_epoch"], one["result"][curves])
+            for one in finished
+            if one["config"]["lambda_"] == line.lambda_
+        ]
+        for about, line in lines.items()
+    }
+    if not any(seen.values()):
+        return []
+    model, shape = NETWORKS[network]
+    return [
+        plot.l0_training(
+            directory / f"l0_training_{network.replace('-', '_')}.png",
+            f"{TITLES[network]} with L0 gates on MNIST",
+            {about: own for about, own in seen.items() if own},
+            sum(flops.count(nn.sites(model, shape), {}).values()),
+            {about: line.error for about, line in lines.items()},
+        )
+    ]
+
+
+def hard_concrete(directory: Path, beta: float = 0.5) -> Path:
+    """Fig. 2 of the paper, at its β: how z is distributed at log α = 0, and gates against log α."""
+    from .. import plot
+
+    width = l0.ZETA - l0.GAMMA
+    z = np.linspace(l0.GAMMA, l0.ZETA, 601)[1:-1]
+    open_ = lambda log_alpha: l0.prob_open(log_alpha, beta=beta)
+    log_alpha, u = np.linspace(-6, 6, 241), (np.arange(2000) + 0.5) / 2000
+    return plot.hard_concrete(
+        directory / "hard_concrete.png",
+        f"The hard concrete distribution: β = {beta}, γ = −{-l0.GAMMA}, ζ = {l0.ZETA}",
+        (z, stretched_density((z - l0.GAMMA) / width, 0.0, beta) / width),
+        {0: ends(beta) / 2, 1: ends(beta) / 2},
+        log_alpha,
+        {
+            "mean gate in training, E[z]": l0.gate(log_alpha[:, None], u, beta).mean(axis=1),
+            "gate at test, ẑ": l0.gate_at_test(log_alpha),
+            "P(z ≠ 0)": open_(log_alpha),
+        },
+    )
+
+
+def stretched_density(s: Array, log_alpha: float, beta: float) -> Array:
+    """The density of the binary concrete distribution at s inside (0, 1) (Maddison et al. 2017).
+
+    s is Sigmoid((logistic noise + log α) / β): the density of the noise at β logit(s) − log α, times β / (s (1 − s)).
+    """
+    noise = np.exp(-np.abs(beta * (np.log(s) - np.log1p(-s)) - log_alpha))
+    return noise / (1 + noise) ** 2 * beta / (s * (1 - s))
+
+
+STUDIES = (
+    Study("l0-gates", PAPER, "The hard concrete distribution, in closed form.", 0, 1, lambda seeds: [],
+          tuple(_closed_forms()), lambda finished, directory, data_dir: [hard_concrete(directory)]),
+    Study("l0-lenet-300-100", PAPER, "LeNet-300-100 with L0 gates: errors, gates that are left, expected FLOPs.",
+          18, 3, partial(runs, "lenet-300-100"), tuple(_rows("lenet-300-100")), partial(figures, "lenet-300-100")),
+    Study("l0-lenet-5", PAPER, "LeNet-5 with L0 gates: errors, gates that are left, expected FLOPs; 50 epochs.",
+          38, 1, partial(runs, "lenet-5"), tuple(_rows("lenet-5")), partial(figures, "lenet-5")),
+)  # fmt: skip

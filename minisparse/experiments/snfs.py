@@ -1,0 +1,195 @@
+"""Sparse momentum on MNIST (Dettmers & Zettlemoyer 2019): error against density, and other methods beside it.
+
+The authors' script, and we with it: batches of 100 for 100 epochs of 54,000 images, the other 6,000 being held out;
+inputs of mean 0 and variance 1; Nesterov SGD at 0.1 with momentum 0.9, divided by 10 every 25,000 batches; L2 5e-4;
+PyTorch's initial weights and biases; the same density in every layer; half of a layer's weights move at first, on a
+cosine. LeNet-5 has 20 epochs here, and the learning rate falls every 5,000 batches.
+
+Beside it, with the same training: SET (ζ 0.3) and a static mask, both from an Erdős–Rényi mask, as SET's paper has it,
+and the dense network. DSR and DEEP-R, which the authors also list, are not in this package. Nothing is chosen on the
+test set.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import models, nn, ops, recipes
+from ..allocate import erdos_renyi, uniform
+from ..backend import Array
+from ..data import batches
+from ..masks import Masks, random_masks
+from ..optim import is_weight, sgd
+from ..schedule import step_rate
+from ..train import Method, train
+from .studies import Finished, Row, Run, Study, accuracy, each, mnist
+
+METHODS = ("snfs", "set", "static", "dense")
+BATCH, HELD_OUT = 100, 6000
+
+
+def pytorch_uniform(rng: np.random.Generator, shape: nn.Shape) -> Array:
+    """U(−r, r) with r = 1 / √fan_in, PyTorch's default for linear layers and convolutions."""
+    return rng.uniform(-1, 1, shape) / np.sqrt(np.prod(shape[:-1]))
+
+
+NETWORKS: dict[str, tuple[nn.Chain, tuple[int, ...]]] = {
+    "lenet-300-100": (models.lenet_300_100(initial=pytorch_uniform), (784,)),
+    "lenet-5": (models.lenet_5(initial=pytorch_uniform), (28, 28, 1)),
+}
+TITLES = {"lenet-300-100": "LeNet-300-100", "lenet-5": "LeNet-5"}
+LENGTHS = {"lenet-300-100": (100, 25_000), "lenet-5": (20, 5000)}  # epochs, and batches until the learning rate falls
+
+# density: (error in %, its standard error)
+PAPER: dict[str, dict[float, tuple[float, float]]] = {
+    "lenet-300-100": {0.01: (2.36, 0.044), 0.015: (2.053, 0.032), 0.018: (1.984, 0.053), 0.02: (1.99, 0.019),
+                      0.044: (1.552, 0.027), 0.05: (1.53, 0.020), 0.08: (1.447, 0.014), 0.083: (1.426, 0.020)},
+    "lenet-5": {0.004: (1.403, 0.088), 0.005: (1.144, 0.024), 0.009: (0.894, 0.033), 0.01: (0.83, 0.040),
+                0.02: (0.76, 0.022), 0.05: (0.69, 0.021), 0.08: (0.645, 0.019), 0.093: (0.642, 0.030)},
+}  # fmt: skip
+# accuracy in %, by density
+SUMMARY: dict[str, dict[float, float]] = {
+    "snfs": {0.01: 97.53, 0.02: 98.20, 0.03: 98.30, 0.04: 98.42, 0.05: 98.53, 0.10: 98.67},
+    "set": {0.01: 95.8, 0.02: 97.74, 0.03: 98.06, 0.04: 98.10, 0.05: 98.14, 0.10: 98.39},
+    "dense": {1.0: 98.69},
+}
+
+
+def trained(
+    seed: int, network: str, method: str, density: float, epochs: int, rate_period: int, rate: float = 0.1,
+    momentum: float = 0.9, weight_decay: float = 5e-4, moved: float = 0.5, zeta: float = 0.3,
+    data_dir: Path | None = None,
+) -> Iterator[float | dict[str, Any]]:  # fmt: skip
+    """Train one of NETWORKS by one of METHODS; how far it is now and then, and what came out. Errors are in %."""
+    model, shape = NETWORKS[network]
+    data = mnist(data_dir, validation=HELD_OUT, standardize=True)
+    (inputs, labels), (test_inputs, test_labels) = ((x.reshape(-1, *shape), y) for x, y in (data.train, data.test))
+    rng = np.random.default_rng(seed)
+    params = with_pytorch_biases(model.init(rng), rng)
+    epoch, errors = len(labels) // BATCH, []
+    rule, masks = beginning(method, params, density, epoch, epochs, moved, zeta, rng)
+    for step in train(
+        lambda p, batch, rng: ops.softmax_cross_entropy(model(p, batch[0]), batch[1]),
+        params,
+        masks,
+        batches(inputs, labels, BATCH, seed, stop=epochs * epoch),
+        rule,
+        rng,
+        sgd(step_rate(rate, rate_period, 0.1), momentum, nesterov=True, weight_decay=weight_decay),
+    ):
+        if (step.number + 1) % epoch == 0:
+            errors.append(100 * (1 - accuracy(model, step.params, test_inputs, test_labels)))
+        if (step.number + 1) % 100 == 0:
+            yield (step.number + 1) / (epochs * epoch)
+    yield {
+        "error_last": errors[-1],
+        "error_best": min(errors),
+        "error_by_epoch": errors,
+        "weights": {name: step.masks.counts.get(name, w.size) for name, w in step.params.items() if is_weight(name)},
+    }
+
+
+def with_pytorch_biases(params: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """`params` with PyTorch's biases: as its weights, between ±1 / √fan_in."""
+    fans = {name.replace(".weight", ".bias"): w.size // w.shape[-1] for name, w in params.items() if is_weight(name)}
+    return {
+        name: (rng.uniform(-1, 1, w.shape) / np.sqrt(fans[name])).astype(w.dtype) if name in fans else w
+        for name, w in params.items()
+    }
+
+
+def beginning(
+    method: str, params: dict[str, Array], density: float, epoch: int, epochs: int, moved: float, zeta: float,
+    rng: np.random.Generator,
+) -> tuple[Method, Masks]:  # fmt: skip
+    """How masks move, and where they start: by the same density everywhere (sparse momentum), or Erdős–Rényi."""
+    shapes = {name: w.shape for name, w in params.items() if is_weight(name)}
+    if method == "dense":
+        return recipes.static(), Masks({})
+    if method == "snfs":
+        return recipes.snfs(moved, epoch, epochs), random_masks(shapes, uniform(shapes, density), rng)
+    rule = recipes.set(zeta, epoch, epochs) if method == "set" else recipes.static()
+    return rule, random_masks(shapes, erdos_renyi(shapes, density), rng)
+
+
+def _run(seed: int, network: str, method: str, density: float) -> Run:
+    epochs, rate_period = LENGTHS[network]
+    config = {"seed": seed, "network": network, "method": method, "density": density, "epochs": epochs,
+              "rate_period": rate_period, "rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "moved": 0.5,
+              "zeta": 0.3}  # fmt: skip
+    return Run(f"{method}-{100 * density:g}-seed{seed}", seed, trained, config)
+
+
+def densities(network: str, seeds: int) -> list[Run]:
+    """Sparse momentum at every density that the authors list; of each seed, 1 and 5 % first."""
+    order = sorted(PAPER[network], key=lambda density: density not in (0.01, 0.05))
+    return [_run(seed, network, "snfs", density) for seed in range(seeds) for density in order]
+
+
+def methods(seeds: int) -> list[Run]:
+    """All METHODS at every density of the authors' summary, the sparsest first."""
+    wanted = [(method, density) for density in SUMMARY["snfs"] for method in METHODS[:-1]]
+    return [_run(seed, "lenet-300-100", *one) for seed in range(seeds) for one in [("dense", 1.0), *wanted]]
+
+
+NOTES = {
+    "lenet-300-100": "a tolerance of 0.2 points, for the authors' deviation over runs is some 0.1",
+    "lenet-5": "20 of the authors' 100 epochs; a tolerance of 0.15 points",
+}
+
+
+def _by_density(network: str) -> tuple[Row, ...]:
+    source = "the authors' results/MNIST_compression_comparison_*.csv"
+    return tuple(
+        Row(f"snfs/{network}/{100 * density:g}", f"{TITLES[network]}, sparse momentum at {100 * density:g} % density: "
+            "test error", error, "%", 0.2 if network == "lenet-300-100" else 0.15, source,
+            each("error_last", network=network, method="snfs", density=density), below=True, note=NOTES[network])
+        for density, (error, _) in PAPER[network].items()
+    )  # fmt: skip
+
+
+def _by_method() -> Iterator[Row]:
+    titles = {"snfs": "sparse momentum", "set": "SET", "dense": "dense"}
+    source = "the authors' results/MNIST_sparse_summary.csv, as an error"
+    for method, shares in SUMMARY.items():
+        note = "of whose SET that is, the authors do not say; " if method == "set" else ""
+        for density, share in shares.items():
+            yield Row(
+                f"snfs/table/{method}-{100 * density:g}",
+                f"LeNet-300-100, {titles[method]}, {100 * density:g} % density: error", round(100 - share, 2), "%", 0.2,
+                source, each("error_last", method=method, density=density), below=True,
+                note=note + NOTES["lenet-300-100"],
+            )  # fmt: skip
+
+
+def figures(name: str, finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
+    """Error against density, each method with its mean and range over seeds, and the published errors."""
+    from .. import plot
+
+    errors: dict[str, dict[float, list[float]]] = {}
+    for one in finished:
+        own = errors.setdefault(one["config"]["method"], {}).setdefault(one["config"]["density"], [])
+        own.append(one["result"]["error_last"])
+    dense = errors.pop("dense", {}).get(1.0)
+    if not errors:
+        return []
+    paper: dict[str, dict[float, tuple[float, float]]] = {"snfs": PAPER.get(name, {})}
+    if name == "table":
+        paper = {m: {d: (100 - share, 0.0) for d, share in SUMMARY[m].items()} for m in ("snfs", "set")}
+    path = directory / f"error_against_density_{'methods' if name == 'table' else name.replace('-', '_')}.png"
+    title = f"{TITLES.get(name, 'LeNet-300-100')} on MNIST"
+    shown = {method: errors[method] for method in METHODS if method in errors}
+    return [plot.error_against_density(path, title, shown, paper, dense)]
+
+
+STUDIES = (
+    Study("snfs-lenet-300-100", "Dettmers & Zettlemoyer 2019", "Sparse momentum on LeNet-300-100 at eight densities.",
+          16, 3, partial(densities, "lenet-300-100"), _by_density("lenet-300-100"), partial(figures, "lenet-300-100")),
+    Study("snfs-table", "Dettmers & Zettlemoyer 2019", "Sparse momentum, SET, a static mask and dense, at 90 to 99 %.",
+          38, 3, methods, tuple(_by_method()), partial(figures, "table")),
+    Study("snfs-lenet-5", "Dettmers & Zettlemoyer 2019", "Sparse momentum on LeNet-5 at eight densities, 20 epochs.",
+          44, 1, partial(densities, "lenet-5"), _by_density("lenet-5"), partial(figures, "lenet-5")),
+)  # fmt: skip

@@ -1,0 +1,204 @@
+"""Figures of Han et al. 2015: rounds of pruning, layers, bands, trade-offs, sensitivity, weights, energy.
+
+Each writes a PNG to `path`, an SVG beside it, and returns the path.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..backend import Array
+from .style import PAPER, STYLE, save
+
+CURVES: Any = {  # figure 5's, in Okabe & Ito's colours
+    "L2, no retraining": ("#CC79A7", ":", "v"),
+    "L1, no retraining": ("#56B4E9", ":", "^"),
+    "L1, retrained": ("#E69F00", "--", "s"),
+    "L2, retrained": ("#009E73", "--", "o"),
+    "L2, pruned and retrained in rounds": ("#D55E00", "-", "*"),
+}
+LAYERS: Any = {
+    "conv1": ("#D55E00", "-", "o"),
+    "conv2": ("#E69F00", "--", "s"),
+    "fc1": ("#0072B2", "-.", "^"),
+    "fc2": ("#009E73", ":", "v"),
+}
+
+
+def note(axis: Any, words: str, height: float, above: bool = True) -> None:
+    """Words at the right end of a horizontal line."""
+    axis.annotate(
+        words, (1, height), (-2, 2 if above else -2), va="bottom" if above else "top", ha="right",
+        xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8, color="#555555",
+    )  # fmt: skip
+
+
+def han_rounds(
+    path: str | os.PathLike,
+    title: str,
+    errors: Sequence[float],
+    epochs: int,
+    retrain_epochs: int,
+    left: Sequence[float],
+    published: tuple[float, float],
+) -> Path:
+    """The error after every epoch, with the rounds marked; the published errors, whole and pruned, as dashed lines.
+
+    errors in %, of the `epochs` of training and then of the `retrain_epochs` of each round; left: the share of the
+    weights in each round, 1 in the first.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 4.2))
+        figure.suptitle(title)
+        axis = figure.subplots()
+        axis.plot(np.arange(1, len(errors) + 1), errors, color="#0072B2", label="ours")
+        top = published[0] + 4 * max(0.15, float(np.median(errors)) - min(errors))
+        bottom = min(*published, *errors) - 0.1
+        begins = [0, *(epochs + retrain_epochs * number for number in range(len(left) - 1))]
+        for begin, share in zip(begins, left, strict=True):
+            axis.axvline(begin + 0.5, color="#BBBBBB", linewidth=0.8)
+            axis.text(begin + 0.8, top, f"{100 * share:.3g} % left", va="top", fontsize=8, color="#555555")
+        for value, words, above in ((published[0], "whole", True), (published[1], "pruned", False)):
+            axis.axhline(value, **PAPER)
+            note(axis, f"paper, {words}: {value:.2f} %", value, above)
+        axis.set_ylim(bottom, top)
+        axis.set_xlim(0.5, len(errors) + 0.5)
+        axis.set_xlabel("epochs")
+        axis.set_ylabel("test error (%)")
+        return save(figure, path)
+
+
+def han_layers(path: str | os.PathLike, title: str, ours: Mapping[str, float], papers: Mapping[str, float]) -> Path:
+    """The share of each layer's weights that is left, ours and the paper's side by side: {layer: share in [0, 1]}."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.5, 3.8))
+        figure.suptitle(title)
+        axis = figure.subplots()
+        places = np.arange(len(ours))
+        for shift, (label, shares, colour) in enumerate((("ours", ours, "#0072B2"), ("paper", papers, "#999999"))):
+            heights = [100 * shares[layer] for layer in ours]
+            bars = axis.bar(places + 0.38 * (shift - 0.5), heights, 0.36, color=colour, label=label)
+            axis.bar_label(bars, fmt="%.3g", fontsize=8)
+        axis.set_xticks(places, list(ours))
+        axis.set_ylabel("weights left (%)")
+        axis.legend(frameon=False)
+        return save(figure, path)
+
+
+def han_bands(path: str | os.PathLike, title: str, mask: Array) -> Path:
+    """Figure 4: every connection of a first layer as a dot, and below it how many each input has.
+
+    mask (784, units), bool.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9, 5))
+        figure.suptitle(title)
+        axes: Any = figure.subplots(2, 1, sharex=True, height_ratios=(1.6, 1))
+        above, below = axes
+        above.imshow(mask.T, cmap="Greys", aspect="auto", interpolation="none")
+        above.set_ylabel(f"unit, of {mask.shape[1]}")
+        below.plot(mask.sum(axis=1), color="#0072B2", linewidth=0.8)
+        below.set_ylabel("connections")
+        below.set_xlabel("input: pixels of the image, row after row")
+        for axis in axes:
+            for edge in range(28, len(mask), 28):
+                axis.axvline(edge - 0.5, color="#D55E00", linewidth=0.4, alpha=0.6)
+        below.set_xticks(range(0, len(mask), 56))
+        below.set_xlim(-0.5, len(mask) - 0.5)
+        return save(figure, path)
+
+
+def han_trade_off(path: str | os.PathLike, title: str, curves: Mapping[str, Sequence[tuple[float, float]]]) -> Path:
+    """Figure 5: accuracy lost against the share of the weights that is left.
+
+    curves {name, as in CURVES: [(share in (0, 1], points lost)]}. What lies below the figure is left out.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8, 4.6))
+        figure.suptitle(title)
+        axis = figure.subplots()
+        for name, curve in curves.items():
+            colour, dash, marker = CURVES[name]
+            shares, lost = zip(*curve, strict=True)
+            axis.plot(
+                100 * np.array(shares), -np.array(lost), color=colour, linestyle=dash, marker=marker, markersize=6,
+                label=name,
+            )  # fmt: skip
+        axis.axhline(0, **PAPER)
+        axis.set_ylim(-4.5, 0.6)
+        axis.set_xscale("log")
+        axis.set_xticks([1, 2, 5, 10, 20, 50, 100], labels=["1", "2", "5", "10", "20", "50", "100"])
+        axis.minorticks_off()
+        axis.set_xlabel("weights left (%)")
+        axis.set_ylabel("test accuracy, above the whole network's (points)")
+        axis.legend(loc="lower right", frameon=False)
+        return save(figure, path)
+
+
+def han_sensitivity(
+    path: str | os.PathLike, title: str, curves: Mapping[str, Sequence[tuple[float, float]]], reference: float
+) -> Path:
+    """Figure 6: accuracy against the share of one layer's weights that is left, the others being whole.
+
+    curves {layer, as in LAYERS: [(share, accuracy in %)]}; reference: the whole network's accuracy, in %.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 4.2))
+        figure.suptitle(title)
+        axis = figure.subplots()
+        for layer, curve in curves.items():
+            colour, dash, marker = LAYERS[layer]
+            shares, accuracies = zip(*curve, strict=True)
+            axis.plot(
+                100 * np.array(shares), accuracies, color=colour, linestyle=dash, marker=marker, markersize=5,
+                label=layer,
+            )  # fmt: skip
+        axis.axhline(reference, **PAPER)
+        note(axis, f"whole: {reference:.2f} %", reference, above=False)
+        axis.set_xlim(102, 0)
+        axis.set_xlabel("weights of the layer left (%)")
+        axis.set_ylabel("test accuracy (%)")
+        axis.legend(loc="lower left", frameon=False)
+        return save(figure, path)
+
+
+def han_weights(path: str | os.PathLike, title: str, edges: Array, before: Sequence[int], after: Sequence[int]) -> Path:
+    """The distribution of a layer's weights before pruning and of the survivors after retraining, each on its scale.
+
+    edges (n + 1,) of the n bins; before, after: weights in each.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9, 3.8))
+        figure.suptitle(title)
+        axes: Any = figure.subplots(1, 2, sharex=True)
+        for axis, counts, words, colour in zip(
+            axes, (before, after), ("before pruning", "after retraining"), ("#999999", "#0072B2"), strict=True
+        ):
+            axis.stairs(counts, edges, fill=True, color=colour)
+            axis.set_title(f"{words}: {sum(counts):,} weights")
+            axis.set_xlabel("weight")
+            axis.yaxis.set_major_formatter("{x:,.0f}")
+        axes[0].set_ylabel("weights in a bin")
+        return save(figure, path)
+
+
+def han_energy(path: str | os.PathLike, title: str, picojoules: Mapping[str, float]) -> Path:
+    """Figure 1: what operations on 32 bits cost in 45 nm CMOS, {operation: pJ}, as bars with the relative cost."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 3.4))
+        figure.suptitle(title)
+        axis = figure.subplots()
+        names, costs = list(picojoules), list(picojoules.values())
+        bars = axis.barh(names, costs, color="#0072B2")
+        labels = [f"{cost:g} pJ, {round(cost / costs[0]):,} ×" for cost in costs]
+        axis.bar_label(bars, labels, padding=4, fontsize=9)
+        axis.set_xscale("log")
+        axis.set_xlim(0.05, 10_000)
+        axis.invert_yaxis()
+        axis.set_xlabel("energy of one operation (pJ)")
+        return save(figure, path)

@@ -1,0 +1,102 @@
+"""Figures of L0 gates (Louizos et al. 2018)."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..backend import Array
+from .style import PAPER, STYLE, save
+
+LINES = (("#0072B2", "-"), ("#D55E00", "--"), ("#000000", ":"))
+
+
+def hard_concrete(
+    path: str | os.PathLike,
+    title: str,
+    density: tuple[Array, Array],
+    masses: Mapping[float, float],
+    log_alpha: Array,
+    gates: Mapping[str, Array],
+) -> Path:
+    """What the clip makes of the stretched concrete distribution, and gates as functions of log α (the paper's fig. 2).
+
+    density (places, density of the stretched distribution there); masses {0: P(z = 0), 1: P(z = 1)};
+    gates {label: values at log_alpha}. Writes a PNG to `path`, an SVG beside it, and returns the path.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9, 3.8))
+        figure.suptitle(title)
+        left, right = figure.subplots(1, 2)
+        places, values = density
+        inside = (places >= 0) & (places <= 1)
+        left.plot(places, values, color="#999999", linewidth=1, label="stretched, before the clip")
+        left.fill_between(places[inside], values[inside], color="#56B4E9", alpha=0.6, label="z strictly between")
+        top = 1.25 * float(values[inside].max())
+        for place, mass in masses.items():
+            left.annotate("", (place, top), (place, 0), arrowprops={"arrowstyle": "-|>", "color": "#D55E00", "lw": 2})
+            side = "right" if place == 0 else "left"
+            left.text(place, 0.5 * top, f" P(z = {place:g}) \n = {mass:.3f} ", ha=side, va="center", color="#D55E00")
+        left.set_xlim(-0.45, 1.45)
+        left.set_ylim(0, 1.3 * top)
+        left.set_xlabel("z at log α = 0")
+        left.set_ylabel("density")
+        left.legend(loc="upper center", frameon=False, ncols=2, fontsize=8)
+        for (label, curve), (colour, dash) in zip(gates.items(), LINES, strict=True):
+            right.plot(log_alpha, curve, color=colour, linestyle=dash, label=label)
+        right.set_xlabel("log α")
+        right.set_ylabel("gate, probability")
+        right.grid(alpha=0.25)
+        right.legend(loc="upper left", frameon=False)
+        return save(figure, path)
+
+
+def l0_training(
+    path: str | os.PathLike,
+    title: str,
+    runs: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]],
+    dense: float,
+    paper: Mapping[str, float],
+) -> Path:
+    """Expected FLOPs before and after every epoch, with the dense network's as a line; test error after every epoch.
+
+    runs {label: [(FLOPs, error in %), one pair a seed]}; paper {label: published error in %}, dashed.
+    Writes a PNG to `path`, an SVG beside it, and returns the path.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9, 3.8))
+        figure.suptitle(title)
+        axes: Any = figure.subplots(1, 2)
+        left, right = axes
+        lows, highs = [], []
+        for (label, own), (colour, dash) in zip(runs.items(), LINES, strict=False):
+            for seed, (costs, errors) in enumerate(own):
+                style: Any = {
+                    "color": colour,
+                    "linestyle": dash,
+                    "linewidth": 1.2,
+                    "label": label if not seed else None,
+                }
+                left.plot(range(len(costs)), np.array(costs) / 1e3, **style)
+                right.plot(range(1, len(errors) + 1), errors, **style)
+                lows.append(min(errors))
+                highs.append(float(np.quantile(errors, 0.9)))
+            right.axhline(paper[label], **PAPER | {"color": colour})
+            right.annotate(f"paper: {paper[label]:g} %", (1, paper[label]), (-2, 2), xycoords=("axes fraction", "data"),
+                           textcoords="offset points", ha="right", va="bottom", color=colour, fontsize=8)  # fmt: skip
+        left.axhline(dense / 1e3, color="#000000", linestyle=":", label="dense network")
+        left.set_ylim(0, 1.08 * dense / 1e3)
+        left.set_xlabel("epochs")
+        left.set_ylabel("expected FLOPs of one image (thousands)")
+        left.legend(loc="upper right", frameon=False, bbox_to_anchor=(1, 0.93))
+        lows, highs = [*lows, *paper.values()], [*highs, *paper.values()]
+        room = 0.15 * (max(highs) - min(lows)) + 0.05
+        right.set_ylim(max(0, min(lows) - room), max(highs) + 2 * room)
+        right.set_xlabel("epochs")
+        right.set_ylabel("test error (%)")
+        right.legend(loc="upper right", frameon=False)
+        return save(figure, path)

@@ -1,0 +1,90 @@
+"""Figures of sparse evolutionary training (Mocanu et al. 2018)."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..backend import Array
+from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
+
+
+def connections_per_pixel(
+    path: str | os.PathLike,
+    title: str,
+    frames: Sequence[tuple[int, Array]],
+    central: Sequence[float],
+    area: float,
+) -> Path:
+    """How many connections every pixel has, over time; below, the share of those in the central 20×20 pixels.
+
+    frames [(epochs, (28, 28) counts)]; central: the share before and after every epoch; area: that of the pixels.
+    Writes a PNG to `path`, an SVG beside it, and returns the path.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(1.6 * len(frames), 4.6))
+        figure.suptitle(title)
+        halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.1))
+        above, below = halves
+        axes = above.subplots(1, len(frames), squeeze=False)[0]
+        top = max(float(np.percentile(counts, 99.5)) for _, counts in frames)
+        for axis, (epochs, counts) in zip(axes, frames, strict=True):
+            shown = axis.imshow(counts, cmap="cividis", vmin=0, vmax=top)
+            axis.set_title("at the start" if not epochs else f"epoch {epochs}")
+            axis.add_patch(Rectangle((3.5, 3.5), 20, 20, fill=False, color="white", linestyle=":"))
+            axis.set_xticks([])
+            axis.set_yticks([])
+        above.colorbar(shown, ax=list(axes), label="connections", shrink=0.9, extend="max")
+        axis = below.subplots()
+        axis.plot(range(len(central)), 100 * np.array(central), color="#009E73")
+        axis.axhline(100 * area, **PAPER)
+        axis.annotate("their share of the area", (1, 100 * area), (-2, 3),
+                      xycoords=("axes fraction", "data"), textcoords="offset points", ha="right")  # fmt: skip
+        axis.set_xlabel("epochs")
+        axis.set_ylabel("connections in the\ncentral 20×20 pixels (%)")
+        axis.grid(alpha=0.25)
+        return save(figure, path)
+
+
+def error_by_epoch(
+    path: str | os.PathLike,
+    title: str,
+    errors: Mapping[str, Sequence[Sequence[float]]],
+    paper: Mapping[str, float],
+) -> Path:
+    """Test error after every epoch: the mean over seeds and, as a band, the lowest and the highest.
+
+    errors {method: [[error in %, one an epoch], one a seed]}, methods of POINTS; paper {method: published error in %},
+    a dashed line each. Writes a PNG to `path`, an SVG beside it, and returns the path.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7, 4.2))
+        axis = figure.subplots()
+        axis.set_title(title)
+        settled = []
+        for method, seeds in errors.items():
+            label, colour, _ = POINTS[method]
+            dash = METHOD_STYLE[method][2] if method in METHOD_STYLE else "-"
+            values = np.array(seeds)
+            epochs = np.arange(1, values.shape[1] + 1)
+            mean = values.mean(axis=0)
+            axis.plot(epochs, mean, color=colour, linestyle=dash, label=f"{label}: {mean[-1]:.2f} % at the end")
+            axis.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, linewidth=0)
+            settled += [values.min(), float(np.quantile(values, 0.9))]
+        for method, published in paper.items():
+            label, colour, _ = POINTS[method]
+            axis.axhline(published, **PAPER | {"color": colour})
+            axis.annotate(f"paper, {label}: {published:.2f} %", (0, published), (3, 2), color=colour, fontsize=8,
+                          xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
+        low, high = min([*settled, *paper.values()]), max([*settled, *paper.values()])
+        axis.set_ylim(max(0, low - 0.1 * (high - low)), high + 0.25 * (high - low) + 0.1)
+        axis.set_xlabel("epochs")
+        axis.set_ylabel("test error (%)")
+        axis.grid(alpha=0.25)
+        axis.legend(loc="upper right", frameon=False)
+        return save(figure, path)

@@ -1,0 +1,72 @@
+"""Error against density, as sparse momentum's authors show it (Dettmers & Zettlemoyer 2019)."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from .style import POINTS, STYLE, save
+
+
+def error_against_density(
+    path: str | os.PathLike,
+    title: str,
+    errors: Mapping[str, Mapping[float, Sequence[float]]],
+    paper: Mapping[str, Mapping[float, tuple[float, float]]],
+    dense: Sequence[float] | None = None,
+) -> Path:
+    """Test error of each method against the share of weights left, with the published errors as hollow markers.
+
+    errors {method: {density: [error in %, one a seed]}}: a line through the means, bars from the lowest to the highest;
+    paper {method: {density: (error in %, standard error)}}; dense: the errors of the dense network, a line at their
+    mean. Methods are those of POINTS. Writes a PNG to `path`, an SVG beside it, and returns the path.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7, 4.4))
+        axis = figure.subplots()
+        axis.set_title(title)
+        for method, own in errors.items():
+            label, colour, marker = POINTS[method]
+            places = sorted(own)
+            means = np.array([np.mean(own[place]) for place in places])
+            ends = np.array(
+                [[mean - min(own[place]), max(own[place]) - mean] for place, mean in zip(places, means, strict=True)]
+            )
+            axis.errorbar(
+                [100 * place for place in places], means, ends.T, color=colour, marker=marker, linewidth=1.2,
+                capsize=2, label=label,
+            )  # fmt: skip
+        for method, published in paper.items():
+            label, colour, marker = POINTS[method]
+            places = sorted(published)
+            values, deviations = zip(*(published[place] for place in places), strict=True)
+            axis.errorbar(
+                [100 * place for place in places], values, deviations, color=colour, marker=marker, markersize=9,
+                markerfacecolor="none", linestyle="none", capsize=2, label=f"{label}, paper",
+            )  # fmt: skip
+        if dense:
+            mean = float(np.mean(dense))
+            axis.axhline(mean, color="#000000", linestyle=":", label=f"dense: {mean:.2f} %")
+        ticks = sorted({100 * place for own in (*errors.values(), *paper.values()) for place in own})
+        axis.set_xscale("log")
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.set_xticks(_apart(ticks), labels=[f"{tick:.2g}" for tick in _apart(ticks)])
+        axis.set_xlabel("weights left (%)")
+        axis.set_ylabel("test error (%)")
+        axis.grid(alpha=0.25)
+        axis.legend(frameon=False)
+        return save(figure, path)
+
+
+def _apart(ticks: Sequence[float]) -> list[float]:
+    """Those ticks that have room for their number on a logarithmic axis: each 12 % above the one before."""
+    kept: list[Any] = []
+    for tick in ticks:
+        if not kept or tick > 1.12 * kept[-1]:
+            kept.append(tick)
+    return kept
