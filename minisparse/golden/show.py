@@ -3,14 +3,14 @@
 ●  active, and was   ·  absent, and was   −  dropped   +  grown   ±  dropped, and back at once
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from rich.text import Text
 
 from .cases import Case
-from .values import decode, kind_of
+from .values import decode, kind_of, matches
 
 SIGNS = {"●": "bold", "·": "dim", "−": "bold red", "+": "bold green", "±": "bold yellow"}
 LEGEND = "● stays   · absent   − dropped   + grown   ± dropped, and back at once"
@@ -22,14 +22,16 @@ def drawn(case: Case) -> Iterator[Text]:
     given, expected = case.arguments(), decode(case.expected)
     yield Text(case.id + (" (optional)" if case.optional else ""), "bold")
     yield Text(f"  {case.reason}", "italic")
+    if case.function == "trajectory":
+        yield from _run(case, given["case"], expected)
+        return
     yield from _rows(given)
     before = given.get("mask", given.get("masks"))
     stays = decode(case.stages["kept"]) if "kept" in case.stages else None
     yield from _rows({name: decode(stage) for name, stage in case.stages.items()})
     yield from _answer("expected", expected, before, stays)
-    for profile, answer in case.profiles.items():
-        if answer is not None and answer != case.expected:
-            yield from _answer(profile, decode(answer), before, None)
+    for answer, profiles in _otherwise(case):
+        yield from _answer(profiles, decode(answer), before, None)
     yield Text(f"  {case.source}; pins {case.pin}", "dim")
 
 
@@ -38,6 +40,61 @@ def signs(mask: np.ndarray, before: np.ndarray | None = None, stays: np.ndarray 
     was = mask if before is None else before
     back = np.zeros_like(mask) if stays is None else was & mask & ~stays
     return np.select([back, mask & was, was, mask], ["±", "●", "−", "+"], "·")
+
+
+def _otherwise(case: Case) -> list[tuple[Any, str]]:
+    """The answers that are not the reference's, and who gives each."""
+    told: list[tuple[Any, list[str]]] = []
+    for profile, answers in case.profiles.items():
+        for answer in answers:
+            if answer != case.expected:
+                _among(told, answer).append(profile)
+    return [(answer, ", ".join(profiles)) for answer, profiles in told]
+
+
+def _among(told: list[tuple[Any, list[str]]], answer: Any) -> list[str]:
+    for own, profiles in told:
+        if own == answer:
+            return profiles
+    told.append((answer, []))
+    return told[-1][1]
+
+
+def _run(case: Case, given: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
+    """A run: what it was told, and a line for each step with the signs of every mask, or the logs of gates."""
+    for part in ("method", "optimizer"):
+        name, *numbers = given[part].items()
+        yield Text(f"  {part:<{_width(part)}}  {name[1]}, " + ", ".join(f"{key} {_short(x)}" for key, x in numbers))
+    masks = given["masks"]
+    gates = [name for name in given["params"] if name.endswith("log_alpha")]
+    wide = {name: max(len(name), mask.size) for name, mask in masks.items()}
+    wide |= {name: max(len(name), NARROW * given["params"][name].size) for name in gates}
+    yield Text(f"  {'step':<{_width('')}}  " + "   ".join(f"{name:<{n}}" for name, n in wide.items()), "dim")
+    yield _step("before", wide, masks, masks, given["params"])
+    for number, step in enumerate(steps):
+        yield _step(str(number), wide, step["masks"], masks, step["params"])
+        masks = step["masks"]
+    for answer, profiles in _otherwise(case):
+        yield Text(f"  {profiles:<{_width(profiles)}}  {matches(decode(answer), steps)}")
+    yield Text(f"  {case.source}; pins {case.pin}", "dim")
+
+
+def _step(label: str, wide: Mapping[str, int], masks: Mapping, before: Mapping, params: Mapping) -> Text:
+    line = Text(f"  {label:<{_width('')}}")
+    for i, (name, n) in enumerate(wide.items()):
+        line.append("   " if i else "  ")
+        if name in masks:
+            cells = signs(masks[name], before[name]).ravel().tolist()
+            for cell in cells:
+                line.append(cell, SIGNS[cell])
+            line.append(" " * (n - len(cells)))
+        else:
+            line.append("".join(f"{a:>{NARROW}.3f}" for a in params[name].ravel()))
+    return line
+
+
+def _short(x: Any) -> str:
+    return f"[{', '.join(f'{v:g}' for v in x.tolist())}]" if isinstance(x, np.ndarray) else f"{x}"
 
 
 def _answer(label: str, answer: Any, before: Any, stays: Any) -> Iterator[Text]:
