@@ -13,6 +13,7 @@ from tests.golden import (
     allocation,
     choosing,
     costs,
+    counting,
     derivatives,
     gates,
     moving,
@@ -24,7 +25,7 @@ from tests.golden import (
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "minisparse" / "golden" / f"v{VERSION}"
 FUNCTIONS = [function for module in (choosing, allocation, schedules, pruning, moving) for function in module.FUNCTIONS]
-NUMBERS = [function for module in (gates, derivatives, costs, trajectories) for function in module.FUNCTIONS]
+NUMBERS = [function for module in (gates, derivatives, costs, counting, trajectories) for function in module.FUNCTIONS]
 
 
 def content(function) -> dict:

@@ -104,14 +104,15 @@ def test_a_wrong_implementation_fails_the_case_that_names_its_fault(mutant):
 
 @pytest.mark.parametrize(("name", "case"), [(name, case) for name, case in CASES if case["profiles"]])
 def test_the_answer_of_a_profile_is_what_is_told_of_that_code(name, case):
-    for profile, answer in case["profiles"]:
+    for profile in dict.fromkeys(profile for profile, _ in case["profiles"]):
         told = wrong_masks.TOLD.get((name, profile))
-        if answer is not None and told:
-            assert wrong(in_order(told), case, answer) is None, profile
+        answers = [own for by, own in case["profiles"] if by == profile and own is not None]
+        if answers and told:
+            assert None in [wrong(in_order(told), case, answer) for answer in answers], profile
 
 
 def test_every_answer_that_differs_is_told_of():
-    by_table = {("erdos_renyi_kernel", "rigl-tf1"), ("cosine", "sparse-learning")}
+    by_table = {("erdos_renyi_kernel", "rigl-tf1")}
     differ = {(name, profile) for name, case in CASES for profile, answer in case["profiles"]
               if answer not in (None, case["expected"])}  # fmt: skip
     assert differ <= set(wrong_masks.TOLD) | by_table

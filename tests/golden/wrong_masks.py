@@ -768,19 +768,42 @@ SNFS = [
 
 WRONG = [*RIGL, *SCHEDULES, *DENSITIES, *SHARING, *CHOOSING, *DEAD, *SNIP, *SET, *SNFS]
 
+
+def set_by_index(weight, mask, zeta):
+    """As the SciPy SET counts where there is one sign: what stands at an index of the sorted weights goes too."""
+    n, p = (int((mask & (weight < 0)).sum()), int((mask & (weight >= 0)).sum()))
+    return (n and min(n, int(zeta * n) + 1), p and min(p, int(zeta * p) + 1))
+
+
 TRUNCATED_ZEROS = partial(counts_by_floored_zeros, exact=False)
 SET_OF_MOST_CODE = by_sign(lambda w, mask, negative, positive, a, b: smallest(w, mask, a + b))
 
 # What semantics.md tells of public codes, as far as it decides: (function, profile): what does the same.
 TOLD = {
+    ("rigl_update", "rigl-tf1"): rigl_keeping_among_all,
+    ("rigl_update", "rigl-torch"): rigl_keeping_among_all,
     ("rigl_update", "jaxpruner"): rigl_lifted,
+    ("rigl_update", "rigl-reproducibility"): rigl(grow=lambda kept, mask, g, k: kept | first(abs(g) * ~kept, k)),
     ("rigl_count", "jaxpruner"): half_even_of_kept,
     ("rigl_count", "rigl-reproducibility"): count(math.ceil),
     ("rigl_count", "rigl-tf1"): count(int, lambda *a: np.float32(right.cosine(*a))),
     ("cosine", "rigl-tf1"): unshifted,
+    ("cosine", "sparse-learning"): lambda step, alpha, t_end, begin=0: (
+        0.005 + unclamped(step, alpha - 0.005, t_end, begin)
+    ),
     ("cubic", "jaxpruner"): cube(shift=1, initial=0.0),
     ("counts", "rigl-tf1"): TRUNCATED_ZEROS,
     ("counts", "rigl-torch"): TRUNCATED_ZEROS,
+    ("counts", "jaxpruner"): lambda shapes, densities: {
+        n: max(k, 1) for n, k in each(round)(shapes, densities).items()
+    },
+    ("apportion", "sparse-learning"): ceil_shares,
+    ("snfs_update", "sparse-learning"): snfs(ceil_shares),
+    ("magnitude_mask", "torch-prune"): by_magnitude(last),
+    ("sensitivity", "jaxpruner"): lambda weights, grads: {
+        n: abs(w * grads[n]) / (np.linalg.norm(w * grads[n]) or 1.0) for n, w in weights.items()
+    },
+    ("set_counts", "set-official"): set_by_index,
     ("magnitude_mask", "tfmot"): lambda w, n_keep, mask=None: beyond(abs(w), max(n_keep, 1), mask),
     ("magnitude_mask", "jaxpruner"): lambda w, n_keep, mask=None: first(abs(w), max(n_keep, 1), mask),
     ("snip_masks", "jaxpruner"): snip(norm=np.linalg.norm),
