@@ -125,12 +125,11 @@ COUNT.case(
     pin="papers.md 7", expected={"dw": 1825.0}, source="papers.md 7; by hand: 25 outputs, 2 x 36 + 1 each",
 )  # fmt: skip
 COUNT.case(
-    "channels-swapped-by-the-report",
-    "channels in and out are read the wrong way round: 16 sums of 9 x 32 products at each place, with a ReLU and "
-    "without a bias",
+    "no-bias-by-the-report",
+    "a convolution has no bias, only a ReLU: 2n for each output, the ReLU for the addition that n products save",
     (conv("conv", (3, 3, 16, 32), 8 * 8 * 32, (16, 16, 16), stride=2, padding="same"),), {"conv": 0.5},
     "rigl-reproducibility",
-    pin="papers.md 7", expected={"conv": 294912.0}, source="papers.md 7; by hand: 64 x 16 x (2 x 144 - 1 + 1)",
+    pin="papers.md 7", expected={"conv": 294912.0}, source="papers.md 7; by hand: 64 x 16 x (2 x 144 - 1 + 1), as many as 64 x 32 x 2 x 72",
 )  # fmt: skip
 COUNT.case(
     "linear-by-the-report",
