@@ -75,7 +75,7 @@ def _run(case: Case, given: Mapping[str, Any], steps: Sequence[Mapping[str, Any]
         yield _step(str(number), wide, step["masks"], masks, step["params"])
         masks = step["masks"]
     for answer, profiles in _otherwise(case):
-        yield Text(f"  {profiles:<{_width(profiles)}}  {matches(decode(answer), steps)}")
+        yield Text(f"  {profiles:<{_width(profiles)}}  differs: {matches(decode(answer), steps)}")
     yield Text(f"  {case.source}; pins {case.pin}", "dim")
 
 

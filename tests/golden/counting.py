@@ -129,7 +129,7 @@ COUNT.case(
     "a convolution has no bias, only a ReLU: 2n for each output, the ReLU for the addition that n products save",
     (conv("conv", (3, 3, 16, 32), 8 * 8 * 32, (16, 16, 16), stride=2, padding="same"),), {"conv": 0.5},
     "rigl-reproducibility",
-    pin="papers.md 7", expected={"conv": 294912.0}, source="papers.md 7; by hand: 64 x 16 x (2 x 144 - 1 + 1), as many as 64 x 32 x 2 x 72",
+    pin="papers.md 7", expected={"conv": 294912.0}, source="papers.md 7; by hand: 64 x 16 x (2 x 144 - 1 + 1)",
 )  # fmt: skip
 COUNT.case(
     "linear-by-the-report",
