@@ -161,13 +161,6 @@ STORAGE.case(
     pin="L1", expected=940800.0, source="by hand: 4 × 235 200",
 )  # fmt: skip
 STORAGE.case(
-    "dense-l0-architecture",
-    "the L0 network 266-88-33 of RigL's table 2 is dense: this layer and its 88 biases are part of the 107 092 bytes",
-    (266, 88), 23408, "dense",
-    pin="papers.md (B) 10", expected=93632.0,
-    source="papers.md (B) 10: 93 632 + 11 616 + 1 320 of three layers and 4 × 131 of the biases are 107 092",
-)  # fmt: skip
-STORAGE.case(
     "bitmask",
     "4 bytes for every active weight and one bit for every entry",
     (784, 300), 4704, "bitmask",
