@@ -266,12 +266,6 @@ APPORTION.case(
     pin="design.md 4", expected={"a": 2, "b": 2, "c": 2}, source="by hand: 2 to a, 4 over two layers",
 )  # fmt: skip
 APPORTION.case(
-    "all-the-room-there-is",
-    "total = sum of room fills every layer, also one of share 0",
-    6, {"a": 3, "b": 0, "c": 1}, {"a": 1, "b": 2, "c": 3},
-    pin="design.md 4", expected={"a": 1, "b": 2, "c": 3}, source="by hand: every place is taken",
-)  # fmt: skip
-APPORTION.case(
     "nothing-to-share",
     "a total of 0 gives every layer 0, not one each",
     0, {"a": 0.25, "b": 0.75}, {"a": 4, "b": 4},

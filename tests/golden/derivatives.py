@@ -181,9 +181,3 @@ ENTROPY.case(
     pin="J1", expected=((math.log(2) + 1000) / 2, np.array([[-0.25, 0.25], [-0.5, 0.5]])),
     source="by hand: log 2 and 1000", optional=True,
 )  # fmt: skip
-ENTROPY.case(
-    "one-example-of-many",
-    "five examples of three classes in two dimensions: every row by itself",
-    eighths((5, 3), 7, 8), np.array([2, 1, 0, 0, 2]),
-    pin="J1", source=ALSO_TORCH,
-)  # fmt: skip

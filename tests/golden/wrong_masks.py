@@ -185,6 +185,11 @@ SCHEDULES = [
     Wrong("alpha forgotten half", "rigl_count", count(fraction=lambda *a: right.cosine(*a) * 2), "R11", "half-way"),
     Wrong("a whole number missed", "rigl_count", count(lambda x: math.ceil(x) - 1 if x else 0), "A15",
           "an-exact-integer"),
+    Wrong("over at three quarters", "cosine", lambda step, alpha, t_end, begin=0: right.cosine(
+          step, alpha, t_end, begin) * (step - begin < 0.75 * (t_end - begin)), "C1", "three-quarters"),
+    Wrong("over at three quarters", "cubic", lambda step, begin, end, final, initial=0.0: final
+          if step >= begin + 0.75 * (end - begin) else right.cubic(step, begin, end, final, initial), "C4",
+          "three-quarters"),
     Wrong("a step ahead", "cosine", lambda step, alpha, t_end, begin=0: right.cosine(step + 1, alpha, t_end, begin),
           "R10", "start"),
     Wrong("a step behind", "cubic", cube(shift=-1), "C4", "end"),
@@ -303,8 +308,8 @@ DENSITIES = [
           max(round(density * math.prod(s)), 1) / math.prod(s) for n, s in shapes.items()}, "1.2",
           "density-is-not-made-a-count-here"),
     Wrong("as many for every layer", "uniform", lambda shapes, density, dense=(): {
-          n: 1.0 if n in dense or density == 1 else min(1.0, density * sum(map(math.prod, shapes.values())) / len(shapes)
-          / math.prod(s)) for n, s in shapes.items()}, "1.2", "every-layer"),
+          n: 1.0 if n in dense or density == 1 else min(1.0, density * sum(map(math.prod, shapes.values()))
+          / len(shapes) / math.prod(s)) for n, s in shapes.items()}, "1.2", "every-layer"),
     Wrong("never quite dense", "uniform", lambda shapes, density, dense=(): {
           n: 1.0 if n in dense else min(density, 1 - 1e-6) for n in shapes}, "design.md 4", "everything"),
     Wrong("as many for every layer", "erdos_renyi", scaled(lambda shape: 1 / math.prod(shape)), "1.2 raw",
@@ -451,6 +456,8 @@ def threshold(std=np.std, stays=np.greater_equal, pool="survivors"):
 
 
 CHOOSING = [
+    Wrong("kernels ranked filter by filter", "top_k", lambda score, k, among=None: first(score, k, among)
+          if score.ndim < 4 else first(score.transpose(3, 2, 0, 1), k).transpose(2, 3, 1, 0), "A16", "four-axes"),
     Wrong("the smallest", "top_k", lambda score, k, among=None: first(-score, k, among), "R3", "largest"),
     Wrong("threshold keeps all ties", "top_k", lambda score, k, among=None: beyond(score, k, among), "4.4 >= ties",
           "ties-at-the-boundary"),
@@ -493,6 +500,8 @@ CHOOSING = [
     Wrong("zeros always pruned", "threshold_mask", lambda w, q, mask=None: threshold()(w, q, mask) & (w != 0),
           "1.4 SL item 3", "quality-zero"),
     Wrong("ratio without root", "retrain_dropout", lambda rate, n, of: rate * n / of, "I2", "a-quarter"),
+    Wrong("a line for the root", "retrain_dropout", lambda rate, n, of: rate * min(1, 2 * n / of), "I2",
+          "thirty-six-of-a-hundred"),
     Wrong("one connection fewer", "retrain_dropout", lambda rate, n, of: rate * math.sqrt(max(n - 1, 0) / of), "I2",
           "nothing-pruned"),
     Wrong("ratio upside down", "retrain_dropout", lambda rate, n, of: rate * math.sqrt(of / max(n, 1)), "I2",
@@ -542,6 +551,8 @@ DEAD = [
           "one-tap-keeps-a-filter"),
     Wrong("order of the dict", "remove_dead_units", dead(order_=lambda masks, order: tuple(masks)), "design.md 4",
           "the-order-given"),
+    Wrong("a single layer emptied", "remove_dead_units", lambda masks, order: dead()(masks, order) if order[1:] else {
+          n: np.zeros_like(mask) for n, mask in masks.items()}, "design.md 4", "one-layer"),
     Wrong("network inputs taken for units", "remove_dead_units", dead(ends=True), "design.md 4",
           "inputs-and-outputs-are-no-units"),
 ]  # fmt: skip
@@ -589,7 +600,10 @@ def undivided_zero(weights, grads):
 SNIP = [
     Wrong("SNIP |g|", "snip_masks", snip(lambda w, g: abs(g)), "4.4; papers.md 6.8", "weight-times-gradient"),
     Wrong("without effect never stays", "snip_masks", lambda weights, grads, n_keep: {
-          n: m & (weights[n] * grads[n] != 0) for n, m in right.snip_masks(weights, grads, n_keep).items()}, "1.5", "everything-stays"),
+          n: m & (weights[n] * grads[n] != 0) for n, m in right.snip_masks(weights, grads, n_keep).items()}, "1.5",
+          "everything-stays"),
+    Wrong("as many go as should stay", "snip_masks", lambda weights, grads, n_keep: right.snip_masks(
+          weights, grads, sum(w.size for w in weights.values()) - n_keep), "Part 3: naming", "a-net-of-4-3-2-at-90"),
     Wrong("SNIP |w|", "snip_masks", snip(lambda w, g: abs(w)), "1.5", "weight-times-gradient"),
     Wrong("SNIP per layer", "snip_masks", snip_per_layer, "4.4; 1.5 RG", "one-ranking-of-all-layers"),
     Wrong("SNIP per-tensor norm", "snip_masks", snip(norm=np.linalg.norm), "4.4; 1.5 JP", "one-ranking-of-all-layers"),
