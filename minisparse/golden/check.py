@@ -38,6 +38,7 @@ DIVERGENCES = (
     ("R10", "your first or last update comes at another step", "rigl-tf1 rigl-torch jaxpruner rigl-reproducibility"),
     ("R11", "your annealing is not shifted or not clamped", "rigl-tf1 sparse-learning"),
     ("R12", "you rank another gradient than this batch's", "rigl-torch"),
+    ("R3", "which of equals comes first is left open", "rigl-torch"),
     ("R13", "a count of zero is no strict no-op in your code", "rigl-tf1 rigl-torch sparse-learning"),
     ("A3", "among equal weights you drop the higher index", "jaxpruner"),
     ("A6", "among equal weights you drop the higher index", "jaxpruner"),
@@ -256,20 +257,20 @@ class Verdict:
     def nearest(self) -> tuple[str, list[Outcome]] | None:
         """The public implementation that answers most of the failed cases in the same way, and those cases.
 
-        Between equals, the one with fewest answers that differ from these, and then with fewest answers to one case:
-        where noise decides, many fit.
+        Between equals, the one that leaves least open, for where noise decides many answers fit; and then the one
+        with fewest answers that differ from these.
         """
         return next(iter(self._nearest()), None)
 
     def _nearest(self) -> list[tuple[str, list[Outcome]]]:
         """The nearest and its equals, in the order of PROFILES."""
         best: list[tuple[str, list[Outcome]]] = []
-        top = (0, 0, 0)
+        top = (0, 0.0, 0)
         for profile in PROFILES[1:] if self.profile == "reference" else ():
             same = [o for o in self.counted if _answers_as(o, profile)]
             explained = [o for o in same if o.wrong]
             against = sum(bool(o.case.answers(profile)) for o in self.counted) - len(same)
-            rank = (len(explained), -against, -sum(len(o.case.answers(profile)) for o in explained))
+            rank = (len(explained), sum(1 / len(o.case.answers(profile)) for o in explained), -against)
             if explained and (not best or rank > top):
                 best, top = [], rank
             if explained and rank == top:

@@ -56,3 +56,9 @@ def test_every_divergence_is_of_a_row_that_some_case_pins_and_of_known_profiles(
     for row, _, profiles in check.DIVERGENCES:
         assert any(row in pin for pin in pins), row
         assert set(profiles.split()) <= set(cases.PROFILES[1:])
+
+
+def test_who_only_drops_the_higher_of_equals_is_not_told_of_inactive_weights():
+    higher = wrong_masks.rigl(drop=lambda w, mask, g, k: wrong_masks.last(-abs(w), k, mask))
+    said = verdict(in_order(higher), "rigl_update").sentence()
+    assert ": among equal weights you drop the higher index, as jaxpruner does (case " in said
