@@ -35,6 +35,10 @@ def javascript(tmp_path, source):
     )
 
 
+def test_the_checker_in_javascript_has_forty_lines_at_most():
+    assert len(re.search(r"```javascript\n(.*?)```", README, re.S)[1].splitlines()) <= 40
+
+
 @pytest.mark.parametrize("own", [True, False], ids=["by hand", "v1"])
 def test_javascript_by_the_contract_holds_all_cases(request, tmp_path, own):
     if own:
