@@ -63,7 +63,7 @@ UNIFORM.case(
 )  # fmt: skip
 UNIFORM.case(
     "density-is-not-made-a-count-here",
-    "one connection of a layer of three is density 1/8 as asked, not 0 or 1/3: counts are made elsewhere",
+    "density 1/8 of a layer of three stays 1/8, not 0 or 1/3: counts are made elsewhere",
     {"tiny": (3, 1), "wide": (16, 16)}, 0.125,
     pin="design.md 3", expected={"tiny": 0.125, "wide": 0.125}, source="by hand: 1/8 each",
 )  # fmt: skip
@@ -93,7 +93,7 @@ ER.case(
 )  # fmt: skip
 ER.case(
     "lenet-300-100",
-    "the MLP of RigL's MNIST runs at sparsity .9: its last layer is full",
+    "a small layer fills up, here the last of RigL's MNIST network at sparsity .9, and the others share what is left",
     MLP, 0.1,
     pin="1.2 verified numbers",
     expected={"fc1": 1 - 0.920432229, "fc2": 1 - 0.769811321, "fc3": 1.0},
@@ -138,7 +138,7 @@ ERK.case(
 )  # fmt: skip
 ERK.case(
     "lenet-5-at-90",
-    "the last layer and the first kernel get the most; nothing is capped",
+    "the first kernel and the last layer, the smallest ones, get the most, and no layer is full",
     LENET_5, 0.1,
     pin="1.2 verified numbers",
     expected={"conv1": 1 - 0.196470588, "conv2": 1 - 0.905467128, "fc1": 1 - 0.923192042, "fc2": 1 - 0.856512605,

@@ -84,7 +84,8 @@ CONV.case(
 )  # fmt: skip
 CONV.case(
     "left-over-entries",
-    "with stride 2 a last row and column that no window reaches get gradient 0, and the result is rounded down",
+    "with stride 2 a last row and column that no window reaches get gradient 0, and the number of outputs is rounded "
+    "down",
     eighths((1, 4, 6, 1), 3, 7), kernel([1, -2, 0.5], [3, 0.25, -1]), image([1, 0.5], [-2, 4]), 2, "valid",
     pin="J1", source=ALSO_TORCH,
 )  # fmt: skip
@@ -170,7 +171,7 @@ ENTROPY.case(
 )  # fmt: skip
 ENTROPY.case(
     "sure-and-right",
-    "5 above each of the others: the gradient is small and the loss is above zero",
+    "5 above each of the others, and right: loss and gradient are small, and yet not zero",
     np.array([[5.0, 0, 0, 0]]), np.array([0]),
     pin="J1", source=ALSO_TORCH,
 )  # fmt: skip

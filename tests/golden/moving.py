@@ -410,7 +410,7 @@ SHARES.case(
 )  # fmt: skip
 SHARES.case(
     "active-weights-only",
-    "momentum at absent positions is not in the mean, neither above nor below the line",
+    "the mean is over active weights: momentum at absent positions is neither added up nor counted",
     {"a": row(1, 64, 64, 1), "b": row(3, 0, 0, 0)}, {"a": bits("1001"), "b": bits("1000")},
     pin="1.4 item 1, F1", expected={"a": 0.25, "b": 0.75}, source="by hand: means 1 and 3",
 )  # fmt: skip

@@ -58,7 +58,7 @@ COSINE.case(
 )  # fmt: skip
 COSINE.case(
     "three-quarters",
-    "the last quarter is as flat as the first",
+    "a cosine that is not over before t_end: after three quarters .044 of .3 is left, where a line has .075",
     75, 0.3, 100,
     pin="C1", expected=0.043933983, source="semantics.md C1: .043933983",
     profiles={"sparse-learning": cosine_of_sparse_learning(75, 0.3, 100)},
@@ -195,7 +195,7 @@ RIGL_COUNT.case(
 )  # fmt: skip
 RIGL_COUNT.case(
     "an-exact-integer",
-    "the one case whose product is a whole number: half of 100 in exact binaries is 50, not 49",
+    "a product that is a whole number, in exact binaries, stays what it is: half of 100 is 50, not 49",
     0, 100, 0.5, 100,
     pin="R1, A15", expected=50, source="semantics.md A15: the dedicated integer case",
 )  # fmt: skip
@@ -208,7 +208,7 @@ RIGL_COUNT.case(
 )  # fmt: skip
 RIGL_COUNT.case(
     "first-update-of-fc1",
-    "the first update of RigL's MNIST run moves 1411 of 4704 connections",
+    "the first update of RigL's MNIST run, at step 100, moves 1411 of 4704 connections: .3 of them, rounded down",
     100, 4704, 0.3, 50000,
     pin="R10, R11", expected=1411, source="papers.md list B 11: first k 1411 of 4704",
 )  # fmt: skip
