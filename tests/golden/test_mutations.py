@@ -2,10 +2,12 @@
 
 import json
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from minisparse import golden
 from tests.golden import test_numbers, test_unit_cases, wrong_masks, wrong_numbers, wrong_trajectories
 
 CASES = [case for _, case in (*test_unit_cases.CASES, *test_numbers.CASES)]
@@ -60,6 +62,31 @@ MUTATIONS = {
     "LayerNorm pruned": [],
 }  # fmt: skip
 
+# Faults of a loop that a single function shows too: the others are caught by whole runs alone.
+ALSO_OF_A_FUNCTION = {
+    "polynomial at step + 1": "cubic: polynomial at step+1",
+    "initial sparsity left out": "cubic: initial sparsity ignored",
+    "pruned weights come back": "magnitude_mask: threshold on raw weights",
+    "grow pool excludes just-dropped": "rigl_update: grow pool excludes just-dropped",
+    "growth by the signed gradient": "rigl_update: signed grow",
+    "SET by |w|": "set_update: SET by |w|",
+    "SET by sign where magnitude is asked": "set_update_by_magnitude: by sign",
+    "SET +1 per sign": "set_counts: SET +1 per sign",
+    "constant drop fraction": "cosine: constant",
+    "half the drop fraction": "rigl_count: alpha forgotten half",
+    "k rounded up": "rigl_count: floor -> ceil",
+    "k rounded": "rigl_count: floor -> round",
+    "shares of the sum, not of the mean": "shares: sum for mean",
+    "shares over all entries": "shares: over all positions",
+    "SNFS ceil shares": "snfs_update: SNFS ceil shares",
+    "redistribution where none is asked": "snfs_update: no redistribution",
+    "eta_min .005": "cosine: eta_min .005",
+    "dead units left": "remove_dead_units: units without inputs left",
+    "deviation by n - 1": "threshold_mask: deviation by n - 1",
+    "deviation of all weights": "threshold_mask: deviation of all weights, zeros too",
+    "lottery index p*n": "magnitude_mask: index p*n and <=",
+}
+
 
 @cache
 def kills():
@@ -82,6 +109,19 @@ def fails(call, case):
 def test_every_fault_has_a_name_of_its_own_and_is_caught():
     assert len(kills()) == len(FAULTS)
     assert [name for name, caught in kills().items() if not caught] == []
+
+
+def test_the_page_has_the_figures():
+    loops = [own.name for own in wrong_trajectories.WRONG]
+    assert set(ALSO_OF_A_FUNCTION) <= set(loops)
+    assert set(ALSO_OF_A_FUNCTION.values()) <= set(kills())
+    units, alone = len(FAULTS) - len(loops), len(loops) - len(ALSO_OF_A_FUNCTION)
+    n_runs = len(test_numbers.RUNS)
+    page = (Path(golden.__file__).parent / "README.md").read_text(encoding="utf-8")
+    assert (
+        f"{len(CASES) - n_runs} small cases and {n_runs} whole runs catch {len(FAULTS)} wrong implementations: "
+        f"{units} of a function and {len(loops)} of a training loop, of which {alone} have a fault that no single function shows."
+    ) in " ".join(page.split())
 
 
 def test_every_case_that_counts_is_failed_by_some_wrong_implementation():
