@@ -120,7 +120,8 @@ def test_the_page_has_the_figures():
     page = (Path(golden.__file__).parent / "README.md").read_text(encoding="utf-8")
     assert (
         f"{len(CASES) - n_runs} small cases and {n_runs} whole runs catch {len(FAULTS)} wrong implementations: "
-        f"{units} of a function and {len(loops)} of a training loop, of which {alone} have a fault that no single function shows."
+        f"{units} of a function and {len(loops)} of a training loop, of which {alone} have a fault "
+        "that no single function shows."
     ) in " ".join(page.split())
 
 
