@@ -27,7 +27,7 @@ def list_functions(as_json: AsJson = False) -> None:
         return
     table = plain_table("function", "cases", "profiles that differ")
     for name, own in functions.items():
-        differ = {p for case in own for p, answer in case.profiles.items() if answer not in (None, case.expected)}
+        differ = {p for case in own for p in case.profiles if case.differs(p)}
         table.add_row(name, str(len(own)), ", ".join(p for p in cases.PROFILES if p in differ))
     console.print(table)
     console.print(f"{sum(map(len, functions.values()))} cases in {cases.V1}", soft_wrap=True)

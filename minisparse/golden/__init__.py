@@ -5,7 +5,7 @@
     check    code of any origin run against them, and a verdict
     show     a case drawn as rows of signs
 
-    trajectory, vjp    what of this package answers the cases of whole runs, and of gradients
+    trajectory, vjp, sites    what of this package answers the cases of whole runs, of gradients and of counting
 
 The vectors are JSON files in v1/, which never change; README.md beside them has the format.
 """

@@ -1,7 +1,8 @@
 """The vectors of v1: one JSON file for each function, read into cases, and found by name.
 
 The words of a case are those of schema.json: `inputs` and `stages` by name in order, `expected` the reference's answer,
-`profiles` the answers of public implementations, null where one does not decide.
+`profiles` the answers of public implementations: none where one does not decide, several where noise or an order that
+it leaves open does.
 """
 
 import json
@@ -32,7 +33,7 @@ class Case:
     inputs: Mapping[str, Any]
     stages: Mapping[str, Any]
     expected: Any
-    profiles: Mapping[str, Any]
+    profiles: Mapping[str, Sequence[Any]]
     source: str
     pin: str
     optional: bool = False
@@ -43,9 +44,13 @@ class Case:
         """The inputs by the contract's parameter names, in arrays that nobody has seen yet."""
         return {name: decode(value) for name, value in self.inputs.items()}
 
-    def answer(self, profile: str = "reference") -> Any:
-        """What `profile` answers, as JSON has it; None where it does not decide."""
-        return self.expected if profile == "reference" else self.profiles.get(profile)
+    def answers(self, profile: str = "reference") -> Sequence[Any]:
+        """What `profile` may answer, as JSON has it; nothing where it does not decide."""
+        return [self.expected] if profile == "reference" else self.profiles.get(profile, [])
+
+    def differs(self, profile: str) -> bool:
+        """Has `profile` an answer that is not the reference's."""
+        return any(answer != self.expected for answer in self.answers(profile))
 
     def in_float32(self) -> "Case":
         """The same question where float32 computes: 1e-6 and 1e-7 are the tolerances, unless they are wider."""
@@ -125,4 +130,8 @@ def export(folder: Path, functions: Mapping[str, Sequence[Case]]) -> tuple[Path,
 
 
 def _case(function: str, case: dict[str, Any]) -> Case:
-    return Case(function=function, **case | {key: dict(case.get(key, [])) for key in ("inputs", "stages", "profiles")})
+    profiles: dict[str, list[Any]] = {}
+    for name, answer in case.get("profiles", []):
+        profiles.setdefault(name, []).extend([] if answer is None else [answer])
+    pairs = {key: dict(case.get(key, [])) for key in ("inputs", "stages")}
+    return Case(function=function, **case | pairs | {"profiles": profiles})

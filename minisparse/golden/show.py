@@ -3,18 +3,21 @@
 ●  active, and was   ·  absent, and was   −  dropped   +  grown   ±  dropped, and back at once
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from rich.text import Text
 
 from .cases import Case
-from .values import decode, kind_of
+from .values import decode, kind_of, matches
 
 SIGNS = {"●": "bold", "·": "dim", "−": "bold red", "+": "bold green", "±": "bold yellow"}
 LEGEND = "● stays   · absent   − dropped   + grown   ± dropped, and back at once"
 NARROW = 8  # columns at most that a number of an array is given
+WIDTH = 10  # columns at least that the names of what is drawn are given
+
+Row = tuple[str, Text]
 
 
 def drawn(case: Case) -> Iterator[Text]:
@@ -22,14 +25,18 @@ def drawn(case: Case) -> Iterator[Text]:
     given, expected = case.arguments(), decode(case.expected)
     yield Text(case.id + (" (optional)" if case.optional else ""), "bold")
     yield Text(f"  {case.reason}", "italic")
-    yield from _rows(given)
+    if case.function == "trajectory":
+        yield from _run(case, given["case"], expected)
+        return
     before = given.get("mask", given.get("masks"))
     stays = decode(case.stages["kept"]) if "kept" in case.stages else None
-    yield from _rows({name: decode(stage) for name, stage in case.stages.items()})
-    yield from _answer("expected", expected, before, stays)
-    for profile, answer in case.profiles.items():
-        if answer is not None and answer != case.expected:
-            yield from _answer(profile, decode(answer), before, None)
+    rows = [*_rows(given), *_rows({name: decode(stage) for name, stage in case.stages.items()})]
+    rows += _answer("expected", expected, before, stays)
+    for answer, profiles in _otherwise(case):
+        rows += _answer(profiles, decode(answer), before, None)
+    width = max(WIDTH, *(len(label) for label, _ in rows))
+    for label, content in rows:
+        yield Text(f"  {label:<{width}}  ").append_text(content)
     yield Text(f"  {case.source}; pins {case.pin}", "dim")
 
 
@@ -40,7 +47,62 @@ def signs(mask: np.ndarray, before: np.ndarray | None = None, stays: np.ndarray 
     return np.select([back, mask & was, was, mask], ["±", "●", "−", "+"], "·")
 
 
-def _answer(label: str, answer: Any, before: Any, stays: Any) -> Iterator[Text]:
+def _otherwise(case: Case) -> list[tuple[Any, str]]:
+    """The answers that are not the reference's, and who gives each."""
+    told: list[tuple[Any, list[str]]] = []
+    for profile, answers in case.profiles.items():
+        for answer in answers:
+            if answer != case.expected:
+                _among(told, answer).append(profile)
+    return [(answer, ", ".join(profiles)) for answer, profiles in told]
+
+
+def _among(told: list[tuple[Any, list[str]]], answer: Any) -> list[str]:
+    for own, profiles in told:
+        if own == answer:
+            return profiles
+    told.append((answer, []))
+    return told[-1][1]
+
+
+def _run(case: Case, given: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
+    """A run: what it was told, and a line for each step with the signs of every mask, or the logs of gates."""
+    for part in ("method", "optimizer"):
+        name, *numbers = given[part].items()
+        yield Text(f"  {part:<{WIDTH}}  {name[1]}, " + ", ".join(f"{key} {_short(x)}" for key, x in numbers))
+    masks = given["masks"]
+    gates = [name for name in given["params"] if name.endswith("log_alpha")]
+    wide = {name: max(len(name), mask.size) for name, mask in masks.items()}
+    wide |= {name: max(len(name), NARROW * given["params"][name].size) for name in gates}
+    yield Text(f"  {'step':<{WIDTH}}  " + "   ".join(f"{name:<{n}}" for name, n in wide.items()), "dim")
+    yield _step("before", wide, masks, masks, given["params"])
+    for number, step in enumerate(steps):
+        yield _step(str(number), wide, step["masks"], masks, step["params"])
+        masks = step["masks"]
+    for answer, profiles in _otherwise(case):
+        yield Text(f"  {profiles:<{WIDTH}}  differs: {matches(decode(answer), steps)}")
+    yield Text(f"  {case.source}; pins {case.pin}", "dim")
+
+
+def _step(label: str, wide: Mapping[str, int], masks: Mapping, before: Mapping, params: Mapping) -> Text:
+    line = Text(f"  {label:<{WIDTH}}")
+    for i, (name, n) in enumerate(wide.items()):
+        line.append("   " if i else "  ")
+        if name in masks:
+            cells = signs(masks[name], before[name]).ravel().tolist()
+            for cell in cells:
+                line.append(cell, SIGNS[cell])
+            line.append(" " * (n - len(cells)))
+        else:
+            line.append("".join(f"{a:>{NARROW}.3f}" for a in params[name].ravel()))
+    return line
+
+
+def _short(x: Any) -> str:
+    return f"[{', '.join(f'{v:g}' for v in x.tolist())}]" if isinstance(x, np.ndarray) else f"{x}"
+
+
+def _answer(label: str, answer: Any, before: Any, stays: Any) -> Iterator[Row]:
     """An answer beside the mask it came from: one row for an array, one for each entry of a dict."""
     if isinstance(answer, Mapping):
         was, kept = (tree if isinstance(tree, Mapping) else {} for tree in (before, stays))
@@ -54,29 +116,32 @@ def _answer(label: str, answer: Any, before: Any, stays: Any) -> Iterator[Text]:
         yield from _rows({label: answer})
 
 
-def _rows(values: Mapping[str, Any]) -> Iterator[Text]:
+def _rows(values: Mapping[str, Any]) -> Iterator[Row]:
     for label, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from _rows({f"{label}[{name!r}]": own for name, own in value.items()})
+        elif isinstance(value, tuple) and any(isinstance(own, np.ndarray) for own in value):
+            yield from _rows({f"{label}[{i}]": own for i, own in enumerate(value)})
+        elif isinstance(value, tuple) and any(isinstance(own, Mapping) for own in value):
+            for i, own in enumerate(value):
+                yield f"{label}[{i}]", Text(", ".join(f"{name} {x}" for name, x in own.items()))
         elif isinstance(value, np.ndarray) and value.ndim:
             yield from _cells(label, signs(value) if value.dtype == bool else value)
         else:
-            yield Text(f"  {label:<{_width(label)}}  {value!r}"[:200])
+            yield label, Text(f"{value!r}"[:200])
 
 
-def _cells(label: str, cells: np.ndarray) -> Iterator[Text]:
-    """An array in rows of its last axis, a column for each entry; a large one by its kind alone."""
+def _cells(label: str, cells: np.ndarray) -> Iterator[Row]:
+    """An array in rows of its last axis that is not 1, a column for each entry; a large one by its kind alone."""
     if cells.size > 256:
-        yield Text(f"  {label:<{_width(label)}}  {kind_of(cells) if cells.dtype.kind in 'bif' else cells.shape}")
+        yield label, Text(kind_of(cells) if cells.dtype.kind in "bif" else f"{cells.shape}")
         return
+    while cells.ndim > 1 and cells.shape[-1] == 1:
+        cells = cells[..., 0]
     rows = cells.reshape(-1, cells.shape[-1]) if cells.size else cells.reshape(1, -1)
     for i, row in enumerate(rows):
-        line = Text(f"  {label if i == 0 else '':<{_width(label)}}  ")
+        line = Text()
         for cell in row:
             text = cell if isinstance(cell, str) else f"{cell:.4g}"
             line.append(f"{text:>{NARROW}} ", SIGNS.get(text, ""))
-        yield line
-
-
-def _width(label: str) -> int:
-    return max(10, len(label))
+        yield label if i == 0 else "", line

@@ -5,13 +5,18 @@
     case["grads"]      one {name: array} for each step: d loss / d parameter, dense, without weight decay
     case["noise"]      one {name: array} for each step, or None: what SET grows by, or the gates' u of L0
     case["optimizer"]  {"name": "sgd" or "adam", "lr": a number or one for each step, …}
-    case["method"]     {"name": "static", "rigl", "set", "snfs", "gradual" or "l0", …}: the numbers of its recipe
+    case["method"]     {"name": …}: "static", "rigl", "set", "snfs", "gradual", "l0", "three_step" or "lottery", and the
+                       numbers of its recipe
 
 In a run of L0 the gradients are those of θ = θ̃ ⊙ z, for the parameters that are not log α: the way back through the
 gates, and the penalty, are what is looked at.
+
+Three-step pruning and lottery tickets are several runs in one: gradients follow each other as the steps are taken,
+`steps` says how many to a round, and the round before is pruned ahead of a round's first step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -21,7 +26,8 @@ from ..autograd import Tensor
 from ..backend import Array
 from ..methods import l0
 from ..optim import Optimizer
-from ..train import Method, train
+from ..recipes import Progress
+from ..train import Method, Step, train
 
 RECIPES: dict[str, Callable[..., Method]] = {
     "static": recipes.static,
@@ -37,6 +43,10 @@ def trajectory(case: Mapping[str, Any]) -> list[dict[str, Any]]:
     """{"params", "masks", "slots"} after every step of `train` on what the case gives; nothing is drawn at random."""
     numbers = dict(case["method"])
     name = numbers.pop("name")
+    if name in ROUNDS:
+        batches = zip(case["grads"], case["grads"], strict=True)
+        progress = ROUNDS[name](case["params"], batches, case["optimizer"], **numbers)
+        return [_shown(now.step) for now in progress if now.step]
     descent, loss_fn, method = _optimizer(**case["optimizer"]), _given, recipes.static()
     if name == "l0":
         loss_fn, descent = _gated(**numbers), recipes.clamped(descent)
@@ -47,7 +57,44 @@ def trajectory(case: Mapping[str, Any]) -> list[dict[str, Any]]:
             method = method._replace(observe=lambda memory, grads, rng: next(noise))
     batches = zip(case["grads"], case["noise"] or case["grads"], strict=True)
     steps = train(loss_fn, case["params"], case["masks"], batches, method, np.random.default_rng(0), descent)
-    return [{"params": step.params, "masks": dict(step.masks), "slots": step.slots} for step in steps]
+    return [_shown(step) for step in steps]
+
+
+def _shown(step: Step) -> dict[str, Any]:
+    return {"params": step.params, "masks": dict(step.masks), "slots": step.slots}
+
+
+def _three_step(
+    params: Mapping[str, Array],
+    batches: Iterable,
+    optimizer: Mapping[str, Any],
+    steps: Any,
+    qualities: Any,
+    retrain_lr: float,
+) -> Iterable[Progress]:
+    """Rounds of steps[0], steps[1], … batches; `qualities` of every layer before all rounds but the first."""
+
+    def descent(lr: float) -> Optimizer:
+        return _optimizer(**{**optimizer, "lr": lr})
+
+    stages, rng = [recipes.Stage(own) for own in qualities], np.random.default_rng(0)
+    return recipes.three_step(
+        lambda rates: _given, params, lambda number: islice(batches, steps[number]), stages, rng, descent,
+        optimizer["lr"], retrain_lr,
+    )  # fmt: skip
+
+
+def _lottery(
+    params: Mapping[str, Array], batches: Iterable, optimizer: Mapping[str, Any], steps: int, **how: Any
+) -> Iterable[Progress]:
+    """Rounds of `steps` batches, of which those after the first leave out the batches before `rewind`."""
+    rng = np.random.default_rng(0)
+    return recipes.lottery(
+        _given, params, lambda start: islice(batches, steps - start), rng=rng, optimizer=_optimizer(**optimizer), **how
+    )
+
+
+ROUNDS: dict[str, Callable[..., Iterable[Progress]]] = {"three_step": _three_step, "lottery": _lottery}
 
 
 def _optimizer(name: str, lr: Any, **numbers: Any) -> Optimizer:

@@ -8,6 +8,10 @@ import numpy as np
 from minisparse.golden.values import encode, matches
 
 
+class Either(list):
+    """Answers of a profile of which noise, or an order that it leaves open, picks one."""
+
+
 class Case(NamedTuple):
     id: str
     reason: str
@@ -25,8 +29,13 @@ class Case(NamedTuple):
         """The case as it stands in the JSON."""
         pairs = {
             field: [[name, encode(value)] for name, value in getattr(self, field).items()]
-            for field in ("inputs", "stages", "profiles")
+            for field in ("inputs", "stages")
         }
+        pairs["profiles"] = [
+            [name, encode(own)]
+            for name, answer in self.profiles.items()
+            for own in (answer if isinstance(answer, Either) else [answer])
+        ]
         return self._asdict() | pairs | {"expected": encode(self.expected)}
 
 
@@ -59,6 +68,11 @@ class Function:
                 optional=optional,
             )
         )
+
+
+def told(answer: Any, *profiles: str) -> dict[str, Any]:
+    """The answer of several codes."""
+    return dict.fromkeys(profiles, answer)
 
 
 def bits(text: str, *shape: int) -> np.ndarray:

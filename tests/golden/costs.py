@@ -64,8 +64,8 @@ FORWARD.case(
 )  # fmt: skip
 FORWARD.case(
     "lenet-5-by-han",
-    "a convolution costs as many multiply-adds as it has positions: the densities of Han et al.'s table 3 are not a "
-    "density of the whole",
+    "a kernel's weight costs a multiply-add at each of its positions, so that the densities of Han et al.'s table 3 "
+    "weigh more in the convolutions",
     LENET_5, {"conv1.weight": 0.66, "conv2.weight": 0.12, "fc1.weight": 0.08, "fc2.weight": 0.19},
     pin="L1", expected=(2293000.0, 415030.0),
     source="by hand: 190 080 + 192 000 + 32 000 + 950; the sum is half of papers.md (B) 2's 4 586 000 FLOPs",
@@ -110,7 +110,7 @@ TRAINING.case(
 )  # fmt: skip
 TRAINING.case(
     "rigl-resnet-50-uniform",
-    "ResNet-50 at 80 %: .2254 of the dense forward pass, and .2279 of dense training, which costs 3",
+    "ResNet-50 at 80 %: .2254 of the dense forward pass makes .2279 of dense training, which costs 3 f_D",
     "rigl", 1, 0.2254, 100,
     pin="L2", source="papers.md 7 and (B) 5: 3 × .2279 to four digits; by hand: (67.62 + .4508 + 1) / 101",
     expected=69.0708 / 101,
@@ -124,7 +124,7 @@ TRAINING.case(
 )  # fmt: skip
 TRAINING.case(
     "snfs-resnet-50-erk",
-    "ResNet-50 at 80 %, ERK: .4153 of the dense forward pass, and .6102 of dense training",
+    "ResNet-50 at 80 %, ERK: .4153 of the dense forward pass makes .6102 of dense training, for its dense gradients",
     "snfs", 1, 0.4153,
     pin="L2", expected=1.8306, source="papers.md 7 and (B) 5: 3 × .6102",
 )  # fmt: skip
@@ -159,13 +159,6 @@ STORAGE.case(
     "4 bytes an entry, active or not: LeNet-300-100's first layer",
     (784, 300), 4704,
     pin="L1", expected=940800.0, source="by hand: 4 × 235 200",
-)  # fmt: skip
-STORAGE.case(
-    "dense-l0-architecture",
-    "the L0 network 266-88-33 of RigL's table 2 is dense: this layer and its 88 biases are part of the 107 092 bytes",
-    (266, 88), 23408, "dense",
-    pin="papers.md (B) 10", expected=93632.0,
-    source="papers.md (B) 10: 93 632 + 11 616 + 1 320 of three layers and 4 × 131 of the biases are 107 092",
 )  # fmt: skip
 STORAGE.case(
     "bitmask",

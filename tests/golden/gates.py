@@ -103,7 +103,7 @@ GATE.case(
 )  # fmt: skip
 GATE.case(
     "far-out",
-    "log α of ±1000 gives the last gates and no NaN",
+    "log α of ±1000 gives a gate of 1 and one of 0, and no NaN",
     row(1e3, -1e3), row(0.25, 0.75),
     pin="H8", expected=row(1, 0), source="by hand: the noise is nothing beside it", optional=True,
 )  # fmt: skip
@@ -164,7 +164,7 @@ AT_TEST.case(
 
 OPEN.case(
     "table",
-    "P(z ≠ 0) = sigmoid(log α - β log(-γ/ζ)): at log α = 0 five of six gates are open",
+    "P(z ≠ 0) = sigmoid(log α - β log(-γ/ζ)): at log α = 0 that is .83, and not a half",
     TABLE,
     pin="H1", source="semantics.md 1.6",
     expected=row(0.0830657617, 0.4009752644, 0.6453352217, 0.8318221840,

@@ -91,3 +91,37 @@ def storage(shape, n_active, kind="dense"):
         return 4 * n_active + prod(shape) / 8
     rows = prod(shape[:-1])
     return 8 * n_active + 4 * (rows + 1)
+
+
+# counting: a loop over the fields of each site
+
+
+def flops_count(sites, densities, convention):
+    found = {}
+    for site in sites:
+        density, shape = densities.get(site["name"], 1.0), site["kernel_shape"]
+        window, outputs, extra = prod(shape[:-2]), site["outputs"], 0
+        seen = window if site["kind"] == "depthwise" else window * shape[-2]
+        if convention == "rigl":
+            seen, extra, outputs = window * shape[-2], 1, shape[-1]
+            pad = site["padding"] if isinstance(site["padding"], int) else 0
+            for n in site["in_shape"][: len(shape) - 2]:
+                outputs *= -(-(n + 2 * pad) // site["stride"])
+        elif convention == "rigl-reproducibility":
+            seen, outputs = window * shape[-1], outputs // shape[-1] * shape[-2]
+            extra = 1 if site["kind"] == "linear" else 0
+        found[site["name"]] = outputs * (2 * seen * density + extra)
+    return found
+
+
+def flops_size(sites, densities, convention):
+    found = {}
+    for site in sites:
+        density, shape = densities.get(site["name"], 1.0), site["kernel_shape"]
+        stored = prod(shape) * density
+        if convention == "rigl":
+            stored += shape[-1]
+        elif convention != "clean" and site["kind"] == "linear":
+            stored += shape[-2]
+        found[site["name"]] = 4 * stored + (prod(shape) / 8 if density < 1 else 0)
+    return found

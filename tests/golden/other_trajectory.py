@@ -3,6 +3,7 @@
 wrong_trajectories breaks it, a line at a time.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -122,14 +123,66 @@ def gates_back(params, grads, noise, n_examples, lambda_, weight_decay):
     return grads
 
 
+def alive(masks):
+    """Without the connections of units that nothing reaches or that lead nowhere, of one layer after the other."""
+    names = list(masks)
+    for _ in range(sum(mask.size for mask in masks.values())):
+        for below, above in itertools.pairwise(names):
+            lives = masks[below].any(0) & masks[above].any(1)
+            masks = masks | {below: masks[below] & lives, above: masks[above] & lives[:, None]}
+    return masks
+
+
+def three_step(case, steps, qualities, retrain_lr):
+    path, params, masks = [], case["params"], case["masks"]
+    for number, n in enumerate(steps):
+        optimizer = case["optimizer"] if number == 0 else {**case["optimizer"], "lr": retrain_lr}
+        if number:
+            quality = qualities[number - 1]
+            cut = {key: quality[key] * params[key][mask].std() for key, mask in masks.items()}
+            masks = alive({key: mask & (abs(params[key]) >= cut[key]) for key, mask in masks.items()})
+        grads = case["grads"][len(path) : len(path) + n]
+        own = {"params": params, "masks": masks, "grads": grads, "optimizer": optimizer}
+        path += run({**case, **own, "method": {"name": "static"}})
+        params = path[-1]["params"]
+    return path
+
+
+def lottery(case, steps, rounds, share, rewind):
+    case = {**case, "method": {"name": "static"}}
+    path = run({**case, "grads": case["grads"][:steps]})
+    origin = path[rewind - 1] if rewind else None
+    for _ in range(rounds):
+        masks = {}
+        for key, mask in path[-1]["masks"].items():
+            gone = round(share * int(mask.sum()))
+            masks[key] = mask & ~smallest(abs(path[-1]["params"][key]), gone, mask)
+        grads = case["grads"][len(path) : len(path) + steps - rewind]
+        path += run({**case, "grads": grads, "masks": masks}, origin, rewind)
+    return path
+
+
 def trajectory(case):
+    numbers = {key: x for key, x in case["method"].items() if key != "name"}
+    rounds = {"three_step": three_step, "lottery": lottery}.get(case["method"]["name"])
+    return rounds(case, **numbers) if rounds else run(case)
+
+
+def run(case, start=None, number=0):
+    """start: the entry of a path to go on from, at step `number`, with the masks of the case."""
     optimizer, method = case["optimizer"], {key: x for key, x in case["method"].items() if key != "name"}
     name, masks = case["method"]["name"], dict(case["masks"])
     params = {key: w * masks.get(key, 1) for key, w in case["params"].items()}
     is_adam, decay = optimizer["name"] == "adam", optimizer["weight_decay"]
     first, second = ({key: np.zeros_like(w) for key, w in params.items()} for _ in "mv")
     updates, memory, path = 0, dict.fromkeys(params, 0.0), []
-    for t, grads in enumerate(case["grads"]):
+    if start:
+        slots = start["slots"]
+        first, second, updates = slots.get("m") or slots["velocity"], slots.get("v") or second, slots.get("updates", 0)
+        params, first, second = (
+            {key: w * masks.get(key, 1) for key, w in tree.items()} for tree in (start["params"], first, second)
+        )
+    for t, grads in enumerate(case["grads"], number):
         noise = case["noise"][t] if case["noise"] else None
         if name == "l0":
             grads = gates_back(params, grads, noise, **method)

@@ -18,6 +18,11 @@ def slow_cubic(step, begin, end, final, initial=0.0):
     return float(Fraction(final) + (Fraction(initial) - Fraction(final)) * left**3)
 
 
+def cosine_of_sparse_learning(step, alpha, t_end):
+    """Down to .005 at t_end, and up again after it."""
+    return 0.005 + (alpha - 0.005) / 2 * (1 + cos(pi * step / t_end))
+
+
 def slow_rigl_count(step, n_active, alpha, t_end):
     return floor(slow_cosine(step, alpha, t_end) * n_active)
 
@@ -42,18 +47,21 @@ COSINE.case(
     "a cosine, not a straight line: after a quarter of the time .256 of .3, where a line has .225",
     25, 0.3, 100,
     pin="C1", expected=0.256066017, source="semantics.md C1: .256066017",
+    profiles={"sparse-learning": cosine_of_sparse_learning(25, 0.3, 100)},
 )  # fmt: skip
 COSINE.case(
     "half-way",
     "half of alpha at half of the time",
     50, 0.3, 100,
     pin="C1", expected=0.15, source="semantics.md C1: .15; by hand: cos(pi/2) = 0",
+    profiles={"sparse-learning": 0.1525},
 )  # fmt: skip
 COSINE.case(
     "three-quarters",
-    "the last quarter is as flat as the first",
+    "a cosine that is not over before t_end: after three quarters .044 of .3 is left, where a line has .075",
     75, 0.3, 100,
     pin="C1", expected=0.043933983, source="semantics.md C1: .043933983",
+    profiles={"sparse-learning": cosine_of_sparse_learning(75, 0.3, 100)},
 )  # fmt: skip
 COSINE.case(
     "end",
@@ -66,6 +74,7 @@ COSINE.case(
     "beyond t_end it stays 0: the cosine itself would rise again",
     120, 0.3, 100,
     pin="C1, R11", expected=0.0, source="semantics.md C1: 0",
+    profiles={"sparse-learning": cosine_of_sparse_learning(120, 0.3, 100)},
 )  # fmt: skip
 COSINE.case(
     "begin",
@@ -84,6 +93,7 @@ COSINE.case(
     "before begin the fraction is alpha: the cosine is not followed backwards",
     20, 0.3, 100, 50,
     pin="R11, design.md 4", expected=0.3, source="by hand: alpha before begin",
+    profiles={"rigl-tf1": 0.15 * (1 + cos(0.4 * pi))},
 )  # fmt: skip
 
 # cubic
@@ -155,13 +165,13 @@ RIGL_COUNT.case(
     "floor-of-a-half-above-one",
     "half of 3 connections is 1: half-even rounding would give 2",
     0, 3, 0.5, 100,
-    pin="R1, A15", expected=1, source="semantics.md A15: 1", profiles={"rigl-reproducibility": 2},
+    pin="R1, A15", expected=1, source="semantics.md A15: 1", profiles={"jaxpruner": 1, "rigl-reproducibility": 2},
 )  # fmt: skip
 RIGL_COUNT.case(
     "a-little-above-two",
     ".3 of 7 connections, 2.1, is 2: the next above would be 3",
     0, 7, 0.3, 100,
-    pin="R1, A15", expected=2, source="semantics.md A15: 2", profiles={"rigl-reproducibility": 3},
+    pin="R1, A15", expected=2, source="semantics.md A15: 2", profiles={"jaxpruner": 2, "rigl-reproducibility": 3},
 )  # fmt: skip
 RIGL_COUNT.case(
     "less-than-one",
@@ -174,17 +184,18 @@ RIGL_COUNT.case(
     "the-only-connection",
     ".9 of the only connection is none: 1 when rounded",
     0, 1, 0.9, 100,
-    pin="R1, A10, A15", expected=0, source="semantics.md A15: 0", profiles={"rigl-reproducibility": 1},
+    pin="R1, A10, A15", expected=0, source="semantics.md A15: 0", profiles={"jaxpruner": 0, "rigl-reproducibility": 1},
 )  # fmt: skip
 RIGL_COUNT.case(
     "every-connection",
     "alpha 1 at the start moves all: no connection is held back",
     0, 4, 1.0, 100,
-    pin="R1, A8", expected=4, source="by hand: all 4", profiles={"jaxpruner": 3},
+    pin="R1, A8", expected=4, source="by hand: all 4",
+    profiles={"jaxpruner": 3, "rigl-reproducibility": 4},
 )  # fmt: skip
 RIGL_COUNT.case(
     "an-exact-integer",
-    "the one case whose product is a whole number: half of 100 in exact binaries is 50, not 49",
+    "a product that is a whole number, in exact binaries, stays what it is: half of 100 is 50, not 49",
     0, 100, 0.5, 100,
     pin="R1, A15", expected=50, source="semantics.md A15: the dedicated integer case",
 )  # fmt: skip
@@ -197,7 +208,7 @@ RIGL_COUNT.case(
 )  # fmt: skip
 RIGL_COUNT.case(
     "first-update-of-fc1",
-    "the first update of RigL's MNIST run moves 1411 of 4704 connections",
+    "the first update of RigL's MNIST run, at step 100, moves 1411 of 4704 connections: .3 of them, rounded down",
     100, 4704, 0.3, 50000,
     pin="R10, R11", expected=1411, source="papers.md list B 11: first k 1411 of 4704",
 )  # fmt: skip
@@ -206,12 +217,14 @@ RIGL_COUNT.case(
     "half-way the fraction is alpha / 2: .15 of 4704 is 705.6, and 705 move",
     25000, 4704, 0.3, 50000,
     pin="R11", expected=705, source="papers.md list B 11: half-way .15; by hand: floor(705.6)",
+    profiles={"jaxpruner": 706, "rigl-reproducibility": 706},
 )  # fmt: skip
 RIGL_COUNT.case(
     "three-quarters",
     "the fraction falls as a cosine: .0439 of 1000, where a straight line has .075",
     75, 1000, 0.3, 100,
     pin="R11, C1", expected=43, source="semantics.md C1: .043933983; by hand: floor(43.93)",
+    profiles={"jaxpruner": 44, "rigl-reproducibility": 44},
 )  # fmt: skip
 RIGL_COUNT.case(
     "at-t-end",

@@ -10,6 +10,11 @@ from tests.slow_ops import sigmoid
 
 
 def slow_trajectory(case):
+    name, numbers = case["method"]["name"], {key: x for key, x in case["method"].items() if key != "name"}
+    return ROUNDS[name](case, **numbers) if name in ROUNDS else slow_run(case)
+
+
+def slow_run(case):
     shapes = {name: w.shape for name, w in case["params"].items()}
     masks = {name: mask.ravel().tolist() for name, mask in case["masks"].items()}
     params = projected({name: w.ravel().tolist() for name, w in case["params"].items()}, masks)
@@ -43,6 +48,70 @@ def slow_trajectory(case):
             }
         )
     return path
+
+
+# rounds of training on masks that stay
+
+
+def slow_three_step(case, steps, qualities, retrain_lr):
+    path, grads = [], list(case["grads"])
+    now = {"params": dict(case["params"]), "masks": dict(case["masks"])}
+    for number, n in enumerate(steps):
+        lr = retrain_lr if number else case["optimizer"]["lr"]
+        if number:
+            kept = {}
+            for name, mask in now["masks"].items():
+                threshold = slow.slow_threshold(now["params"][name], qualities[number - 1][name], mask)
+                stays = [on and abs(w) >= threshold for w, on in zip(now["params"][name].flat, mask.flat, strict=True)]
+                kept[name] = np.array(stays).reshape(mask.shape)
+            now["masks"] = slow.slow_remove_dead_units(kept, tuple(kept))
+        optimizer = case["optimizer"] | {"lr": lr}
+        own, grads = grads[:n], grads[n:]
+        path += slow_run(case | now | {"grads": own, "optimizer": optimizer, "method": {"name": "static"}})
+        now = dict(path[-1])
+    return path
+
+
+def slow_lottery(case, steps, rounds, share, rewind):
+    """Every round anew: the steps up to `rewind` as the first round took them, then the rest on fewer weights."""
+    path, grads = [], list(case["grads"])
+    first = grads[:rewind]
+    masks = dict(case["masks"])
+    for number in range(rounds + 1):
+        own = grads[:steps] if not number else grads[: steps - rewind]
+        grads = grads[len(own) :]
+        if number:
+            for name, mask in masks.items():
+                n = int(mask.sum())
+                masks[name] = slow.slow_magnitude_mask(path[-1]["params"][name], n - round(share * n), mask)
+        path += slow_rounds(case, own if not number else first + own, masks if number else {}, rewind)
+    return path
+
+
+def slow_rounds(case, grads, masks, rewind):
+    """Whole up to step `rewind`, then with `masks`; the steps before it are shown where there are no masks."""
+    params = {name: w.ravel().tolist() for name, w in case["params"].items()}
+    shapes = {name: w.shape for name, w in case["params"].items()}
+    slots, path = started(case["optimizer"], params), []
+    flat = {name: mask.ravel().tolist() for name, mask in (masks or case["masks"]).items()}
+    for t, own in enumerate(grads):
+        if t == rewind:
+            params, slots = projected(params, flat), projected_slots(slots, flat)
+        stepped(t, params, {name: g.ravel().tolist() for name, g in own.items()}, slots, **case["optimizer"])
+        if t >= rewind:
+            params, slots = projected(params, flat), projected_slots(slots, flat)
+        if t >= rewind or not masks:
+            path.append(
+                {
+                    "params": shaped(params, shapes, float),
+                    "masks": shaped(flat, shapes, bool),
+                    "slots": {of: shaped(s, shapes, float) if isinstance(s, dict) else s for of, s in slots.items()},
+                }
+            )
+    return path
+
+
+ROUNDS = {"three_step": slow_three_step, "lottery": slow_lottery}
 
 
 # the optimizers

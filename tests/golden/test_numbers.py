@@ -65,7 +65,9 @@ def test_every_function_has_three_cases_by_hand_or_from_elsewhere_and_each_case_
 
 
 def test_runs_have_twelve_steps_and_every_recipe_has_one():
-    assert {inputs(case)["case"]["method"]["name"] for case in RUNS} == set("static rigl set snfs gradual l0".split())
+    assert {inputs(case)["case"]["method"]["name"] for case in RUNS} == set(
+        "static rigl set snfs gradual l0 three_step lottery".split()
+    )
     for case in RUNS:
         steps = decode(case["expected"])
         assert len(steps) == len(inputs(case)["case"]["grads"]) >= 12

@@ -66,3 +66,42 @@ def test_a_large_array_is_named_and_not_drawn(vectors):
     large = {"shape": [300], "dtype": "float64", "data": [0.5] * 300}
     drawn = lines(cases.Case(**vars(case) | {"inputs": {"score": large}}))
     assert "  score       an array of numbers of shape (300,)" in drawn
+
+
+def test_rows_of_signs_stand_below_each_other_whatever_their_names(vectors):
+    case = cases.load()["rigl_update"][0]
+    given = {"m": case.inputs["mask"], "a_name_that_is_long": case.inputs["mask"]}
+    drawn = lines(cases.Case(**vars(case) | {"inputs": given, "stages": {}}))
+    assert len({line.index("●") for line in drawn if "●" in line}) == 1
+
+
+def test_tuples_of_arrays_and_of_dicts_are_drawn_part_by_part(vectors):
+    case = cases.load()["rigl_update"][0]
+    mask, site = case.inputs["mask"], {"pairs": [["name", "fc"], ["outputs", 3]]}
+    drawn = lines(cases.Case(**vars(case) | {"expected": {"items": [mask, 2]}, "inputs": {"sites": {"items": [site]}}}))
+    assert [line.split() for line in drawn if "expected[" in line] == [
+        ["expected[0]", *"●●●●····"],
+        ["expected[1]", "2"],
+    ]
+    assert "  sites[0]     name fc, outputs 3" in drawn
+
+
+def test_a_run_is_a_line_for_each_step_with_the_signs_of_every_mask():
+    functions = cases.load()
+    runs = {case.id: lines(case) for case in functions["trajectory"]}
+    rows = {line.split()[0]: line.split()[1:] for line in runs["trajectory/rigl-cadence"][5:-2]}
+    assert list(rows) == ["before", *map(str, range(14)), "rigl-tf1", "rigl-torch"]
+    moved = [step for step, signs in rows.items() if any(set(own) & set("−+") for own in signs) and step.isdigit()]
+    assert moved == ["4", "8"]
+    assert any("method      rigl, alpha 0.5, period 4, t_end 12" in line for line in runs["trajectory/rigl-cadence"])
+    assert max(len(line) for own in runs.values() for line in own[2:-1]) < 200, "no nested lists"
+    assert [line for line in runs["trajectory/l0"] if "log_alpha" in line]
+
+
+def test_a_profile_that_answers_as_another_stands_beside_it(vectors):
+    drawn = lines(cases.load()["rigl_update"][1])
+    assert not [line for line in drawn if line.startswith("  rigl-torch")]
+    case = cases.load()["rigl_update"][1]
+    answers = {**case.profiles, "rigl-torch": [*case.profiles["rigl-tf1"], case.expected]}
+    drawn = lines(cases.Case(**vars(case) | {"profiles": answers}))
+    assert len([line for line in drawn if line.startswith("  rigl-tf1, rigl-torch")]) == 1

@@ -7,6 +7,7 @@ import numpy as np
 
 from tests.golden.case import Function
 from tests.golden.slow_trajectory import slow_trajectory
+from tests.golden.told_trajectories import told_of
 
 TRAJECTORY = Function("trajectory", "case", slow_trajectory)
 FUNCTIONS = [TRAJECTORY]
@@ -121,6 +122,12 @@ TRAJECTORY.case(
     pin="B3", source=BY_TORCH,
 )  # fmt: skip
 TRAJECTORY.case(
+    "static-momentum-decay",
+    "weight decay is part of the gradient, scaled by the learning rate and kept in the velocity, and biases have none",
+    run(15, 12, STATIC, sgd(weight_decay=0.125)),
+    pin="G8, B6", source=BY_TORCH,
+)  # fmt: skip
+TRAJECTORY.case(
     "rigl-cadence",
     "ΔT = 4 and T_end = 12: steps 4 and 8 move connections and leave out the optimizer; steps 0 and 12 are ordinary",
     run(100, 14, {"name": "rigl", "alpha": 0.5, "period": 4, "t_end": 12}, sgd(), active=(9, 5)),
@@ -214,6 +221,38 @@ TRAJECTORY.case(
     pin="C4, C6",
 )  # fmt: skip
 TRAJECTORY.case(
+    "three-step",
+    "train, prune what is below quality times the deviation of the survivors, retrain at another rate, and again: what "
+    "survives keeps its value, the velocity starts anew, and a unit without a way in or out goes with its connections",
+    run(98, 13, {"name": "three_step", "steps": (5, 4, 4), "retrain_lr": 0.0625,
+                 "qualities": tuple({"fc1.weight": q, "fc2.weight": 0.75} for q in (0.5, 0.75))},
+        sgd(), active=(12, 8)),
+    pin="I1, I3, 1.7 Han",
+)  # fmt: skip
+TRAJECTORY.case(
+    "three-step-adam",
+    "every round has a new Adam, moments and count at 0, and its own qualities: a layer of quality 0 loses nothing",
+    run(74, 12, {"name": "three_step", "steps": (4, 4, 4), "retrain_lr": 0.125,
+                 "qualities": ({"fc1.weight": 1.0, "fc2.weight": 0.0}, {"fc1.weight": 0.0, "fc2.weight": 1.0})},
+        adam(), active=(12, 8)),
+    pin="I3, 1.7 Han",
+)  # fmt: skip
+TRAJECTORY.case(
+    "lottery",
+    "a quarter of what is left is pruned by its trained size, the rest goes back to its first value, velocity and "
+    "learning rate, and trains on its mask",
+    run(81, 15, {"name": "lottery", "steps": 5, "rounds": 2, "share": 0.25, "rewind": 0},
+        sgd(lr=np.array([0.5, 0.5, 0.25, 0.25, 0.125])), active=(12, 8)),
+    pin="I6, I7",
+)  # fmt: skip
+TRAJECTORY.case(
+    "lottery-rewound-to-step-2",
+    "tickets go back to step 2 of the first round, in weights, in both of Adam's moments and in its count; .375 of 12, "
+    "4.5, is rounded to 4",
+    run(82, 14, {"name": "lottery", "steps": 6, "rounds": 2, "share": 0.375, "rewind": 2}, adam(), active=(12, 8)),
+    pin="I6, I7",
+)  # fmt: skip
+TRAJECTORY.case(
     "l0",
     "the way back goes through the gates, with slope 0 where one is clipped, and P (1 − P) λ/N |g| is the penalty's; "
     "gates of outputs switch the bias too and count it; log α stays within log 100",
@@ -229,3 +268,5 @@ TRAJECTORY.case(
               {"conv.log_alpha": [1.5, 0], "fc.log_alpha": [2, -1, 0.5]}),
     pin="H9, H10",
 )  # fmt: skip
+for case in TRAJECTORY.cases:
+    case.profiles.update(told_of(case.id.removeprefix("trajectory/"), case.inputs["case"]))

@@ -114,6 +114,8 @@ RIGL = [
     Wrong("growth over active where gradients are zero", "rigl_update",
           rigl(grow=lambda kept, mask, g, k: kept | first(abs(g) * ~kept, k)), "4.4; 1.1 RR, 1.4 SL item 5",
           "gradients-of-zero"),
+    Wrong("the largest weights go", "rigl_update", rigl(drop=lambda w, mask, g, k: first(abs(w), k, mask)), "A1",
+          "basic"),
     Wrong("signed drop", "rigl_update", rigl(drop=lambda w, mask, g, k: first(-w, k, mask)), "A18", "signs-of-weights"),
     Wrong("signed grow", "rigl_update", rigl(grow=lambda kept, mask, g, k: grown(kept, g, k)), "A18",
           "signs-of-gradients"),
@@ -183,6 +185,14 @@ SCHEDULES = [
     Wrong("alpha forgotten half", "rigl_count", count(fraction=lambda *a: right.cosine(*a) * 2), "R11", "half-way"),
     Wrong("a whole number missed", "rigl_count", count(lambda x: math.ceil(x) - 1 if x else 0), "A15",
           "an-exact-integer"),
+    Wrong("over at three quarters", "cosine", lambda step, alpha, t_end, begin=0: right.cosine(
+          step, alpha, t_end, begin) * (step - begin < 0.75 * (t_end - begin)), "C1", "three-quarters"),
+    Wrong("over at three quarters", "cubic", lambda step, begin, end, final, initial=0.0: final
+          if step >= begin + 0.75 * (end - begin) else right.cubic(step, begin, end, final, initial), "C4",
+          "three-quarters"),
+    Wrong("a step ahead", "cosine", lambda step, alpha, t_end, begin=0: right.cosine(step + 1, alpha, t_end, begin),
+          "R10", "start"),
+    Wrong("a step behind", "cubic", cube(shift=-1), "C4", "end"),
     Wrong("unclamped cosine", "cosine", unclamped, "4.4; R11", "after-the-end"),
     Wrong("followed back before begin", "cosine", lambda step, alpha, t_end, begin=0: 0.0 if step >= t_end else
           unclamped(step, alpha, t_end, begin), "R11", "before-begin"),
@@ -297,6 +307,16 @@ DENSITIES = [
     Wrong("rounded to whole connections", "uniform", lambda shapes, density, dense=(): {n: 1.0 if n in dense else
           max(round(density * math.prod(s)), 1) / math.prod(s) for n, s in shapes.items()}, "1.2",
           "density-is-not-made-a-count-here"),
+    Wrong("as many for every layer", "uniform", lambda shapes, density, dense=(): {
+          n: 1.0 if n in dense or density == 1 else min(1.0, density * sum(map(math.prod, shapes.values()))
+          / len(shapes) / math.prod(s)) for n, s in shapes.items()}, "1.2", "every-layer"),
+    Wrong("never quite dense", "uniform", lambda shapes, density, dense=(): {
+          n: 1.0 if n in dense else min(density, 1 - 1e-6) for n in shapes}, "design.md 4", "everything"),
+    Wrong("as many for every layer", "erdos_renyi", scaled(lambda shape: 1 / math.prod(shape)), "1.2 raw",
+          "two-layers"),
+    Wrong("a kernel of 1 x 1 for linear layers", "erdos_renyi_kernel",
+          scaled(lambda shape: (sum(shape) + 2 * (len(shape) == 2)) / math.prod(shape)), "1.2 raw",
+          "linear-layers-as-er"),
     Wrong("without cap", "erdos_renyi", scaled(er, cap=False), "4.4", "one-layer-full"),
     Wrong("cut at 1 without solving again", "erdos_renyi", saturated(er), "1.2 SL", "one-layer-full"),
     Wrong("capped once", "erdos_renyi", scaled(er, once=True), "D4", "full-in-two-rounds"),
@@ -321,6 +341,11 @@ DENSITIES = [
           "half-a-connection-to-even"),
     Wrong("total truncated", "counts", counts_of(math.floor, by_remainder), "design.md 3",
           "half-a-connection-up-to-even"),
+    Wrong("total rounded up", "counts", counts_of(lambda x: math.ceil(round(x, 9)), by_remainder), "design.md 3",
+          "half-a-connection-to-even"),
+    Wrong("total rounded up in binary", "counts", lambda shapes, densities: counts_of(lambda x: math.ceil(sum(
+          densities[n] * math.prod(s) * (1 + 1e-15) for n, s in shapes.items())), by_remainder)(shapes, densities),
+          "design.md 3", "lenet-300-100-at-90"),
     Wrong("ties to the later key", "counts", counts_of(round, by_remainder_then_last), "D4", "ties-to-the-earlier-key"),
     Wrong("left over to the largest layer", "counts", counts_of(round, by_size), "D2",
           "the-total-is-rounded-not-each-layer"),
@@ -395,6 +420,8 @@ SHARING = [
     Wrong("shares taken as fractions of one", "apportion", lambda total, shares, room: {
           n: min(math.floor(total * share), room[n]) for n, share in shares.items()}, "design.md 4",
           "shares-need-not-add-up-to-one"),
+    Wrong("shares squared", "apportion", lambda total, shares, room: right.apportion(
+          total, {n: share**2 for n, share in shares.items()}, room), "F2", "whole-quotas"),
     Wrong("no shares, no units", "apportion", lambda total, shares, room: right.apportion(total, shares, room)
           if any(shares.values()) else dict.fromkeys(shares, 0), "design.md 4", "all-shares-zero"),
     Wrong("zero shares never get any", "apportion", proportional_without_equal_zeros, "design.md 4",
@@ -429,6 +456,9 @@ def threshold(std=np.std, stays=np.greater_equal, pool="survivors"):
 
 
 CHOOSING = [
+    Wrong("kernels ranked filter by filter", "top_k", lambda score, k, among=None: first(score, k, among)
+          if score.ndim < 4 else first(score.transpose(3, 2, 0, 1), k).transpose(2, 3, 1, 0), "A16", "four-axes"),
+    Wrong("the smallest", "top_k", lambda score, k, among=None: first(-score, k, among), "R3", "largest"),
     Wrong("threshold keeps all ties", "top_k", lambda score, k, among=None: beyond(score, k, among), "4.4 >= ties",
           "ties-at-the-boundary"),
     Wrong("threshold leaves all ties", "top_k", lambda score, k, among=None: beyond(score, k, among, ties=False),
@@ -470,6 +500,10 @@ CHOOSING = [
     Wrong("zeros always pruned", "threshold_mask", lambda w, q, mask=None: threshold()(w, q, mask) & (w != 0),
           "1.4 SL item 3", "quality-zero"),
     Wrong("ratio without root", "retrain_dropout", lambda rate, n, of: rate * n / of, "I2", "a-quarter"),
+    Wrong("a line for the root", "retrain_dropout", lambda rate, n, of: rate * min(1, 2 * n / of), "I2",
+          "thirty-six-of-a-hundred"),
+    Wrong("one connection fewer", "retrain_dropout", lambda rate, n, of: rate * math.sqrt(max(n - 1, 0) / of), "I2",
+          "nothing-pruned"),
     Wrong("ratio upside down", "retrain_dropout", lambda rate, n, of: rate * math.sqrt(of / max(n, 1)), "I2",
           "thirty-six-of-a-hundred"),
     Wrong("the keep rate scaled", "retrain_dropout", lambda rate, n, of: 1 - (1 - rate) * math.sqrt(n / of), "I2",
@@ -517,6 +551,8 @@ DEAD = [
           "one-tap-keeps-a-filter"),
     Wrong("order of the dict", "remove_dead_units", dead(order_=lambda masks, order: tuple(masks)), "design.md 4",
           "the-order-given"),
+    Wrong("a single layer emptied", "remove_dead_units", lambda masks, order: dead()(masks, order) if order[1:] else {
+          n: np.zeros_like(mask) for n, mask in masks.items()}, "design.md 4", "one-layer"),
     Wrong("network inputs taken for units", "remove_dead_units", dead(ends=True), "design.md 4",
           "inputs-and-outputs-are-no-units"),
 ]  # fmt: skip
@@ -563,6 +599,11 @@ def undivided_zero(weights, grads):
 
 SNIP = [
     Wrong("SNIP |g|", "snip_masks", snip(lambda w, g: abs(g)), "4.4; papers.md 6.8", "weight-times-gradient"),
+    Wrong("without effect never stays", "snip_masks", lambda weights, grads, n_keep: {
+          n: m & (weights[n] * grads[n] != 0) for n, m in right.snip_masks(weights, grads, n_keep).items()}, "1.5",
+          "everything-stays"),
+    Wrong("as many go as should stay", "snip_masks", lambda weights, grads, n_keep: right.snip_masks(
+          weights, grads, sum(w.size for w in weights.values()) - n_keep), "Part 3: naming", "a-net-of-4-3-2-at-90"),
     Wrong("SNIP |w|", "snip_masks", snip(lambda w, g: abs(w)), "1.5", "weight-times-gradient"),
     Wrong("SNIP per layer", "snip_masks", snip_per_layer, "4.4; 1.5 RG", "one-ranking-of-all-layers"),
     Wrong("SNIP per-tensor norm", "snip_masks", snip(norm=np.linalg.norm), "4.4; 1.5 JP", "one-ranking-of-all-layers"),
@@ -730,6 +771,8 @@ def snfs_without_redistribution(weights, masks, momentum, n_drop):
 
 
 SNFS = [
+    Wrong("layers of share 0 left out", "shares", lambda momentum, masks: {
+          n: s for n, s in right.shares(momentum, masks).items() if s}, "1.4", "one-layer-at-rest"),
     Wrong("sum for mean", "shares", share(lambda m, mask: abs(m)[mask].sum()), "F1", "mean-not-sum"),
     Wrong("signed mean", "shares", share(lambda m, mask: abs(m[mask].mean()) if mask.any() else 0.0), "1.4",
           "magnitudes"),
@@ -768,19 +811,42 @@ SNFS = [
 
 WRONG = [*RIGL, *SCHEDULES, *DENSITIES, *SHARING, *CHOOSING, *DEAD, *SNIP, *SET, *SNFS]
 
+
+def set_by_index(weight, mask, zeta):
+    """As the SciPy SET counts where there is one sign: what stands at an index of the sorted weights goes too."""
+    n, p = (int((mask & (weight < 0)).sum()), int((mask & (weight >= 0)).sum()))
+    return (n and min(n, int(zeta * n) + 1), p and min(p, int(zeta * p) + 1))
+
+
 TRUNCATED_ZEROS = partial(counts_by_floored_zeros, exact=False)
 SET_OF_MOST_CODE = by_sign(lambda w, mask, negative, positive, a, b: smallest(w, mask, a + b))
 
 # What semantics.md tells of public codes, as far as it decides: (function, profile): what does the same.
 TOLD = {
+    ("rigl_update", "rigl-tf1"): rigl_keeping_among_all,
+    ("rigl_update", "rigl-torch"): rigl_keeping_among_all,
     ("rigl_update", "jaxpruner"): rigl_lifted,
+    ("rigl_update", "rigl-reproducibility"): rigl(grow=lambda kept, mask, g, k: kept | first(abs(g) * ~kept, k)),
     ("rigl_count", "jaxpruner"): half_even_of_kept,
     ("rigl_count", "rigl-reproducibility"): count(math.ceil),
     ("rigl_count", "rigl-tf1"): count(int, lambda *a: np.float32(right.cosine(*a))),
     ("cosine", "rigl-tf1"): unshifted,
+    ("cosine", "sparse-learning"): lambda step, alpha, t_end, begin=0: (
+        0.005 + unclamped(step, alpha - 0.005, t_end, begin)
+    ),
     ("cubic", "jaxpruner"): cube(shift=1, initial=0.0),
     ("counts", "rigl-tf1"): TRUNCATED_ZEROS,
     ("counts", "rigl-torch"): TRUNCATED_ZEROS,
+    ("counts", "jaxpruner"): lambda shapes, densities: {
+        n: max(k, 1) for n, k in each(round)(shapes, densities).items()
+    },
+    ("apportion", "sparse-learning"): ceil_shares,
+    ("snfs_update", "sparse-learning"): snfs(ceil_shares),
+    ("magnitude_mask", "torch-prune"): by_magnitude(last),
+    ("sensitivity", "jaxpruner"): lambda weights, grads: {
+        n: abs(w * grads[n]) / (np.linalg.norm(w * grads[n]) or 1.0) for n, w in weights.items()
+    },
+    ("set_counts", "set-official"): set_by_index,
     ("magnitude_mask", "tfmot"): lambda w, n_keep, mask=None: beyond(abs(w), max(n_keep, 1), mask),
     ("magnitude_mask", "jaxpruner"): lambda w, n_keep, mask=None: first(abs(w), max(n_keep, 1), mask),
     ("snip_masks", "jaxpruner"): snip(norm=np.linalg.norm),

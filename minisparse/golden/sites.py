@@ -1,0 +1,19 @@
+"""What counting conventions make of a network that is written down in plain numbers: one dict for each site."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .. import flops
+from ..nn import Site
+
+
+def flops_count(
+    sites: Iterable[Mapping[str, Any]], densities: Mapping[str, float], convention: str
+) -> dict[str, float]:
+    """`flops.count` of sites with the fields of nn.Site: name, kind, kernel_shape, outputs, …"""
+    return flops.count([Site(**site) for site in sites], densities, convention)
+
+
+def flops_size(sites: Iterable[Mapping[str, Any]], densities: Mapping[str, float], convention: str) -> dict[str, float]:
+    """`flops.size`, of sites as in `flops_count`."""
+    return flops.size([Site(**site) for site in sites], densities, convention)
