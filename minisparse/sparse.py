@@ -77,9 +77,10 @@ class Compressed:
         same_shapes(weight=self, mask=mask)
         if mask is self.mask:
             return self
-        there = self.mask.has(mask.flat)
-        values = namespace(self.values).zeros(len(mask.flat), self.dtype)
-        values[there] = self.values[namespace(self.values).searchsorted(self.mask.flat, mask.flat[there])]
+        xp = namespace(self.values)
+        there = xp.flatnonzero(self.mask.has(mask.flat))
+        values = xp.zeros(len(mask.flat), self.dtype)
+        values[there] = self.values[xp.searchsorted(self.mask.flat, mask.flat[there])]
         return Compressed(values, mask)
 
     def filled(self, grown: Positions, values: Array) -> "Compressed":
@@ -274,7 +275,7 @@ class _Matrix:
 
 
 @primitive
-def linear(x: Array, weight: Compressed, bias: Array) -> Any:
+def sparse_linear(x: Array, weight: Compressed, bias: Array) -> Any:
     """x @ weight + bias: x (N, n_in), weight compressed, bias (n_out,). The weight's gradient is given as Factors."""
     forward, back = _matrices(weight.mask)
     yt = forward.times(weight.values[weight.mask.by_output], _feature_major(x))
