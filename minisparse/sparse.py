@@ -14,6 +14,7 @@ Inside, activations are (features, batch): a connection then adds one contiguous
 import math
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -270,7 +271,7 @@ class _Matrix:
             y[rows] = library.csr_matrix(part, shape=(rows.stop - rows.start, n_columns)) @ x
 
         halves = [0, int(np.searchsorted(self.starts, len(values) // 2)), n_rows]
-        on_threads([slice(a, b) for a, b in zip(halves, halves[1:], strict=False) if b > a], work)
+        on_threads([slice(a, b) for a, b in pairwise(halves) if b > a], work)
         return y
 
 

@@ -16,8 +16,8 @@ FUNCTIONS = """
     equal exp expand_dims expm1 eye flatnonzero flip floor full full_like greater isfinite isinf isnan less
     linspace log log1p logical_and logical_not logical_or matmul max maximum mean min minimum moveaxis multiply
     negative nonzero ones ones_like outer pad partition power prod ravel repeat reshape result_type rint
-    searchsorted sign sin sort split sqrt square squeeze stack std subtract sum swapaxes take tanh tensordot tile transpose tril
-    triu unique var where zeros zeros_like
+    searchsorted sign sin sort split sqrt square squeeze stack std subtract sum swapaxes take tanh tensordot tile
+    transpose tril triu unique var where zeros zeros_like
 """.split()
 CONSTANTS = "bool_ e float16 float32 float64 inf int8 int32 int64 nan newaxis pi uint8 uint32 uint64".split()
 TAKES_NUMPY = ("array", "asarray")  # the explicit way in; `.get()` is the way out
