@@ -53,7 +53,7 @@ def test_rows_columns_and_the_order_by_output_are_those_of_nonzero(xp, mask):
     assert (back(p.rows) == rows).all()
     assert (back(p.columns) == columns).all()
     order = back(p.by_output)
-    assert list(zip(columns[order], rows[order], strict=True)) == [(j, i) for j, i in zip(*np.nonzero(mask.T))]
+    assert list(zip(columns[order], rows[order], strict=True)) == list(zip(*np.nonzero(mask.T), strict=True))
 
 
 @given(PAIRS)

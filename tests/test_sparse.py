@@ -39,7 +39,7 @@ def small_pieces(threads=2):
 
 @st.composite
 def layers(draw):
-    """x (N, n_in), a dense weight and its mask (n_in, n_out), a bias, and a gradient (N, n_out): small whole numbers."""
+    """x (N, n_in), a dense weight and its mask (n_in, n_out), a bias, and a gradient (N, n_out): whole numbers."""
     n, n_in, n_out = draw(st.integers(1, 4)), draw(st.integers(1, 40)), draw(st.integers(1, 9))
     if draw(st.booleans()):
         n_in, n_out = n_out, n_in
