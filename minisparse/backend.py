@@ -14,7 +14,8 @@ Array = Any  # a numpy.ndarray or a cupy.ndarray
 def namespace(x: Array) -> Any:
     """The module whose functions act on `x`: the package that the array's own type comes from.
 
-    Python and NumPy numbers belong to NumPy, and what stores arrays to where these are. Raises TypeError for anything that is not an array.
+    Python and NumPy numbers belong to NumPy, and what stores arrays to where these are. Raises TypeError for anything
+    that is not an array.
     """
     if type(x) is np.ndarray:  # the usual case, asked many times a step
         return np

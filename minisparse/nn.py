@@ -132,7 +132,7 @@ class Linear(Layer):
         self.sites(x.shape[1:])
         weight = params["weight"]
         stored = weight.value if isinstance(weight, Tensor) else weight
-        linear = sparse.linear if isinstance(stored, sparse.Compressed) else ops.linear
+        linear = sparse.sparse_linear if isinstance(stored, sparse.Compressed) else ops.linear
         return linear(x, weight, params["bias"])
 
     def sites(self, shape: Shape) -> tuple[list[Site], Shape]:

@@ -93,8 +93,7 @@ class Positions:
     @cached_property
     def by_output(self) -> Array:
         """The order in which connections come output by output, (n,)."""
-        xp = namespace(self.flat)
-        return xp.argsort(self.columns, **({"kind": "stable"} if xp is np else {}))
+        return namespace(self.flat).argsort(self.columns, kind="stable")
 
     def moved(self, to: Any) -> "Positions":
         """The same, with every array handed through `to`."""

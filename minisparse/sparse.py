@@ -14,6 +14,7 @@ Inside, activations are (features, batch): a connection then adds one contiguous
 import math
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,9 +78,10 @@ class Compressed:
         same_shapes(weight=self, mask=mask)
         if mask is self.mask:
             return self
-        there = self.mask.has(mask.flat)
-        values = namespace(self.values).zeros(len(mask.flat), self.dtype)
-        values[there] = self.values[namespace(self.values).searchsorted(self.mask.flat, mask.flat[there])]
+        xp = namespace(self.values)
+        there = xp.flatnonzero(self.mask.has(mask.flat))
+        values = xp.zeros(len(mask.flat), self.dtype)
+        values[there] = self.values[xp.searchsorted(self.mask.flat, mask.flat[there])]
         return Compressed(values, mask)
 
     def filled(self, grown: Positions, values: Array) -> "Compressed":
@@ -269,12 +271,12 @@ class _Matrix:
             y[rows] = library.csr_matrix(part, shape=(rows.stop - rows.start, n_columns)) @ x
 
         halves = [0, int(np.searchsorted(self.starts, len(values) // 2)), n_rows]
-        on_threads([slice(a, b) for a, b in zip(halves, halves[1:], strict=False) if b > a], work)
+        on_threads([slice(a, b) for a, b in pairwise(halves) if b > a], work)
         return y
 
 
 @primitive
-def linear(x: Array, weight: Compressed, bias: Array) -> Any:
+def sparse_linear(x: Array, weight: Compressed, bias: Array) -> Any:
     """x @ weight + bias: x (N, n_in), weight compressed, bias (n_out,). The weight's gradient is given as Factors."""
     forward, back = _matrices(weight.mask)
     yt = forward.times(weight.values[weight.mask.by_output], _feature_major(x))
