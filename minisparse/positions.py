@@ -24,7 +24,7 @@ class Positions:
     def __init__(self, flat: Array, shape: tuple[int, ...]):
         if len(shape) != 2:
             raise ValueError(f"shape is {tuple(shape)}; accepted is (n_in, n_out)")
-        self.shape, self.size = tuple(shape), math.prod(shape)
+        self.shape, self.size = (shape[0], shape[1]), math.prod(shape)
         if flat.ndim != 1 or flat.dtype.kind not in "iu":
             raise TypeError(f"flat is {flat.dtype} of shape {flat.shape}; accepted are whole numbers (n,)")
         self.flat = flat.astype(np.int64, copy=False)
