@@ -167,7 +167,10 @@ class Factors:
         return Factors(self.x, self.g, self.scale, absolute=True)
 
     def __rmul__(self, number: float) -> "Factors":
-        return Factors(self.x, self.g, number * self.scale)
+        return NotImplemented if self.absolute else Factors(self.x, self.g, number * self.scale)
+
+    def astype(self, dtype: Any) -> "Factors":
+        return Factors(self.x.astype(dtype), self.g.astype(dtype), self.scale, self.absolute)
 
     def __add__(self, other: "Factors") -> "Factors":
         xp = namespace(self.g)

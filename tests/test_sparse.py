@@ -314,3 +314,14 @@ def test_a_layer_of_which_the_dense_form_is_160_gb_trains_within_600_mb(tmp_path
     words = child.stdout.split()
     assert "True" in words
     assert int(words[-1]) < 600 * 1024, words  # KiB
+
+
+def test_a_gradient_has_the_dtype_of_its_weights():
+    masks = {"weight": Positions(np.array([0, 3]), (2, 2))}
+    params = nn.Linear(2, 2).init(np.random.default_rng(0), np.float32, masks)
+    loss = lambda p: ops.sum(nn.Linear(2, 2)(p, np.array([[0.5, 2.0]])))
+    gradient = value_and_grad(loss, params)[1]["weight"]
+    assert gradient.dtype == gradient.at(masks["weight"]).dtype == np.float32
+    np.testing.assert_array_equal(gradient.dense(), [[0.5, 0.5], [2, 2]])
+    with pytest.raises(TypeError):
+        2.0 * abs(gradient)
