@@ -758,7 +758,7 @@ STUDIES = (
         "han-lenet-5",
         PAPER,
         "LeNet-5, its linear layers pruned and retrained while the convolutions are frozen, then the other way round.",
-        minutes=10,
+        minutes=13,
         seeds=1,
         runs=_pruned_runs("lenet-5", LENET_5),
         rows=(*_three_steps("lenet-5"), *_table("lenet-5")),
