@@ -7,6 +7,7 @@ import pytest
 
 from minisparse import data, plans
 from minisparse.experiments import rigl, rigl_budget, rigl_escape, rigl_runs, rigl_sweeps, rigl_table, studies
+from minisparse.methods.magnitude import remove_dead_units
 
 SHORT = rigl.Recipe(45, 0.05, (25,), (20,), 0.3, 5, 30)  # three epochs of the digits
 MODULES = (rigl_table, rigl_budget, rigl_escape, rigl_sweeps)
@@ -65,6 +66,24 @@ def test_table_2_starts_rigl_plus_from_what_survives():
         assert stage["loss_by_epoch"][-1] < stage["loss_by_epoch"][0]
 
 
+def test_rigl_plus_reads_the_pixels_that_survive(monkeypatch):
+    stages, whole = [], rigl_table.epochs
+
+    def watched(*arguments):
+        train_set, test_set = arguments[5:7]
+        for epoch, step in whole(*arguments):
+            yield epoch, step
+        stages.append((train_set[0], test_set[0], step.masks))
+
+    monkeypatch.setattr(rigl_table, "epochs", watched)
+    result_of(rigl_table.run(None, 0, 0.96, **SHORT._replace(sparsity=0.99).numbers))
+    (_, _, masks), (train_inputs, test_inputs, _) = stages
+    alive = remove_dead_units(masks, list(masks))["fc1.weight"].any(axis=1)
+    whole_set = studies.mnist()
+    assert (train_inputs == whole_set.train[0][:, alive]).all()
+    assert (test_inputs == whole_set.test[0][:, alive]).all()
+
+
 def test_an_epochs_loss_is_the_mean_of_its_batches_and_the_schedule_counts_from_the_runs_own_start():
     model = rigl.MODEL
     params, sets = model.init(np.random.default_rng(0)), studies.mnist()
@@ -75,12 +94,12 @@ def test_an_epochs_loss_is_the_mean_of_its_batches_and_the_schedule_counts_from_
         update = staticmethod(lambda params, grads, slots, step: seen_rates.append(step) or (params, slots))
 
     args = (model, params, {}, rigl_escape.recipes.static(), Descent(), sets.train, sets.test, 100)
-    (one, step), (two, _) = rigl_runs.epochs(*args, 30, 0, 30)
+    (one, step), (two, _) = rigl_runs.epochs(*args, 30, 0, 7)
     assert (one.number, two.number) == (1, 2)
     assert seen_rates == list(range(30))
     losses = [
         float(rigl.ops.softmax_cross_entropy(model(params, x), y).value)
-        for x, y in data.batches(*sets.train, 100, 0, 30, 45)
+        for x, y in data.batches(*sets.train, 100, 0, 7, 22)
     ]
     assert one.loss == pytest.approx(np.mean(losses), rel=1e-5)
     assert step.number == 14
