@@ -7,7 +7,7 @@
 from importlib import import_module
 from typing import Any
 
-from . import flops, models, nn, ops, recipes, schedule
+from . import flops, models, nn, ops, recipes, schedule, sparse
 from .allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, from_epsilon, uniform
 from .autograd import Tensor, backward, gradcheck, primitive, tape, value_and_grad
 from .backend import namespace, to_device, to_numpy
@@ -70,6 +70,7 @@ __all__ = [
     "sgd",
     "snfs_update",
     "snip_masks",
+    "sparse",
     "storage",
     "tape",
     "threshold_mask",

@@ -173,12 +173,16 @@ def value_and_grad(
     for name, leaf in leaves.items():
         grad = by_line.get(leaf.line)
         if grad is None:
-            grad = namespace(leaf.value).zeros_like(leaf.value)
+            grad = _zeros(leaf.value)
         elif id(grad) in taken or getattr(grad, "base", None) is not None:
             grad = grad.copy()
         taken.add(id(grad))
         grads[name] = grad
     return loss.value.copy(), grads
+
+
+def _zeros(value: Array) -> Array:
+    return value.zero_gradient() if hasattr(value, "zero_gradient") else namespace(value).zeros_like(value)
 
 
 def gradcheck(f: Callable[..., Tensor], *arrays: Array, eps: float = 1e-6, seed: int = 0) -> float:

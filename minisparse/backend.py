@@ -14,12 +14,15 @@ Array = Any  # a numpy.ndarray or a cupy.ndarray
 def namespace(x: Array) -> Any:
     """The module whose functions act on `x`: the package that the array's own type comes from.
 
-    Python and NumPy numbers belong to NumPy. Raises TypeError for anything that is not an array.
+    Python and NumPy numbers belong to NumPy, and what stores arrays to where these are. Raises TypeError for anything
+    that is not an array.
     """
     if type(x) is np.ndarray:  # the usual case, asked many times a step
         return np
     if isinstance(x, np.ndarray | np.generic | int | float):
         return np
+    if hasattr(x, "home"):
+        return namespace(x.home)
     module = sys.modules[type(x).__module__.partition(".")[0]]
     if not isinstance(x, getattr(module, "ndarray", ())):
         raise TypeError(f"got {type(x).__module__}.{type(x).__name__}; accepted are NumPy and CuPy arrays")
@@ -65,4 +68,6 @@ def _on_leaves(move: Callable[[Array], Array], tree: Any) -> Any:
         return type(tree)(*(_on_leaves(move, branch) for branch in tree))
     if isinstance(tree, list | tuple):
         return type(tree)(_on_leaves(move, branch) for branch in tree)
+    if hasattr(tree, "moved"):
+        return tree.moved(lambda part: _on_leaves(move, part))
     return move(tree) if hasattr(tree, "ndim") and not isinstance(tree, np.generic) else tree

@@ -6,7 +6,7 @@ together in the blocks' order: the number of threads changes nothing in them.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -33,21 +33,25 @@ def in_blocks(x: Array, bytes_each: int, work: Callable[[slice], Any]) -> list[A
         return [work(slice(0, n))]
     n_blocks = max(-(-n * bytes_each // BLOCK_BYTES), -(-n // MOST))
     n_blocks = min(n_blocks + n_blocks % 2, n) if n * bytes_each > SMALL else 1  # even, for two threads
-    blocks = [slice(i * n // n_blocks, (i + 1) * n // n_blocks) for i in range(n_blocks)]
-    threads = min(n_threads(), n_blocks)
-    if threads == 1:
-        return [work(block) for block in blocks]
+    return on_threads([slice(i * n // n_blocks, (i + 1) * n // n_blocks) for i in range(n_blocks)], work)
 
-    results: list[Any] = [None] * n_blocks
-    todo = list(enumerate(blocks))[::-1]
+
+def on_threads(pieces: Sequence[slice], work: Callable[[slice], Any]) -> list[Any]:
+    """[work(piece) for each], on as many threads as BLAS would use."""
+    threads = min(n_threads(), len(pieces)) if len(pieces) > 1 else 1
+    if threads == 1:
+        return [work(piece) for piece in pieces]
+
+    results: list[Any] = [None] * len(pieces)
+    todo = list(enumerate(pieces))[::-1]
 
     def take() -> None:
         while True:
             try:
-                i, block = todo.pop()
+                i, piece = todo.pop()
             except IndexError:
                 return
-            results[i] = work(block)
+            results[i] = work(piece)
 
     with one_pool_of_threads():
         _hold()

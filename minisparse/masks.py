@@ -9,6 +9,7 @@ import numpy as np
 from .allocate import counts
 from .backend import Array, namespace
 from .checks import masks_fit, same_shapes, whole
+from .positions import Positions
 from .streams import draw_key, stream
 
 
@@ -19,11 +20,13 @@ def top_k(score: Array, k: int, among: Array | None = None) -> Array:
     Returns a boolean array of score's shape. ValueError for NaN anywhere, k < 0 or k > candidates, or shapes that
     differ; TypeError for k that is not a whole number or `among` that is not boolean.
     """
-    xp = namespace(score)
     if among is not None:
         same_shapes(score=score, among=among)
         if among.dtype != bool:
             raise TypeError(f"among has dtype {among.dtype}; accepted is bool")
+    if hasattr(score, "top_k"):  # truly sparse: it chooses by the same rule
+        return score.top_k(k, among)
+    xp = namespace(score)
     if bool((score != score).any()):
         raise ValueError(f"score is NaN at {int((score != score).sum())} of {score.size} entries; ranks need numbers")
     flat = score.ravel()
@@ -87,6 +90,9 @@ def project(arrays: Mapping[str, Array], masks: Mapping[str, Array], in_place: b
     projected = dict(arrays)
     for name, mask in masks.items():
         a = arrays[name]
+        if hasattr(a, "project"):
+            projected[name] = a.project(mask)
+            continue
         factor = masks.factor(name, a.dtype) if isinstance(masks, Masks) else mask
         projected[name] = namespace(a).multiply(a, factor, out=a if in_place and a.ndim else None)
     return projected
@@ -118,7 +124,7 @@ class Masks(Mapping[str, Array]):
 
     @property
     def counts(self) -> dict[str, int]:
-        return {name: int(namespace(mask).count_nonzero(mask)) for name, mask in self.items()}
+        return {name: n_active(mask) for name, mask in self.items()}
 
     @property
     def active(self) -> int:
@@ -155,7 +161,14 @@ class Masks(Mapping[str, Array]):
         )
 
 
+def n_active(mask: Array) -> int:
+    """How many connections there are."""
+    return mask.sum() if isinstance(mask, Positions) else int(namespace(mask).count_nonzero(mask))
+
+
 def _frozen(name: str, mask: Array) -> Array:
+    if isinstance(mask, Positions):
+        return mask
     xp = namespace(mask)
     if mask.dtype != bool and not bool(((mask == 0) | (mask == 1)).all()):
         raise ValueError(f"mask for {name!r} holds other values than true and false")

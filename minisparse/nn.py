@@ -2,7 +2,8 @@
 
 Every layer has
     shapes() -> {name: shape}                                        its parameters, without making them
-    init(rng, dtype) -> {name: array}                                its parameters
+    init(rng, dtype, masks=None) -> {name: array}                    its parameters; those with Positions in `masks`
+                                                                     truly sparse (minisparse.sparse)
     layer(params, x, *, train=False, rng=None, stats=None) -> Tensor forward, on a batch x (N, …)
     sites(shape) -> ([Site], shape)                                  where an example of `shape` meets weights, and what
                                                                      it becomes
@@ -17,20 +18,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import conv, norm, ops
+from . import conv, norm, ops, sparse
 from .autograd import Tensor, as_tensor
 from .backend import Array, namespace
 from .methods import l0
+from .positions import Positions
 from .streams import draw_key, stream
 
 Shape = tuple[int, ...]
 Values = Tensor | Array
-Initial = Callable[[np.random.Generator, Shape], Array]
+Initial = Callable[..., Array]  # (rng, shape) -> all weights, or (rng, shape, n) -> n of them
 
 
-def he_normal(rng: np.random.Generator, shape: Shape) -> Array:
+def he_normal(rng: np.random.Generator, shape: Shape, n: int | None = None) -> Array:
     """N(0, 2 / fan_in), made for ReLU (He et al. 2015). fan_in is the product of all axes but the last."""
-    return rng.standard_normal(shape) * math.sqrt(2 / math.prod(shape[:-1]))
+    return rng.standard_normal(shape if n is None else n) * math.sqrt(2 / math.prod(shape[:-1]))
 
 
 def he_normal_depthwise(rng: np.random.Generator, shape: Shape) -> Array:
@@ -38,11 +40,11 @@ def he_normal_depthwise(rng: np.random.Generator, shape: Shape) -> Array:
     return rng.standard_normal(shape) * math.sqrt(2 / math.prod(shape[:2]))
 
 
-def glorot_uniform(rng: np.random.Generator, shape: Shape) -> Array:
+def glorot_uniform(rng: np.random.Generator, shape: Shape, n: int | None = None) -> Array:
     """U(−r, r) with r = √(6 / (fan_in + fan_out)) (Glorot & Bengio 2010), TensorFlow's default."""
     area = math.prod(shape[:-2])
     bound = math.sqrt(6 / (area * (shape[-2] + shape[-1])))
-    return rng.uniform(-bound, bound, shape)
+    return rng.uniform(-bound, bound, shape if n is None else n)
 
 
 class Site(NamedTuple):
@@ -82,17 +84,23 @@ class Layer:
     def shapes(self) -> dict[str, Shape]:
         return {}
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
+    def init(
+        self, rng: np.random.Generator, dtype: Any = np.float32, masks: Mapping[str, Array] | None = None
+    ) -> dict[str, Array]:
         own: dict[str, Callable[[Shape], Array]] = {
             "bias": np.zeros,
             "scale": np.ones,
             "shift": np.zeros,
             "log_alpha": lambda shape: l0.initial_log_alpha(rng, shape, self.drop_rate),
         }
-        return {
-            name: (own[name](shape) if name in own else self.initial(rng, shape)).astype(dtype)
-            for name, shape in self.shapes().items()
-        }
+        made: dict[str, Array] = {}
+        for name, shape in self.shapes().items():
+            at = (masks or {}).get(name)
+            if isinstance(at, Positions):
+                made[name] = sparse.Compressed(self.initial(rng, shape, at.sum()).astype(dtype), at)
+            else:
+                made[name] = (own[name](shape) if name in own else self.initial(rng, shape)).astype(dtype)
+        return made
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
@@ -122,7 +130,10 @@ class Linear(Layer):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         self.sites(x.shape[1:])
-        return ops.linear(x, params["weight"], params["bias"])
+        weight = params["weight"]
+        stored = weight.value if isinstance(weight, Tensor) else weight
+        linear = sparse.sparse_linear if isinstance(stored, sparse.Compressed) else ops.linear
+        return linear(x, weight, params["bias"])
 
     def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
         if tuple(shape) != (self.n_in,):
@@ -462,9 +473,11 @@ class Chain(Layer):
             for name, shape in description.shapes().items()
         }
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
-        key = draw_key(rng)
-        made = {layer: description.init(stream(key, layer), dtype) for layer, description in self.layers.items()}
+    def init(
+        self, rng: np.random.Generator, dtype: Any = np.float32, masks: Mapping[str, Array] | None = None
+    ) -> dict[str, Array]:
+        key, own = draw_key(rng), _by_layer(masks)
+        made = {name: layer.init(stream(key, name), dtype, own.get(name)) for name, layer in self.layers.items()}
         return {f"{layer}.{name}": array for layer, own in made.items() for name, array in own.items()}
 
     def __call__(
@@ -500,8 +513,10 @@ class Residual(Layer):
     def shapes(self) -> dict[str, Shape]:
         return self._parts().shapes()
 
-    def init(self, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
-        return self._parts().init(rng, dtype)
+    def init(
+        self, rng: np.random.Generator, dtype: Any = np.float32, masks: Mapping[str, Array] | None = None
+    ) -> dict[str, Array]:
+        return self._parts().init(rng, dtype, masks)
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None

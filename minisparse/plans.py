@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import flops, nn, ops, recipes
+from . import flops, nn, ops, recipes, sparse
 from .backend import Array, to_device, to_numpy
 from .checks import whole
 from .data import READERS, Dataset, as_inputs, batches, from_file, load
@@ -19,13 +19,15 @@ from .masks import Masks, project, random_masks
 from .methods import l0
 from .names import allotted, network
 from .optim import Optimizer, adam, sgd
+from .positions import Positions
 from .runs import CHECKPOINT, CONFIG, RESULT, claim, load_state, metrics, read_json, recorded, write_json
 from .schedule import multi_step_rate
 from .streams import draw_key
 from .train import Method, State, train
 
 CALIBRATION = 20  # batches that batch norm's statistics at inference are of
-CHUNK = 500  # examples that are evaluated at a time
+CHUNK = 500  # examples that are evaluated at a time,
+CHUNK_NUMBERS = 1 << 25  # or fewer, where a layer would make more numbers than this of them
 
 
 class Plan(NamedTuple):
@@ -60,6 +62,7 @@ class Plan(NamedTuple):
     rounds: int = 3
     penalty: float = 0.1
     seed: int = 0
+    storage: str = "masked"
     device: str = "cpu"
 
 
@@ -129,6 +132,7 @@ class Entry(NamedTuple):
     kept       (params, masks) -> masks of the weights that there are at inference
     before     batches that go through the dense network before training
     gradient   when it needs the gradient of absent weights too: "never", "updates" or "always"
+    whole      why it cannot be stored truly sparse, a sentence; "" where it can
     formula    (task, dense, sparse) -> multiply-adds of an example and step, as papers count; None where none does
     """
 
@@ -142,6 +146,7 @@ class Entry(NamedTuple):
     kept: Callable[[Arrays, Arrays], Arrays] = lambda params, masks: masks
     before: int = 0
     gradient: str = "never"
+    whole: str = ""
     formula: Callable[[Task, float, float], float] | None = lambda task, dense, sparse: 3 * sparse
 
 
@@ -150,11 +155,15 @@ def _formula(name: str) -> Callable[[Task, float, float], float]:
 
 
 def _at_random(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    return random_masks({name: params[name].shape for name in task.densities}, task.densities, rng)
+    shapes = {name: task.model.shapes()[name] for name in task.densities}
+    return (sparse.random_positions if task.plan.storage == "sparse" else random_masks)(shapes, task.densities, rng)
 
 
 def _all(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    return {name: np.ones(params[name].shape, bool) for name in task.densities}
+    shapes = {name: task.model.shapes()[name] for name in task.densities}
+    if task.plan.storage == "sparse":
+        return {name: Positions(np.arange(math.prod(shape)), shape) for name, shape in shapes.items()}
+    return {name: np.ones(shape, bool) for name, shape in shapes.items()}
 
 
 def _snip(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
@@ -216,17 +225,21 @@ def _l0_optimizer(task: Task) -> Optimizer:
     return recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0))))
 
 
+NO_MASKS = "it trains no sparse weights"
 BUDGET = ("sparsity", "distribution", "dense")
 TIMES = ("delta_t", "t_end")
 METHODS = {
-    "dense": Entry("all weights"),
-    "small-dense": Entry("a narrower network with as many parameters", BUDGET, model=_narrow),
+    "dense": Entry("all weights", whole=NO_MASKS),
+    "small-dense": Entry("a narrower network with as many parameters", BUDGET, model=_narrow, whole=NO_MASKS),
     "static": Entry("random masks that stay", BUDGET, masks=_at_random),
-    "snip": Entry("masks by sensitivity before training", BUDGET, masks=_snip, before=1),
+    "snip": Entry(
+        "masks by sensitivity before training", BUDGET, masks=_snip, before=1,
+        whole="SNIP starts from all weights of the dense network and their gradients",
+    ),
     "set": Entry("random growth after every epoch", (*BUDGET, "zeta"), masks=_at_random, method=_set),
     "snfs": Entry(
         "growth by smoothed gradients after every epoch", (*BUDGET, "prune_rate"),
-        masks=_at_random, method=_snfs, gradient="always", formula=_formula("snfs"),
+        masks=_at_random, method=_snfs, gradient="always", formula=_formula("snfs"), whole=recipes.DENSE_BY_DEFINITION,
     ),
     "rigl-random": Entry(
         "rigl with random growth", (*BUDGET, "alpha", *TIMES),
@@ -247,7 +260,7 @@ METHODS = {
         "gates that close in training, with a sparsity that is an outcome; its paper: --optimizer adam --lr 0.001",
         ("penalty",),
         model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
-        kept=lambda params, masks: l0.masks(params), formula=_formula("dense"),
+        kept=lambda params, masks: l0.masks(params), formula=_formula("dense"), whole=NO_MASKS,
     ),
 }  # fmt: skip
 PARTICULAR = {option for entry in METHODS.values() for option in entry.options}
@@ -260,6 +273,10 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     if plan.optimizer not in ("sgd", "adam"):
         raise ValueError(f"--optimizer is {plan.optimizer!r}; accepted are sgd, adam")
     entry = METHODS[plan.method]
+    if plan.storage not in ("masked", "sparse"):
+        raise ValueError(f"--storage is {plan.storage!r}; accepted are masked, sparse")
+    if plan.storage == "sparse" and entry.whole:
+        raise ValueError(f"--storage is 'sparse', --method {plan.method!r}: {entry.whole}")
     sets = [_read(plan, data_dir, split) for split in ("train", "test")]
     (examples, labels), (test_examples, test_labels) = sets
     image, classes = examples.shape[1:], int(max(labels.max(), test_labels.max())) + 1
@@ -279,6 +296,10 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     if plan.sparsity is not None:
         densities, full = allotted(sites, plan.sparsity, plan.distribution, plan.dense)
         densities = {name: density for name, density in densities.items() if name not in full}
+        kinds = {site.name: site.kind for site in sites}
+        if plan.storage == "sparse" and (other := [name for name in densities if kinds[name] != "linear"]):
+            raise ValueError(f"--storage is 'sparse', and {other[0]!r} is a convolution; accepted are linear layers: "
+                             "keep the others dense with --dense conv")  # fmt: skip
 
     inputs, test_inputs = _inputs(examples), _inputs(test_examples)
     if plan.standardize:
@@ -370,10 +391,15 @@ def rate_of(task: Task) -> Callable[[int], float]:
 def _origin(task: Task) -> State:
     """Where the run starts: everything here follows from its seed."""
     entry, rng = METHODS[task.plan.method], np.random.default_rng(task.plan.seed)
-    params = task.model.init(rng)
-    masks = Masks(to_numpy(dict(entry.masks(task, params, rng))))
-    params = project(params, masks)
-    return to_device(State(0, params, masks, entry.optimizer(task).init(params), None, draw_key(rng)), task.plan.device)
+    optimizer = entry.optimizer(task)
+    if task.plan.storage == "sparse":
+        masks = Masks(entry.masks(task, {}, rng))
+        params, optimizer = task.model.init(rng, masks=masks), sparse.on_values(optimizer)
+    else:
+        params = task.model.init(rng)
+        masks = Masks(to_numpy(dict(entry.masks(task, params, rng))))
+        params = project(params, masks)
+    return to_device(State(0, params, masks, optimizer.init(params), None, draw_key(rng)), task.plan.device)
 
 
 def _steps(
@@ -421,8 +447,10 @@ def evaluate(task: Task, params: Mapping[str, Array]) -> dict[str, float]:
     """{"accuracy", "loss"} on the test set."""
     stats, (inputs, labels) = statistics(task, params), task.test_set
     right, loss = 0, 0.0
-    for begin in range(0, len(labels), CHUNK):
-        x, y = inputs[begin : begin + CHUNK], labels[begin : begin + CHUNK]
+    widest = max(site.outputs for site in nn.sites(task.model, task.shape))
+    chunk = max(1, min(CHUNK, CHUNK_NUMBERS // widest))
+    for begin in range(0, len(labels), chunk):
+        x, y = inputs[begin : begin + chunk], labels[begin : begin + chunk]
         logits = task.model(params, x, stats=stats).value
         right += int((logits.argmax(axis=1) == y).sum())
         loss += float(ops.softmax_cross_entropy(logits, y).value) * len(y)

@@ -13,7 +13,7 @@ from .allocate import density_of
 from .autograd import Tensor, value_and_grad
 from .backend import Array, namespace
 from .checks import same_keys, whole
-from .masks import Masks, project
+from .masks import Masks, n_active, project
 from .methods import l0
 from .methods.magnitude import (
     global_magnitude_masks,
@@ -28,7 +28,9 @@ from .methods.snfs import shares, snfs_update
 from .methods.snip import snip_masks
 from .nn import Layer
 from .optim import Optimizer, frozen, is_weight
+from .positions import Order, Positions, in_random_order
 from .schedule import cosine, cubic, every
+from .sparse import Factors
 from .streams import draw_key, step_streams, stream
 from .train import Method, State, Step, train
 
@@ -36,6 +38,10 @@ Arrays = Mapping[str, Array]
 Observe = Callable[[Any, dict[str, Array], np.random.Generator], Any]
 Fill = Callable[[str, Array, Arrays, Arrays, np.random.Generator], Array]
 Fraction = Callable[[int], float]
+DENSE_BY_DEFINITION = (
+    "SNFS needs a running average of the gradients of absent weights, a dense array by definition: "
+    "it cannot be stored truly sparse"
+)
 
 
 def forget(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> None:
@@ -59,6 +65,8 @@ def smoothed(beta: float) -> Observe:
     beta = float(beta)  # NumPy's numbers would make float32 float64
 
     def observe(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+        if any(isinstance(g, Factors) for g in grads.values()):
+            raise ValueError(DENSE_BY_DEFINITION)
         new = {name: (1 - beta) * g for name, g in grads.items()}
         return {name: beta * memory[name] + m for name, m in new.items()} if memory else new
 
@@ -284,10 +292,18 @@ def small_dense(build: Callable[[float], Any], target: float, measure: Callable[
 
 
 def _seen(memory: Any, masks: Masks) -> Arrays:
-    """What growth ranks by: gradients as remembered, or where that is a key, a random number for every position."""
+    """What growth ranks by: gradients as remembered, or where that is a key, positions in a random order.
+
+    As many are drawn as a layer has connections, which always leaves enough that are free.
+    """
     if not isinstance(memory, int):
         return memory
-    return {name: namespace(mask).asarray(stream(memory, name).random(mask.shape)) for name, mask in masks.items()}
+    orders: dict[str, Any] = {}
+    for name, mask in masks.items():
+        drawn = in_random_order(stream(memory, name), mask.size, n_active(mask))
+        order = Order(namespace(mask).asarray(drawn), mask.shape)
+        orders[name] = order if isinstance(mask, Positions) else order.dense()
+    return orders
 
 
 def _part(fraction: float, n_active: int) -> int:

@@ -21,6 +21,8 @@ from .backend import Array, to_device, to_numpy
 from .checks import whole
 from .files import replacing
 from .masks import Masks
+from .positions import Positions
+from .sparse import Compressed, Factors
 from .train import State
 
 CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.npz", "result.json"
@@ -130,8 +132,17 @@ def _outline(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
         step = f"{path}/" if path else ""
         return {key: _outline(branch, step + quote(key, safe=""), arrays) for key, branch in tree.items()}
     if isinstance(tree, np.ndarray | np.generic):
-        arrays[path] = np.asarray(tree)
-        return path
+        there = next((name for name, array in arrays.items() if array is tree), None)
+        if there is None:
+            arrays[path] = np.asarray(tree)
+        return there or path
+    if isinstance(tree, Positions):
+        return ["positions", _outline(tree.flat, path + "/positions", arrays), list(tree.shape)]
+    if isinstance(tree, Compressed):
+        return ["compressed", _outline(tree.values, path, arrays), _outline(tree.mask, path, arrays)]
+    if isinstance(tree, Factors):
+        both = [_outline(a, f"{path}/{name}", arrays) for name, a in (("x", tree.x), ("g", tree.g))]
+        return ["factors", *both, tree.scale]
     if tree is None or type(tree) in (int, float, bool):
         return tree
     raise TypeError(f"{path} is {type(tree).__name__}; a checkpoint holds dicts, arrays, numbers and None")
@@ -139,6 +150,12 @@ def _outline(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
 
 def _hung(outline: Any, arrays: Mapping[str, Array]) -> Any:
     """The tree of an outline, with its arrays in their places."""
+    if isinstance(outline, list):
+        kind, *parts = outline
+        if kind == "positions":
+            return Positions(arrays[parts[0]], tuple(parts[1]))
+        held = [_hung(part, arrays) for part in parts]
+        return {"compressed": Compressed, "factors": Factors}[kind](*held)
     if isinstance(outline, dict):
         return {key: _hung(branch, arrays) for key, branch in outline.items()}
     return arrays[outline] if isinstance(outline, str) else outline

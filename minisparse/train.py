@@ -11,6 +11,8 @@ from .backend import Array, keep_freed_memory, namespace
 from .checks import masks_fit, same_keys
 from .masks import Masks, project
 from .optim import Optimizer, sgd
+from .positions import Positions
+from .sparse import Compressed, Factors, on_values
 from .streams import draw_key, step_streams, stream
 
 Arrays = Mapping[str, Array]
@@ -82,6 +84,7 @@ def train(
     loss_fn(params, batch, rng) -> scalar Tensor; batch is whatever `batches` yields; its rng is a Generator made for
     this step from a key that is drawn from `rng` once, so that a run resumed at any step draws the same numbers.
     masks {name: bool array}: a subset of the parameters; the others stay dense.
+    Truly sparse parameters and masks (minisparse.sparse) are trained alike; `grads` then has Factors.
     start: the `state` of an earlier Step; parameters, masks, slots, memory and key then come from it, and `batches`
     from where it stopped.
 
@@ -89,6 +92,8 @@ def train(
 
     ValueError for masks that do not fit the parameters; FloatingPointError when the loss is not finite.
     """
+    if any(isinstance(w, Compressed) for w in params.values()):
+        optimizer = on_values(optimizer)
     if start is None:
         masks_fit(masks, params)
         masks = Masks(masks)
@@ -97,6 +102,8 @@ def train(
     else:
         same_keys(params=params, start=start.params)
         same_keys(masks=masks, start=start.masks)
+        params, slots = _restore(start.params, start.slots, start.masks, in_place=False)
+        start = start._replace(params=params, slots=slots)
     return _steps(loss_fn, batches, method, optimizer, start)
 
 
@@ -142,7 +149,12 @@ def _filled(
     for name, mask in masks.items():
         grown = mask & ~before[name]
         xp = namespace(mask)
-        values = xp.asarray(fill(name, grown, weights, grads, stream(key, name)), dtype=params[name].dtype)
+        values = fill(name, grown, weights, grads, stream(key, name))
+        if isinstance(grown, Positions):
+            values = values.at(grown) if isinstance(values, Factors) else xp.asarray(values, dtype=params[name].dtype)
+            filled[name] = params[name].filled(grown, values)
+            continue
+        values = xp.asarray(values, dtype=params[name].dtype)
         filled[name] = params[name].copy()
         filled[name].ravel()[xp.flatnonzero(grown)] = values[grown] if values.shape == grown.shape else values
     return filled

@@ -5,6 +5,9 @@ CuPy 14 has. It is stricter in one thing: NumPy's functions, which CuPy answers,
 through the wrong namespace. Everything else is handed to NumPy.
 """
 
+import sys
+from types import ModuleType
+
 import numpy as np
 
 FUNCTIONS = """
@@ -12,9 +15,9 @@ FUNCTIONS = """
     broadcast_to ceil clip concatenate copy cos count_nonzero cumsum diff divide dot einsum empty empty_like
     equal exp expand_dims expm1 eye flatnonzero flip floor full full_like greater isfinite isinf isnan less
     linspace log log1p logical_and logical_not logical_or matmul max maximum mean min minimum moveaxis multiply
-    negative nonzero ones ones_like outer pad partition power prod ravel repeat reshape result_type rint sign
-    sin sort split sqrt square squeeze stack std subtract sum swapaxes take tanh tensordot tile transpose tril
-    triu unique var where zeros zeros_like
+    negative nonzero ones ones_like outer pad partition power prod ravel repeat reshape result_type rint
+    searchsorted sign sin sort split sqrt square squeeze stack std subtract sum swapaxes take tanh tensordot tile
+    transpose tril triu unique var where zeros zeros_like
 """.split()
 CONSTANTS = "bool_ e float16 float32 float64 inf int8 int32 int64 nan newaxis pi uint8 uint32 uint64".split()
 TAKES_NUMPY = ("array", "asarray")  # the explicit way in; `.get()` is the way out
@@ -149,3 +152,21 @@ for _name in ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"
     setattr(ndarray, f"__i{_name}__", _inplace(f"__i{_name}__"))
 for _name in ["eq", "ne", "lt", "le", "gt", "ge"]:
     setattr(ndarray, f"__{_name}__", _method(f"__{_name}__"))
+
+
+class csr_matrix:
+    """What `cupyx.scipy.sparse` has of this name: a product with an array, of arrays of this library only."""
+
+    def __init__(self, parts, shape):
+        from scipy.sparse import csr_matrix
+
+        if not all(isinstance(part, ndarray) for part in parts):
+            raise TypeError(f"Unsupported types {[type(part) for part in parts]}")
+        self._matrix = csr_matrix(tuple(map(_open, parts)), shape=shape)
+
+    def __matmul__(self, x):
+        return _wrap(self._matrix @ _open(x))
+
+
+sys.modules["strictx.scipy.sparse"] = ModuleType("strictx.scipy.sparse")  # as `cupyx` stands beside `cupy`
+sys.modules["strictx.scipy.sparse"].csr_matrix = csr_matrix

@@ -90,6 +90,45 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on_to_the_last_bit(tmp_path, f
         assert all(ours[name].tobytes() == others[name].tobytes() for name in others)
 
 
+def test_a_truly_sparse_run_goes_on_to_the_last_bit_and_every_command_reads_it(tmp_path, monkeypatch):
+    sparse = (*QUICK, "--storage", "sparse", "--method", "rigl")
+    whole, out = tmp_path / "whole", tmp_path / "stopped"
+    said("train", *sparse, "--out", whole)
+    evaluate, seen = plans.evaluate, []
+
+    def once(task, params):
+        seen.append(params)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return evaluate(task, params)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plans, "evaluate", once)
+        said("train", *sparse, "--out", out, status=130)
+    said("train", "--resume", "--out", out)
+    assert (out / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    with np.load(out / "checkpoint.npz") as ours, np.load(whole / "checkpoint.npz") as others:
+        assert all(ours[name].tobytes() == others[name].tobytes() for name in others)
+
+    result, masks = json.loads((out / "result.json").read_text()), load_state(out / "checkpoint.npz").masks
+    assert f"{result['test_accuracy']:.2%}" in said("evaluate", out)
+    assert f"{masks.active:,}" in said("inspect", out)
+    said("export", out, "--to", "npz", "--out", tmp_path / "a")
+    (exported,) = tmp_path.glob("a*")
+    with np.load(exported) as file:
+        for name, mask in masks.items():
+            assert (file[f"{name}.mask"] == mask.dense()).all()
+            assert not file[name][~mask.dense()].any()
+
+
+def test_snfs_is_refused_truly_sparse_with_the_reason(tmp_path):
+    command = ("train", "--sparsity", "0.8", "--storage", "sparse", "--method", "snfs", "--out", str(tmp_path / "a"))
+    code = "from minisparse.cli import main; main()"
+    child = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
+    assert child.returncode == 2
+    assert "a dense array by definition: it cannot be stored truly sparse" in " ".join(child.stderr.split())
+
+
 def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path):
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a job in the background is deaf
     code = f"{heard}; from minisparse.cli import main; main()"

@@ -13,7 +13,7 @@ from minisparse import backend
 
 ROWS = [
     "checks backend files streams",
-    "schedule allocate blocks",
+    "schedule allocate blocks positions",
     "autograd masks optim flops data",
     "ops methods",
     "conv norm sparse methods.l0",

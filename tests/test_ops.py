@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, mutually_broadcastable_shapes
 
 from minisparse import autograd, ops
-from minisparse.autograd import Tensor, gradcheck, value_and_grad
+from minisparse.autograd import Tensor, gradcheck, primitive, value_and_grad
+from minisparse.positions import Positions
+from minisparse.sparse import Compressed, sparse_linear
 
 NUMBERS = st.integers(-20, 20).map(lambda n: n / 10)
 
@@ -44,6 +46,21 @@ def two(draw, move=anywhere, signature=None):
 def layered(draw):
     n, n_in, n_out = (draw(st.integers(1, 4)) for _ in range(3))
     return tuple(draw(arrays(float, shape, elements=NUMBERS)) for shape in ((n, n_in), (n_in, n_out), (n_out,))), {}
+
+
+@st.composite
+def stored(draw):
+    n, n_in, n_out = (draw(st.integers(1, 4)) for _ in range(3))
+    flat = np.flatnonzero(draw(arrays(bool, n_in * n_out)))
+    shapes = ((n, n_in), flat.shape, (n_out,))
+    return tuple(draw(arrays(float, shape, elements=NUMBERS)) for shape in shapes), {
+        "mask": Positions(flat, (n_in, n_out))
+    }
+
+
+@primitive
+def of_values(values, mask):
+    return Compressed(values, mask), (lambda g: g.at(mask),)
 
 
 @st.composite
@@ -87,6 +104,7 @@ TABLE = {  # primitive: (naive twin, calls as (arrays that vary, other arguments
     "neg": (entrywise(operator.neg), one()),
     "matmul": (slow.matmul, two(signature="(m,n),(n,p)->(m,p)")),
     "linear": (slow.linear, layered()),
+    "sparse_linear": (lambda x, v, b, mask: slow.linear(x, Compressed(v, mask).dense(), b), stored()),
     "exp": (entrywise(math.exp), one()),
     "log": (entrywise(math.log), one(positive)),
     "sqrt": (entrywise(math.sqrt), one(positive)),
@@ -113,7 +131,15 @@ def primitives_of_the_package():
 
 
 def on(xp, static):
-    return {name: give(xp, v) if isinstance(v, np.ndarray) else v for name, v in static.items()}
+    moved = {name: v.moved(lambda a: give(xp, a)) for name, v in static.items() if isinstance(v, Positions)}
+    return {name: give(xp, v) if isinstance(v, np.ndarray) else v for name, v in static.items()} | moved
+
+
+def rule(name):
+    """The primitive, as a function of arrays."""
+    if name == "sparse_linear":
+        return lambda x, values, bias, mask: sparse_linear(x, of_values(values, mask=mask), bias)
+    return autograd.PRIMITIVES[name]
 
 
 def slope(f, x):
@@ -131,7 +157,7 @@ def test_every_primitive_has_a_row_in_the_gradient_table():
 def test_the_tapes_derivative_is_the_central_difference(xp, name, data):
     points, static = data.draw(TABLE[name][1])
     static = on(xp, static)
-    assert gradcheck(lambda *xs: autograd.PRIMITIVES[name](*xs, **static), *(give(xp, a) for a in points)) < 1e-6
+    assert gradcheck(lambda *xs: rule(name)(*xs, **static), *(give(xp, a) for a in points)) < 1e-6
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -140,7 +166,7 @@ def test_the_tapes_derivative_is_the_central_difference(xp, name, data):
 def test_a_primitive_computes_what_its_naive_twin_does(xp, name, data):
     twin, calls = TABLE[name]
     points, static = data.draw(calls)
-    out = autograd.PRIMITIVES[name](*(give(xp, a) for a in points), **on(xp, static))
+    out = rule(name)(*(give(xp, a) for a in points), **on(xp, static))
     want = np.asarray(twin(*points, **static))
     assert isinstance(out, Tensor)
     assert out.shape == want.shape
@@ -154,12 +180,12 @@ def test_float32_in_gives_a_float32_result_and_float32_gradients(xp, name, data)
     twin, calls = TABLE[name]
     points, static = data.draw(calls)
     single = [a.astype(np.float32) for a in points]
-    out = autograd.PRIMITIVES[name](*(give(xp, a) for a in single), **on(xp, static))
+    out = rule(name)(*(give(xp, a) for a in single), **on(xp, static))
     assert out.dtype == np.float32
     np.testing.assert_allclose(back(out.value), twin(*single, **static), rtol=1e-5, atol=1e-6)
 
     params = {str(i): give(xp, a) for i, a in enumerate(single)}
-    loss_fn = lambda p: ops.sum(autograd.PRIMITIVES[name](*p.values(), **on(xp, static)))
+    loss_fn = lambda p: ops.sum(rule(name)(*p.values(), **on(xp, static)))
     loss, grads = value_and_grad(loss_fn, params)
     assert loss.dtype == np.float32
     for i, a in enumerate(single):

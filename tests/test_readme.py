@@ -8,7 +8,7 @@ from pathlib import Path
 from minisparse.methods.rigl import rigl_update
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-RIGL, LOOP, OWN = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+RIGL, LOOP, SPARSE, OWN = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_rigls_lines_are_the_source():
@@ -24,6 +24,13 @@ def test_the_loop_runs_as_printed(capsys):
     rewired = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in rewired] == ["50", "100"]
     assert all("{'fc1.weight': 4704, 'fc2.weight': 3540, 'fc3.weight': 1000}" in line for line in rewired)
+
+
+def test_truly_sparse_parameters_are_made_as_printed():
+    names: dict = {}
+    exec(SPARSE, names)
+    assert {name: names["masks"][name].shape for name in names["masks"]} == names["shapes"]
+    assert len(names["params"]["fc1.weight"].values) == names["masks"].counts["fc1.weight"] == 5 * (784 + 2000)
 
 
 def test_ones_own_arrays_and_loss_train_as_printed_and_go_on_after_a_stop(tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from minisparse.masks import Masks, project, random_masks
 from minisparse.methods import l0
 from minisparse.methods.snip import snip_masks
 from minisparse.optim import adam, sgd
+from minisparse.positions import in_random_order
 from minisparse.schedule import constant, cosine, inverse_power, linear
 from minisparse.streams import stream
 from minisparse.train import State, train
@@ -836,6 +837,13 @@ def hand_runs(draw):
     return weights, masks, grads
 
 
+def in_order_of_drawing(key, name, mask):
+    """What SET ranks by: as many positions as there are connections are drawn, and the earlier is the higher."""
+    drawn = list(in_random_order(stream(key, name), mask.size, int(mask.sum())))
+    scores = [len(drawn) - drawn.index(i) if i in drawn else 0 for i in range(mask.size)]
+    return np.array(scores, float).reshape(mask.shape)
+
+
 @settings(max_examples=150)
 @given(
     layers=hand_runs(),
@@ -861,7 +869,7 @@ def test_set_training_is_algorithm_1_one_float_at_a_time(
         new = {}
         for name, mask in masks.items():
             w, m = np.array(weights[name]), np.array(mask)
-            random = stream(keys[t], name).random(m.shape)
+            random = in_order_of_drawing(keys[t], name, m)
             if by_sign:
                 new[name] = slow.slow_set_update(w, m, random, *slow.slow_set_counts(w, m, zeta))
             else:
@@ -1072,7 +1080,7 @@ def test_rigl_grows_where_it_watches(xp):
         step = run(xp, w, on, grads, method, sgd(0.1))[-1]
         (grown[name],) = np.flatnonzero(back(step.masks["a"]) & (n > 0)).tolist()
         if name == "noise":
-            random = stream(step.state.memory, "a").random(5)
+            random = in_order_of_drawing(step.state.memory, "a", np.array(on["a"]))
             assert grown[name] == 1 + np.argmax(random[1:])
     assert (grown["latest"], grown["smoothed"]) == (3, 4)
 
@@ -1117,8 +1125,8 @@ def test_grown_weights_start_at_zero_or_a_small_step_down_their_gradient(xp, fil
 
 @each_optimizer
 def test_what_set_grows_starts_at_zero_after_a_step_that_saw_its_gradient(xp, optimizer):
-    masks, w = {"a.weight": [True] * 4 + [False] * 4}, {"a.weight": [-2.0, -1, 1, 2, 0, 0, 0, 0]}
-    step = run(xp, w, masks, [{"a.weight": [0.5] * 8}], recipes.set(0.5, 1, 2), optimizer)[-1]
+    masks, w = {"a.weight": [True] * 4 + [False] * 60}, {"a.weight": [-2.0, -1, 1, 2, *[0.0] * 60]}
+    step = run(xp, w, masks, [{"a.weight": [0.5] * 64}], recipes.set(0.5, 1, 2), optimizer)[-1]
     grown = back(step.masks["a.weight"]) & ~np.array(masks["a.weight"])
     assert grown.any()
     assert not back(step.params["a.weight"])[grown].any()

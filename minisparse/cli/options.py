@@ -122,6 +122,12 @@ Penalty = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed is the same run.", rich_help_panel=RUN)]
+Storage = Annotated[
+    str,
+    typer.Option(
+        help="masked: dense arrays with zeros; sparse: linear layers hold their connections only.", rich_help_panel=RUN
+    ),
+]
 Device = Annotated[str, typer.Option(help="cpu or cuda.", rich_help_panel=RUN)]
 Out = Annotated[Path | None, typer.Option(help="The run's folder; one in runs/ unless given.", rich_help_panel=RUN)]
 Resume = Annotated[

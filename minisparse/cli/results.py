@@ -13,6 +13,7 @@ from .. import exchange, nn, plans
 from ..backend import Array, to_numpy
 from ..methods.magnitude import leading_on, led_to
 from ..plans import METHODS
+from ..sparse import dense
 from .options import DataDir
 from .tables import console, plain_table
 
@@ -44,7 +45,7 @@ def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None
     """
     task, state = plans.reopen(run, data_dir)
     sites = nn.sites(task.model, task.shape)
-    kept = to_numpy(dict(METHODS[task.plan.method].kept(state.params, state.masks)))
+    kept = {n: dense(m) for n, m in to_numpy(dict(METHODS[task.plan.method].kept(state.params, state.masks))).items()}
     masks = {site.name: kept.get(site.name, np.ones(site.kernel_shape, bool)) for site in sites}
     links = {s.name: _link(s, masks[s.name]) for s in sites}
     dead = _dead(task.model, masks)
@@ -117,6 +118,7 @@ def export(
         raise ValueError(f"--to is {to!r}; accepted are {', '.join(ENDINGS)}")
     task, state = plans.reopen(run, data_dir)
     params, masks, stats = to_numpy((state.params, dict(state.masks), plans.statistics(task, state.params)))
+    params, masks = ({name: dense(a) for name, a in tree.items()} for tree in (params, masks))
     arrays: dict[str, Any] = params | stats | {f"{name}.mask": mask for name, mask in masks.items()}
     if to != "npz":
         model, params = nn.ungated(task.model, params)

@@ -45,6 +45,7 @@ def train(
     rounds: option.Rounds = DEFAULT.rounds,
     penalty: option.Penalty = DEFAULT.penalty,
     seed: option.Seed = DEFAULT.seed,
+    storage: option.Storage = DEFAULT.storage,
     device: option.Device = DEFAULT.device,
     out: option.Out = None,
     resume: option.Resume = False,
@@ -118,6 +119,7 @@ def compare(
     rounds: option.Rounds = DEFAULT.rounds,
     penalty: option.Penalty = DEFAULT.penalty,
     seed: option.Seed = DEFAULT.seed,
+    storage: option.Storage = DEFAULT.storage,
     device: option.Device = DEFAULT.device,
     out: option.Out = None,
     jobs: option.Jobs = 1,
@@ -130,7 +132,8 @@ def compare(
 
     from ..plot import accuracy_against_cost
 
-    names = methods or [name for name in METHODS if name != "small-dense" or has_width(model)]
+    possible = [name for name, entry in METHODS.items() if storage != "sparse" or not entry.whole]
+    names = methods or [name for name in possible if name != "small-dense" or has_width(model)]
     asked = {name: _plan(context)._replace(method=name) for name in names}
     tasks = {name: plans.prepare(plan, data_dir) for name, plan in asked.items()}
     first = next(iter(tasks.values()))

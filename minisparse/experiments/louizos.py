@@ -2,7 +2,7 @@
 
 Adam at 1e-3, batches of 100, inputs in [0, 1], weight decay 5e-4, drop rates and clamp of the authors' code, and its
 N = 60,000. The paper has λ = 0.1 / N, or a λ for every layer ("L0-sep"). Those of LeNet-5 are a follow-up's (Li & Ji
-2019); for LeNet-300-100 none are published, and those here were chosen by architecture alone, without a look at errors.
+2019); for LeNet-300-100 none are published, those here were chosen, without a test set, to leave about its gates.
 
 Table 1 has errors "after 200 epochs", and the authors' code prints the best of all epochs: here are both. Its MLP is
 evaluated by averaged parameters (`recipes.averaged`), its LeNet-5 is not: every run here does both.
@@ -137,7 +137,7 @@ def _rows(network: str) -> Iterator[Row]:
     note = "" if mlp else "50 of the paper's 200 epochs; "
     for name, line in TABLE_1[network].items():
         key, about = f"louizos/{network}/{name}", f"{TITLES[network]} with L0, {line.about}"
-        chosen = "its λ are not published, ours were chosen by architecture; " if mlp and name == "lambda-sep" else ""
+        chosen = "its λ are not published, ours were chosen to leave these; " if mlp and name == "lambda-sep" else ""
         for which, words in {
             "averaged_last": "averaged parameters, last epoch",
             "averaged_best": "averaged parameters, best epoch",

@@ -444,7 +444,7 @@ STUDIES = (
         "snip-random-labels",
         PAPER,
         "LeNet-5, whole and 99 % sparse, on true and on random labels: what can it learn by heart?",
-        minutes=10,
+        minutes=8,
         seeds=1,
         runs=_label_runs,
         rows=(

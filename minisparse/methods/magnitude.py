@@ -22,7 +22,7 @@ from itertools import pairwise
 
 from ..backend import Array, namespace
 from ..checks import masks_fit, same_keys, same_shapes, whole
-from ..masks import top_k, top_k_of_all
+from ..masks import n_active, top_k, top_k_of_all
 
 Arrays = Mapping[str, Array]
 
@@ -148,4 +148,4 @@ def _candidates(weight: Array, mask: Array | None) -> int:
     same_shapes(weight=weight, mask=mask)
     if mask.dtype != bool:
         raise TypeError(f"mask has dtype {mask.dtype}; accepted is bool")
-    return int(namespace(mask).count_nonzero(mask))
+    return n_active(mask)

@@ -84,6 +84,7 @@ def test_the_record_has_the_mask_and_the_survivors_histogram(pruned):
     assert 0.98 * mask.sum() < sum(pruned["histogram_after"]) <= mask.sum()
     middle = len(pruned["histogram_after"]) // 2
     assert pruned["histogram_before"][middle] > pruned["histogram_before"][middle + 20]
+    assert pruned["histogram_before"][middle] < 2 * pruned["histogram_before"][middle + 3]  # no heap of pruned zeros
     assert pruned["histogram_after"][middle] < pruned["histogram_after"][middle + 20]  # of two humps
 
 
@@ -138,6 +139,14 @@ def test_calibration_finds_qualities_round_by_round(monkeypatch):
     assert left["fc1"] == pytest.approx(0.2, rel=0.15)
     assert left["fc2"] == pytest.approx(0.5, rel=0.15)
     assert left["fc3"] > 0.9
+
+
+def test_calibration_leaves_what_is_frozen_as_it_is(monkeypatch):
+    everything = list(han.NETWORKS["lenet-300-100"][0].shapes())
+    shares = [({"fc1.weight": 0.5}, everything), ({"fc1.weight": 0.2}, everything)]
+    monkeypatch.setitem(han.SHARES, "lenet-300-100", shares)
+    once, thrice = (han.calibrated("lenet-300-100", TINY | {"retrain_epochs": n}, seed=0) for n in (1, 3))
+    assert once == thrice
 
 
 def test_the_qualities_of_the_studies_are_of_the_layers_and_rounds_they_were_chosen_for():

@@ -16,10 +16,15 @@ SMALL = (784, 60, 50, 40, 10)
 
 @pytest.fixture
 def digits(monkeypatch):
-    train, test = (load("digits", split=split) for split in ("train", "test"))
-    small = Data(*((as_inputs(x), y) for x, y in (train, train, test)))
+    train, test = ((as_inputs(x), y) for x, y in (load("digits", split=split) for split in ("train", "test")))
+    none = train[0][:0], train[1][:0]
     asked = []
-    monkeypatch.setattr(sets, "mnist", lambda *args, **settings: asked.append(settings) or small)
+
+    def small(*args, **settings):
+        asked.append(settings)
+        return Data(none, train, test) if settings["validation"] else Data(train, none, test)
+
+    monkeypatch.setattr(sets, "mnist", small)
     monkeypatch.setattr(sets, "WIDTHS", SMALL)
     return asked
 

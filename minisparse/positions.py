@@ -1,0 +1,162 @@
+"""A mask as the positions of its connections: its memory follows the connections, not the layer."""
+
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .backend import Array, namespace
+from .checks import whole
+
+
+class Positions:
+    """A boolean array of `shape` (n_in, n_out), of which only the true entries are written down.
+
+    flat (n,) int64: their flat indices in C order, rising. Nothing in it changes after it is made; `a & b`, `a | b`
+    and `~a` make others, as with boolean arrays. `~a` is not written down either: it is what is Absent from a.
+    ValueError for indices that do not rise, or lie outside the shape; TypeError for others than whole numbers.
+    """
+
+    dtype = np.dtype(bool)
+    ndim = 2
+
+    def __init__(self, flat: Array, shape: tuple[int, ...]):
+        if len(shape) != 2:
+            raise ValueError(f"shape is {tuple(shape)}; accepted is (n_in, n_out)")
+        self.shape, self.size = (shape[0], shape[1]), math.prod(shape)
+        if flat.ndim != 1 or flat.dtype.kind not in "iu":
+            raise TypeError(f"flat is {flat.dtype} of shape {flat.shape}; accepted are whole numbers (n,)")
+        self.flat = flat.astype(np.int64, copy=False)
+        if len(flat):
+            first, last = int(self.flat[0]), int(self.flat[-1])
+            if first < 0 or last >= self.size or not bool((self.flat[1:] > self.flat[:-1]).all()):
+                raise ValueError(f"flat must rise and stay within 0 to {self.size - 1}")
+
+    @property
+    def home(self) -> Array:
+        """The array that says which library this belongs to (backend.namespace)."""
+        return self.flat
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"Positions({len(self.flat):,} of {self.shape})"
+
+    def sum(self) -> int:
+        return len(self.flat)
+
+    def any(self) -> bool:
+        return len(self.flat) > 0
+
+    def dense(self) -> Array:
+        """The boolean array itself."""
+        mask = namespace(self.flat).zeros(self.size, dtype=bool)
+        mask[self.flat] = True
+        return mask.reshape(self.shape)
+
+    def has(self, flat: Array) -> Array:
+        """Which of the flat indices are here, as a boolean array."""
+        return _is_in(flat, self.flat)
+
+    def places_of(self, other: "Positions") -> Array:
+        """Where in `flat` each of the other's positions is. ValueError if one is not here."""
+        if not bool(self.has(other.flat).all()):
+            raise ValueError(f"{other} has positions that {self} has not")
+        return namespace(self.flat).searchsorted(self.flat, other.flat)
+
+    def __invert__(self) -> "Absent":
+        return Absent(self)
+
+    def __and__(self, other: "Positions | Absent") -> "Positions":
+        inside = ~other.present.has(self.flat) if isinstance(other, Absent) else other.has(self.flat)
+        return Positions(self.flat[inside], self.shape)
+
+    def __or__(self, other: "Positions") -> "Positions":
+        xp = namespace(self.flat)
+        flat = xp.sort(xp.concatenate([self.flat, other.flat]))
+        new = xp.ones(len(flat), dtype=bool)
+        new[1:] = flat[1:] != flat[:-1]
+        return Positions(flat[new], self.shape)
+
+    @cached_property
+    def rows(self) -> Array:
+        """The input that each connection comes from, (n,) int32."""
+        return (self.flat // self.shape[1]).astype(np.int32)
+
+    @cached_property
+    def columns(self) -> Array:
+        """The output that each connection leads to, (n,) int32."""
+        return (self.flat % self.shape[1]).astype(np.int32)
+
+    @cached_property
+    def by_output(self) -> Array:
+        """The order in which connections come output by output, (n,)."""
+        return namespace(self.flat).argsort(self.columns, kind="stable")
+
+    def moved(self, to: Any) -> "Positions":
+        """The same, with every array handed through `to`."""
+        flat = to(self.flat)
+        return self if flat is self.flat else Positions(flat, self.shape)
+
+
+class Absent:
+    """Everything that is not among some Positions: where a connection could grow."""
+
+    dtype = np.dtype(bool)
+
+    def __init__(self, present: Positions):
+        self.present, self.shape, self.size = present, present.shape, present.size
+
+    def __invert__(self) -> Positions:
+        return self.present
+
+    def sum(self) -> int:
+        return self.size - len(self.present.flat)
+
+
+class Order:
+    """Positions in a random order: what growth at random ranks by, the first highest. Those not drawn come last.
+
+    drawn (n,) distinct flat indices.
+    """
+
+    def __init__(self, drawn: Array, shape: tuple[int, ...]):
+        self.drawn, self.shape, self.size = drawn, tuple(shape), math.prod(shape)
+
+    def __abs__(self) -> "Order":
+        return self
+
+    def top_k(self, k: int, among: Absent) -> Positions:
+        """masks.top_k of these ranks. ValueError if fewer than k of those drawn are free."""
+        free = self.drawn[~among.present.has(self.drawn)]
+        whole("k", k, 0, len(free))
+        return Positions(namespace(free).sort(free[:k]), self.shape)
+
+    def dense(self) -> Array:
+        """The same as numbers, (shape): the higher, the earlier."""
+        xp = namespace(self.drawn)
+        scores = xp.zeros(self.size)
+        scores[self.drawn] = xp.arange(len(self.drawn), 0, -1)
+        return scores.reshape(self.shape)
+
+
+def in_random_order(rng: np.random.Generator, size: int, n: int) -> Array:
+    """The first n of the numbers below `size` in a random order, (n,) int64, in memory that follows n."""
+    if whole("n", n, 0, size) > size // 4:
+        return rng.permutation(size)[:n]
+    drawn = np.empty(0, np.int64)
+    while len(drawn) < n:
+        drawn = np.concatenate([drawn, rng.integers(size, size=n - len(drawn))])
+        first = np.unique(drawn, return_index=True)[1]
+        drawn = drawn[np.sort(first)]
+    return drawn
+
+
+def _is_in(queries: Array, rising: Array) -> Array:
+    xp = namespace(rising)
+    if not len(rising):
+        return xp.zeros(len(queries), dtype=bool)
+    places = xp.minimum(xp.searchsorted(rising, queries), len(rising) - 1)
+    return rising[places] == queries

@@ -1,0 +1,108 @@
+"""A mask as positions does what the boolean array does."""
+
+import math
+from itertools import permutations
+
+import numpy as np
+import pytest
+from arrays import back, give
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from minisparse import masks
+from minisparse.positions import Order, Positions, in_random_order
+
+SHAPES = st.tuples(st.integers(0, 5), st.integers(0, 5))
+MASKS = SHAPES.flatmap(lambda shape: hnp.arrays(bool, shape))
+PAIRS = SHAPES.flatmap(lambda shape: st.tuples(hnp.arrays(bool, shape), hnp.arrays(bool, shape)))
+
+
+def positions(xp, mask):
+    return Positions(give(xp, np.flatnonzero(mask)), mask.shape)
+
+
+def same(got, mask):
+    return got.shape == mask.shape and back(got.flat).tolist() == np.flatnonzero(mask).tolist()
+
+
+@given(PAIRS)
+def test_and_or_and_what_is_absent_are_those_of_boolean_arrays(xp, pair):
+    a, b = pair
+    p, q = positions(xp, a), positions(xp, b)
+    assert same(p & q, a & b)
+    assert same(p | q, a | b)
+    assert same(p & ~q, a & ~b)
+    assert (~p).sum() == (~a).sum()
+    assert (~p).shape == a.shape
+    assert same(~~p, a)
+
+
+@given(MASKS)
+def test_positions_count_and_write_out_as_the_array_does(xp, mask):
+    p = positions(xp, mask)
+    assert (p.sum(), p.any(), len(p), p.size) == (mask.sum(), mask.any(), len(mask), mask.size)
+    assert (back(p.dense()) == mask).all()
+    assert (back(p.has(give(xp, np.arange(mask.size)))) == mask.ravel()).all()
+
+
+@given(MASKS)
+def test_rows_columns_and_the_order_by_output_are_those_of_nonzero(xp, mask):
+    p = positions(xp, mask)
+    rows, columns = np.nonzero(mask)
+    assert (back(p.rows) == rows).all()
+    assert (back(p.columns) == columns).all()
+    order = back(p.by_output)
+    assert list(zip(columns[order], rows[order], strict=True)) == list(zip(*np.nonzero(mask.T), strict=True))
+
+
+@given(PAIRS)
+def test_places_of_others_are_where_they_stand_and_those_that_are_not_here_are_refused(xp, pair):
+    p, part = positions(xp, pair[0]), positions(xp, pair[0] & pair[1])
+    assert (back(p.flat[p.places_of(part)]) == back(part.flat)).all()
+    if (pair[1] & ~pair[0]).any():
+        with pytest.raises(ValueError, match="has positions that"):
+            p.places_of(positions(xp, pair[1]))
+
+
+@given(MASKS, st.integers(0, 9), st.data())
+def test_the_first_of_an_order_are_the_highest_of_its_ranks(xp, mask, seed, data):
+    drawn = np.random.default_rng(seed).permutation(mask.size)[: data.draw(st.integers(0, mask.size))]
+    order, present = Order(give(xp, drawn), mask.shape), positions(xp, mask)
+    k = data.draw(st.integers(0, int((~mask).ravel()[drawn].sum())))
+    want = masks.top_k(back(order.dense()), k, ~mask)
+    assert same(masks.top_k(abs(order), k, ~present), want)
+    with pytest.raises(ValueError, match=f"k is {mask.size + 1}"):
+        order.top_k(mask.size + 1, ~present)
+
+
+@given(st.integers(0, 40), st.integers(0, 9), st.data())
+def test_a_random_order_is_of_distinct_numbers_below_its_size(size, seed, data):
+    n = data.draw(st.integers(0, size))
+    drawn = in_random_order(np.random.default_rng(seed), size, n)
+    assert drawn.dtype == np.int64
+    assert len(set(drawn.tolist())) == len(drawn) == n
+    assert all(0 <= i < size for i in drawn)
+
+
+@pytest.mark.parametrize(("size", "n", "beyond"), [(4, 2, 40), (8, 2, 107)])  # chi-square at 1e-5: 11, 55 degrees
+def test_every_beginning_of_a_random_order_is_equally_likely(size, n, beyond):
+    times, draws = dict.fromkeys(permutations(range(size), n), 0), 3000
+    for seed in range(draws):
+        times[tuple(in_random_order(np.random.default_rng(seed), size, n).tolist())] += 1
+    mean = draws / math.perm(size, n)
+    assert sum((t - mean) ** 2 / mean for t in times.values()) < beyond
+
+
+@pytest.mark.parametrize("flat", [[1, 0], [1, 1], [-1, 0], [0, 6]])
+def test_indices_that_do_not_rise_or_lie_outside_are_refused(xp, flat):
+    with pytest.raises(ValueError, match="flat must rise and stay within 0 to 5"):
+        Positions(give(xp, np.array(flat)), (2, 3))
+
+
+def test_positions_of_other_ranks_and_numbers_are_refused(xp):
+    with pytest.raises(ValueError, match=r"shape is \(6,\)"):
+        Positions(give(xp, np.array([0])), (6,))
+    for flat in (np.array([0.0]), np.array([True]), np.array([[0]])):
+        with pytest.raises(TypeError, match="flat is"):
+            Positions(give(xp, flat), (2, 3))
