@@ -130,9 +130,13 @@ class Order:
 
     def top_k(self, k: int, among: Absent) -> Positions:
         """masks.top_k of these ranks. ValueError if fewer than k of those drawn are free."""
-        free = self.drawn[~among.present.has(self.drawn)]
+        xp, seen, free = namespace(self.drawn), 0, self.drawn[:0]
+        while len(free) < k and seen < len(self.drawn):  # few of the first k are taken where a layer is sparse
+            part = self.drawn[seen : seen + k - len(free)]
+            free = xp.concatenate([free, part[~among.present.has(part)]])
+            seen += len(part)
         whole("k", k, 0, len(free))
-        return Positions(namespace(free).sort(free[:k]), self.shape)
+        return Positions(xp.sort(free), self.shape)
 
     def dense(self) -> Array:
         """The same as numbers, (shape): the higher, the earlier."""
