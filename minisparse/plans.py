@@ -132,7 +132,7 @@ class Entry(NamedTuple):
     kept       (params, masks) -> masks of the weights that there are at inference
     before     batches that go through the dense network before training
     gradient   when it needs the gradient of absent weights too: "never", "updates" or "always"
-    whole      why it cannot be stored truly sparse, a sentence; "" where it can
+    refusal    why it cannot be stored truly sparse, a sentence; "" where it can
     formula    (task, dense, sparse) -> multiply-adds of an example and step, as papers count; None where none does
     """
 
@@ -146,7 +146,7 @@ class Entry(NamedTuple):
     kept: Callable[[Arrays, Arrays], Arrays] = lambda params, masks: masks
     before: int = 0
     gradient: str = "never"
-    whole: str = ""
+    refusal: str = ""
     formula: Callable[[Task, float, float], float] | None = lambda task, dense, sparse: 3 * sparse
 
 
@@ -229,17 +229,18 @@ NO_MASKS = "it trains no sparse weights"
 BUDGET = ("sparsity", "distribution", "dense")
 TIMES = ("delta_t", "t_end")
 METHODS = {
-    "dense": Entry("all weights", whole=NO_MASKS),
-    "small-dense": Entry("a narrower network with as many parameters", BUDGET, model=_narrow, whole=NO_MASKS),
+    "dense": Entry("all weights", refusal=NO_MASKS),
+    "small-dense": Entry("a narrower network with as many parameters", BUDGET, model=_narrow, refusal=NO_MASKS),
     "static": Entry("random masks that stay", BUDGET, masks=_at_random),
     "snip": Entry(
         "masks by sensitivity before training", BUDGET, masks=_snip, before=1,
-        whole="SNIP starts from all weights of the dense network and their gradients",
+        refusal="SNIP starts from all weights of the dense network and their gradients",
     ),
     "set": Entry("random growth after every epoch", (*BUDGET, "zeta"), masks=_at_random, method=_set),
     "snfs": Entry(
         "growth by smoothed gradients after every epoch", (*BUDGET, "prune_rate"),
-        masks=_at_random, method=_snfs, gradient="always", formula=_formula("snfs"), whole=recipes.DENSE_BY_DEFINITION,
+        masks=_at_random, method=_snfs, gradient="always", formula=_formula("snfs"),
+        refusal=recipes.DENSE_BY_DEFINITION,
     ),
     "rigl-random": Entry(
         "rigl with random growth", (*BUDGET, "alpha", *TIMES),
@@ -260,7 +261,7 @@ METHODS = {
         "gates that close in training, with a sparsity that is an outcome; its paper: --optimizer adam --lr 0.001",
         ("penalty",),
         model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
-        kept=lambda params, masks: l0.masks(params), formula=_formula("dense"), whole=NO_MASKS,
+        kept=lambda params, masks: l0.masks(params), formula=_formula("dense"), refusal=NO_MASKS,
     ),
 }  # fmt: skip
 PARTICULAR = {option for entry in METHODS.values() for option in entry.options}
@@ -275,8 +276,8 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     entry = METHODS[plan.method]
     if plan.storage not in ("masked", "sparse"):
         raise ValueError(f"--storage is {plan.storage!r}; accepted are masked, sparse")
-    if plan.storage == "sparse" and entry.whole:
-        raise ValueError(f"--storage is 'sparse', --method {plan.method!r}: {entry.whole}")
+    if plan.storage == "sparse" and entry.refusal:
+        raise ValueError(f"--storage is 'sparse', --method {plan.method!r}: {entry.refusal}")
     sets = [_read(plan, data_dir, split) for split in ("train", "test")]
     (examples, labels), (test_examples, test_labels) = sets
     image, classes = examples.shape[1:], int(max(labels.max(), test_labels.max())) + 1

@@ -31,14 +31,20 @@ CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoin
 def claim(directory: str | PathLike, config: Mapping[str, Any]) -> None:
     """Make `directory` the run's that `config` decides. ValueError naming what differs if it is another run's."""
     path = Path(directory) / CONFIG
-    config = json.loads(json.dumps(config))
     if not path.exists():
         write_json(path, config)
-    there = read_json(path)
+    if odd := difference(read_json(path), config):
+        raise ValueError(f"{directory} holds another run: {odd}; choose another folder")
+
+
+def difference(there: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
+    """The first thing in which what decided a run, as JSON gave it back, is not `config`; None if there is none."""
+    config = json.loads(json.dumps(config))
     for name in [*there, *config]:
         a, b = there.get(name, "not there"), config.get(name, "not there")
         if a != b:
-            raise ValueError(f"{directory} holds another run: {name} is {a} there and {b} here; choose another folder")
+            return f"{name} is {a} there and {b} here"
+    return None
 
 
 def recorded(
@@ -153,7 +159,8 @@ def _hung(outline: Any, arrays: Mapping[str, Array]) -> Any:
     if isinstance(outline, list):
         kind, *parts = outline
         if kind == "positions":
-            return Positions(arrays[parts[0]], tuple(parts[1]))
+            flat, shape = parts
+            return Positions(arrays[flat], tuple(shape))
         held = [_hung(part, arrays) for part in parts]
         return {"compressed": Compressed, "factors": Factors}[kind](*held)
     if isinstance(outline, dict):

@@ -105,6 +105,7 @@ def test_runs_in_work_have_bars_that_follow_their_files_and_go_with_them(tmp_pat
         (tmp_path / "adding.s1").write_text("")
         soon({"adding.s0": 0.25, "adding.s1": 0})
         (tmp_path / "adding.s0").unlink()
+        (tmp_path / "gone").symlink_to("nothing")  # as a file that goes between being seen and being read
         (tmp_path / "adding.s1").write_text("0.75")
         soon({"adding.s1": 0.75})
     assert seen() == {}

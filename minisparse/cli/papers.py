@@ -1,7 +1,7 @@
 """`minisparse demo`, `reproduce` and `report`: experiments as papers ran them, and what came out."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
@@ -98,7 +98,7 @@ def reproduce(
 ) -> None:
     """Run a paper's experiments in full. Finished runs are kept and not repeated, so an interrupted study goes on."""
     from ..experiments.all import STUDIES
-    from ..experiments.studies import finished, folder, go_on
+    from ..experiments.studies import finished, folder, go
 
     if listed:
         _list(STUDIES, out)
@@ -114,7 +114,7 @@ def reproduce(
         with (
             TemporaryDirectory() as watched,
             Progress(*columns, console=console) as progress,
-            closing(go_on(work, jobs, out, data_dir, Path(watched))) as runs,
+            closing(go(work, jobs, out, data_dir, Path(watched))) as runs,
             _watching(Path(watched), progress),
         ):
             total = progress.add_task(f"{len(work)} runs", total=len(work))
@@ -135,7 +135,10 @@ def _watching(folder: Path, progress: Progress) -> Iterator[None]:
 
     def look() -> None:
         while not stop.wait(WATCH_SECONDS):
-            now = {path.name: path.read_text() for path in folder.iterdir()}
+            now = {}
+            for path in folder.iterdir():
+                with suppress(FileNotFoundError):  # a run that has just finished takes its file away
+                    now[path.name] = path.read_text()
             for name in bars.keys() - now.keys():
                 progress.remove_task(bars.pop(name))
             for name, share in now.items():

@@ -132,7 +132,7 @@ def compare(
 
     from ..plot import accuracy_against_cost
 
-    possible = [name for name, entry in METHODS.items() if storage != "sparse" or not entry.whole]
+    possible = [name for name, entry in METHODS.items() if storage != "sparse" or not entry.refusal]
     names = methods or [name for name in possible if name != "small-dense" or has_width(model)]
     asked = {name: _plan(context)._replace(method=name) for name in names}
     tasks = {name: plans.prepare(plan, data_dir) for name, plan in asked.items()}

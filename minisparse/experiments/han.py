@@ -30,7 +30,7 @@ from ..optim import Optimizer, frozen, is_weight, sgd
 from ..schedule import step_rate
 from ..train import train
 from .packing import packed, unpacked_mask
-from .studies import Finished, Row, Run, Study, accuracy, each, mnist
+from .studies import Finished, Row, Run, Study, each, error, mnist
 
 PAPER = "Han et al. 2015"
 NETWORKS: dict[str, tuple[nn.Chain, nn.Shape]] = {
@@ -145,8 +145,7 @@ def calibrated(
     Trains on 55,000 images and takes errors on the other 5,000. STAGES are what it gives.
     """
     model, shape = NETWORKS[network]
-    data = mnist(data_dir, validation=5_000)
-    (inputs, labels), held_out = as_images(data.train, shape), as_images(data.validation, shape)
+    (inputs, labels), held_out, _ = mnist(data_dir, validation=5_000, shape=shape)
     batch, epochs, again = (training[name] for name in ("batch", "epochs", "retrain_epochs"))
     per_epoch = len(labels) // batch
     rng = np.random.default_rng(seed)
@@ -180,16 +179,6 @@ def calibrated(
     return stages, errors
 
 
-def as_images(examples: Dataset, shape: nn.Shape) -> Dataset:
-    """The examples with inputs of a network's shape."""
-    return examples[0].reshape(-1, *shape), examples[1]
-
-
-def error(model: nn.Layer, params: Mapping[str, Array], examples: Dataset) -> float:
-    """The share of the examples that the network names wrongly, in %."""
-    return round(100 * (1 - accuracy(model, params, *examples)), 6)
-
-
 def activity(model: nn.Chain, params: Mapping[str, Array], inputs: Array) -> dict[str, float]:
     """{layer: share of its outputs, after ReLU and pooling, that are not zero}; the last layer's is 1 (table 2)."""
     weighted = [name.partition(".")[0] for name in params if is_weight(name)]
@@ -211,8 +200,7 @@ def pruned(
 ) -> Iterator[float | dict[str, Any]]:
     """Train, then prune and retrain in rounds; errors in %, after every epoch, every pruning and every round."""
     model, shape = NETWORKS[network]
-    data = mnist(data_dir)
-    train_set, test_set = as_images(data.train, shape), as_images(data.test, shape)
+    train_set, _, test_set = mnist(data_dir, shape=shape)
     rng = np.random.default_rng(seed)
     params: Mapping[str, Array] = model.init(rng)
     by_epoch: list[list[float]] = [[] for _ in range(1 + len(stages))]
@@ -291,8 +279,8 @@ def scanned(
     errors: {layer: [error in % for each of the shares]}.
     """
     model, shape = NETWORKS["lenet-5"]
-    data, rng = mnist(data_dir), np.random.default_rng(seed)
-    train_set, test_set = as_images(data.train, shape), as_images(data.test, shape)
+    train_set, _, test_set = mnist(data_dir, shape=shape)
+    rng = np.random.default_rng(seed)
     params: Mapping[str, Array] = model.init(rng)
     for done, now in three_steps(model, params, train_set, rng, seed, stages=[], retrain_epochs=0, **training):
         params = now.params if now else params

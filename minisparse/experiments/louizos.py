@@ -22,7 +22,7 @@ from ..methods import l0
 from ..optim import adam
 from ..train import train
 from .accounting import computed
-from .studies import Finished, Row, Run, Study, accuracy, each, mnist
+from .studies import Finished, Row, Run, Study, each, error, errors_of, mnist
 
 PAPER = "Louizos et al. 2018"
 BATCH = 100
@@ -71,12 +71,10 @@ def gated(
     Errors are in %; "averaged" is by the parameters averaged over steps, with `beta`.
     """
     model, shape = NETWORKS[network]
-    data = mnist(data_dir)
-    (inputs, labels), (test_inputs, test_labels) = ((x.reshape(-1, *shape), y) for x, y in (data.train, data.test))
+    (inputs, labels), _, test_set = mnist(data_dir, shape=shape)
     rng = np.random.default_rng(seed)
     params = average = model.init(rng)
     epoch = len(labels) // BATCH
-    error = lambda params: 100 * (1 - accuracy(model, params, test_inputs, test_labels))
     errors, averaged_errors, costs = [], [], [expected_flops(network, params)]
     for step in train(
         recipes.l0_loss(model, len(labels), lambda_, weight_decay),
@@ -89,14 +87,13 @@ def gated(
     ):
         params, average = step.params, recipes.averaged(average, step.params, step.number, beta)
         if (step.number + 1) % epoch == 0:
-            errors.append(error(params))
-            averaged_errors.append(error(average))
+            errors.append(error(model, params, test_set))
+            averaged_errors.append(error(model, average, test_set))
             costs.append(expected_flops(network, params))
         if (step.number + 1) % 100 == 0:
             yield (step.number + 1) / (epochs * epoch)
     yield {
-        "error_last": errors[-1],
-        "error_best": min(errors),
+        **errors_of(errors),
         "averaged_last": averaged_errors[-1],
         "averaged_best": min(averaged_errors),
         "architecture": gates_left(params),
@@ -104,7 +101,6 @@ def gated(
         "weights": {name: int(mask.sum()) for name, mask in l0.masks(average).items()},
         "expected_flops_by_epoch": costs,
         "expected_l0": l0.expected_l0(params),
-        "error_by_epoch": errors,
         "averaged_by_epoch": averaged_errors,
     }
 

@@ -19,7 +19,7 @@ from ..masks import Masks, random_masks
 from ..optim import Optimizer, sgd
 from ..schedule import multi_step_rate
 from ..train import train
-from .studies import Finished, Row, Run, Study, each, gap
+from .studies import Finished, Row, Run, Study, accuracy, each, gap
 
 FRAMES = 72  # of the animation, about
 METHODS = ("rigl", "static", "dense")
@@ -108,18 +108,13 @@ def snapshots(
 
     def snapshot(number: int, loss: float, params: dict[str, Array], masks: Masks) -> Snapshot:
         fc1 = to_numpy(masks["fc1.weight"]) if masks else np.ones((784, 300), bool)
-        share = accuracy(params, test_inputs, test_labels)
+        share = accuracy(MODEL, params, test_inputs, test_labels)
         return Snapshot(number, loss, share, fc1.sum(axis=1).reshape(28, 28), masks.counts)
 
     yield snapshot(0, float("nan"), to_device(params, device), masks)
     for step in run:
         if (step.number + 1) % every == 0 or step.number + 1 == recipe.steps:
             yield snapshot(step.number + 1, step.loss, step.params, step.masks)
-
-
-def accuracy(params: dict[str, Array], inputs: Array, labels: Array) -> float:
-    """The share of the examples that the network names rightly."""
-    return float((MODEL(params, inputs).value.argmax(axis=1) == labels).mean())
 
 
 def central_share(pixels: Array) -> float:

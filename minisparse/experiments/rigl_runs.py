@@ -11,7 +11,7 @@ from ..data import Dataset, batches
 from ..masks import Masks
 from ..optim import Optimizer
 from ..train import Method, Step, train
-from .studies import accuracy
+from .studies import error, errors_of
 
 
 class Epoch(NamedTuple):
@@ -52,17 +52,15 @@ def epochs(
     for step in run:
         losses.append(step.loss)
         if len(losses) == per_epoch:
-            error = 100 * (1 - accuracy(model, step.params, *test_set))
-            yield Epoch((step.number + 1) // per_epoch, float(np.mean(losses)), round(error, 6)), step
+            wrong = error(model, step.params, test_set)
+            yield Epoch((step.number + 1) // per_epoch, float(np.mean(losses)), wrong), step
             losses = []
 
 
 def outcome(seen: Sequence[Epoch], masks: Masks) -> dict[str, Any]:
     """What every run reports."""
     return {
-        "error_last": seen[-1].error,
-        "error_best": min(epoch.error for epoch in seen),
-        "error_by_epoch": [epoch.error for epoch in seen],
+        **errors_of([epoch.error for epoch in seen]),
         "loss_by_epoch": [round(epoch.loss, 6) for epoch in seen],
         "weights": masks.counts,
     }

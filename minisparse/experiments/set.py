@@ -35,7 +35,7 @@ from ..methods.set import set_counts
 from ..optim import Optimizer, is_weight, sgd
 from ..train import train
 from .rigl import central_share
-from .studies import Finished, Row, Run, Study, accuracy, each, gap, mnist
+from .studies import Finished, Row, Run, Study, each, error, errors_of, gap, mnist, weights_of
 
 METHODS = ("set", "static", "dense")
 WIDTHS = (784, 1000, 1000, 1000, 10)
@@ -97,7 +97,7 @@ def trained(seed: int, method: str, data_dir: Path | None = None, **numbers: Any
     ):
         done = (step.number + 1) // epoch
         if (step.number + 1) % epoch == 0:
-            errors.append(100 * (1 - accuracy(model, step.params, *test_set)))
+            errors.append(error(model, step.params, test_set))
             if masks:
                 counts = step.masks["fc1.weight"].sum(axis=1)
                 shares.append(central_share(counts.reshape(28, 28)))
@@ -108,10 +108,8 @@ def trained(seed: int, method: str, data_dir: Path | None = None, **numbers: Any
         name: n - sum(set_counts(step.params[name], step.masks[name], p.zeta)) for name, n in step.masks.counts.items()
     }
     yield {
-        "error_last": errors[-1],
-        "error_best": min(errors),
-        "error_by_epoch": errors,
-        "weights": {name: step.masks.counts.get(name, w.size) for name, w in step.params.items() if is_weight(name)},
+        **errors_of(errors),
+        "weights": weights_of(step.params, step.masks),
         "left_by_removal": left,
         "central_share_by_epoch": shares,
         "pixels": {str(done): counts for done, counts in pixels.items()},

@@ -25,7 +25,7 @@ from ..masks import Masks, random_masks
 from ..optim import is_weight, sgd
 from ..schedule import step_rate
 from ..train import Method, train
-from .studies import Finished, Row, Run, Study, accuracy, each, mnist
+from .studies import Finished, Row, Run, Study, each, error, errors_of, mnist, weights_of
 
 METHODS = ("snfs", "set", "static", "dense")
 BATCH, HELD_OUT = 100, 6000
@@ -65,8 +65,7 @@ def trained(
 ) -> Iterator[float | dict[str, Any]]:  # fmt: skip
     """Train one of NETWORKS by one of METHODS; how far it is now and then, and what came out. Errors are in %."""
     model, shape = NETWORKS[network]
-    data = mnist(data_dir, validation=HELD_OUT, standardize=True)
-    (inputs, labels), (test_inputs, test_labels) = ((x.reshape(-1, *shape), y) for x, y in (data.train, data.test))
+    (inputs, labels), _, test_set = mnist(data_dir, validation=HELD_OUT, standardize=True, shape=shape)
     rng = np.random.default_rng(seed)
     params = with_pytorch_biases(model.init(rng), rng)
     epoch, errors = len(labels) // BATCH, []
@@ -81,15 +80,10 @@ def trained(
         sgd(step_rate(rate, rate_period, 0.1), momentum, nesterov=True, weight_decay=weight_decay),
     ):
         if (step.number + 1) % epoch == 0:
-            errors.append(100 * (1 - accuracy(model, step.params, test_inputs, test_labels)))
+            errors.append(error(model, step.params, test_set))
         if (step.number + 1) % 100 == 0:
             yield (step.number + 1) / (epochs * epoch)
-    yield {
-        "error_last": errors[-1],
-        "error_best": min(errors),
-        "error_by_epoch": errors,
-        "weights": {name: step.masks.counts.get(name, w.size) for name, w in step.params.items() if is_weight(name)},
-    }
+    yield {**errors_of(errors), "weights": weights_of(step.params, step.masks)}
 
 
 def with_pytorch_biases(params: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:

@@ -26,7 +26,7 @@ from ..schedule import multi_step_rate
 from ..streams import stream
 from ..train import Step, train
 from .packing import packed, unpacked_counts
-from .studies import Finished, Row, Run, Study, accuracy, each, gap, mnist
+from .studies import Finished, Row, Run, Study, accuracy, each, error, errors_of, gap, mnist
 
 PAPER = "Lee et al. 2019"
 HELD_OUT = 6_000  # of the training images, as the paper does
@@ -93,8 +93,7 @@ def trained(
 ) -> Iterator[float | dict[str, Any]]:
     """Prune on one batch and train; errors on the test set in %, after every epoch."""
     model, shape = NETWORKS[network]
-    data = mnist(data_dir, validation=HELD_OUT, standardize=True)
-    train_set, test_set = ((part[0].reshape(-1, *shape), part[1]) for part in (data.train, data.test))
+    train_set, _, test_set = mnist(data_dir, validation=HELD_OUT, standardize=True, shape=shape)
     params = model.init(np.random.default_rng(seed))
     masks = kept(model, params, train_set, sparsity, pruning_batch, seed)
     per_epoch = len(train_set[1]) // training["batch"]
@@ -102,14 +101,9 @@ def trained(
     for step in steps(model, params, masks, train_set, seed, iterations=iterations, **training):
         done = step.number + 1
         if done % per_epoch == 0 or done == iterations:
-            errors.append(round(100 * (1 - accuracy(model, step.params, *test_set)), 6))
+            errors.append(error(model, step.params, test_set))
         yield done / iterations
-    yield {
-        "error_last": errors[-1],
-        "error_best": min(errors),
-        "error_by_epoch": errors,
-        "weights": masks.counts,
-    }
+    yield {**errors_of(errors), "weights": masks.counts}
 
 
 def of_classes(
@@ -151,8 +145,7 @@ def of_labels(
     examples: so many training images. Random labels are the true ones in a random order: no class becomes rarer.
     """
     model, shape = NETWORKS["lenet-5"]
-    data = mnist(data_dir, validation=HELD_OUT, standardize=True)
-    inputs, names = data.train[0][:examples].reshape(-1, *shape), data.train[1][:examples]
+    inputs, names = (part[:examples] for part in mnist(data_dir, HELD_OUT, standardize=True, shape=shape).train)
     if labels == "random":
         names = stream(seed, "labels").permutation(names)
     params = model.init(np.random.default_rng(seed))

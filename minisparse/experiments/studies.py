@@ -16,7 +16,9 @@ import numpy as np
 from .. import nn
 from ..backend import Array
 from ..data import Dataset, as_inputs, load
-from ..runs import read_json, write_json
+from ..masks import Masks
+from ..optim import is_weight
+from ..runs import difference, read_json, write_json
 from ..streams import stream
 
 CHUNK = 1000  # examples that are evaluated at a time
@@ -155,17 +157,6 @@ def finished(study: Study, directory: Path) -> list[Finished]:
 
 
 def go(
-    study: Study, seeds: int, jobs: int, directory: Path, data_dir: Path | None = None, watched: Path | None = None
-) -> Iterator[tuple[Run, Finished]]:
-    """Run what is not finished of a study; (run, what its file has) as they come, finished ones first.
-
-    As `go_on` does.
-    """
-    for _, run, result in go_on([(study, run) for run in study.runs(seeds)], jobs, directory, data_dir, watched):
-        yield run, result
-
-
-def go_on(
     work: Sequence[tuple[Study, Run]],
     jobs: int,
     directory: Path,
@@ -228,27 +219,28 @@ def _once(study: str, run: Run, path: Path, data_dir: Path | None, watched: Path
 
 def _check(path: Path, there: Finished, run: Run) -> None:
     """ValueError if the run in the file `path` was by other numbers."""
-    for name in [*there["config"], *run.config]:
-        a, b = there["config"].get(name, "not there"), run.config.get(name, "not there")
-        if a != (list(b) if isinstance(b, tuple) else b):
-            raise ValueError(f"{path} holds a run by other numbers: {name} is {a} there and {b} here; move it away")
+    if odd := difference(there["config"], run.config):
+        raise ValueError(f"{path} holds a run by other numbers: {odd}; move it away")
 
 
 class Data(NamedTuple):
-    """(inputs (N, 784) float32, labels (N,)) of each part; convolutions take inputs.reshape(-1, 28, 28, 1)."""
+    """(inputs float32, labels (N,)) of each part."""
 
     train: Dataset
     validation: Dataset
     test: Dataset
 
 
-def mnist(data_dir: Path | None = None, validation: int = 0, standardize: bool = False) -> Data:
+def mnist(
+    data_dir: Path | None = None, validation: int = 0, standardize: bool = False, shape: nn.Shape = (784,)
+) -> Data:
     """MNIST with its pixels from 0 to 1, or with mean 0 and variance 1 over all pixels of all training images.
 
+    shape: of an image: (784,), or (28, 28, 1) for convolutions.
     validation: so many of the 60,000 training examples, the same every time, make up that part instead.
     """
     (images, labels), (test_images, test_labels) = (load("mnist", data_dir, split) for split in ("train", "test"))
-    inputs, test_inputs = as_inputs(images), as_inputs(test_images)
+    inputs, test_inputs = (as_inputs(x).reshape(-1, *shape) for x in (images, test_images))
     if standardize:
         mean, std = inputs.mean(dtype=np.float64), inputs.std(dtype=np.float64)
         inputs, test_inputs = (((x - mean) / std).astype(np.float32) for x in (inputs, test_inputs))
@@ -264,3 +256,18 @@ def accuracy(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels
         scores: Any = model(params, inputs[place : place + CHUNK])
         right += int((scores.value.argmax(axis=1) == labels[place : place + CHUNK]).sum())
     return right / len(labels)
+
+
+def error(model: nn.Layer, params: Mapping[str, Array], examples: Dataset) -> float:
+    """The share of the examples that the network names wrongly, in %."""
+    return round(100 * (1 - accuracy(model, params, *examples)), 6)
+
+
+def errors_of(errors: Sequence[float]) -> dict[str, Any]:
+    """What every run reports of its errors, one an epoch."""
+    return {"error_last": errors[-1], "error_best": min(errors), "error_by_epoch": list(errors)}
+
+
+def weights_of(params: Mapping[str, Array], masks: Masks) -> dict[str, int]:
+    """How many weights every layer has; without a mask, all."""
+    return {name: masks.counts.get(name, w.size) for name, w in params.items() if is_weight(name)}

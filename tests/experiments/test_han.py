@@ -17,10 +17,10 @@ TINY_5 = TINY | {"epochs": 1, "rate": 0.01}
 WEIGHTS = ["fc1.weight", "fc2.weight", "fc3.weight"]
 
 
-def digits(data_dir=None, validation=0, standardize=False):
+def digits(data_dir=None, validation=0, standardize=False, shape=(784,)):
     images, labels = data.load("digits")
     test_images, test_labels = data.load("digits", split="test")
-    inputs, test_inputs = data.as_inputs(images), data.as_inputs(test_images)
+    inputs, test_inputs = (data.as_inputs(x).reshape(-1, *shape) for x in (images, test_images))
     return Data((inputs[:1000], labels[:1000]), (inputs[1000:], labels[1000:]), (test_inputs, test_labels))
 
 
@@ -91,7 +91,7 @@ def test_the_record_has_the_mask_and_the_survivors_histogram(pruned):
 def test_frozen_convolutions_stay_as_they_are():
     model, shape = han.NETWORKS["lenet-5"]
     stages = [{"qualities": {"fc1.weight": 1.0}, "frozen": han.CONVOLUTIONS}]
-    train_set = han.as_images(digits().train, shape)
+    train_set = digits(shape=shape).train
     rng = np.random.default_rng(0)
     moments = [now for _, now in han.three_steps(model, model.init(rng), train_set, rng, 0, stages=stages, **TINY_5)]
     trained, pruned, retrained = (now for now in moments if now is not None)

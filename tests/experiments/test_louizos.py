@@ -12,8 +12,8 @@ from minisparse.methods import l0
 @pytest.fixture
 def digits(monkeypatch):
     train, test = (load("digits", split=split) for split in ("train", "test"))
-    small = Data(*((as_inputs(x), y) for x, y in (train, test, test)))
-    monkeypatch.setattr(louizos, "mnist", lambda *args, **settings: small)
+    small = lambda shape: Data(*((as_inputs(x).reshape(-1, *shape), y) for x, y in (train, test, test)))
+    monkeypatch.setattr(louizos, "mnist", lambda data_dir, shape: small(shape))
 
 
 def result_of(network, lambda_, epochs, **settings):

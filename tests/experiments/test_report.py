@@ -1,8 +1,9 @@
 """The report: every row from the start, figures with words, counts at the top."""
 
 import pytest
+from one_study import go
 
-from minisparse.experiments import report, studies
+from minisparse.experiments import report
 from minisparse.experiments.studies import Row, Run, Study, each
 
 
@@ -44,7 +45,7 @@ def test_every_row_is_there_before_anything_is_run(tmp_path):
 
 
 def test_finished_runs_are_a_mean_a_deviation_a_difference_and_a_verdict(tmp_path):
-    list(studies.go(study(), 2, 1, tmp_path))
+    list(go(study(), 2, 1, tmp_path))
     path = report.written([study()], tmp_path)
     assert path == tmp_path / "README.md"
     (error,) = lines(path, "| its error")
@@ -65,7 +66,7 @@ def test_finished_runs_are_a_mean_a_deviation_a_difference_and_a_verdict(tmp_pat
 
 
 def test_a_report_of_the_same_runs_is_the_same_report(tmp_path):
-    list(studies.go(study(), 1, 1, tmp_path))
+    list(go(study(), 1, 1, tmp_path))
     first = report.written([study()], tmp_path).read_bytes()
     assert report.written([study()], tmp_path).read_bytes() == first
 

@@ -13,9 +13,9 @@ SIZES = {"fc1.weight": 235_200, "fc2.weight": 30_000, "fc3.weight": 1000}
 @pytest.fixture
 def digits(monkeypatch):
     train, test = (load("digits", split=split) for split in ("train", "test"))
-    small = Data(*((as_inputs(x), y) for x, y in (train, test, test)))
+    small = lambda shape: Data(*((as_inputs(x).reshape(-1, *shape), y) for x, y in (train, test, test)))
     asked = []
-    monkeypatch.setattr(snfs, "mnist", lambda *args, **settings: asked.append(settings) or small)
+    monkeypatch.setattr(snfs, "mnist", lambda data_dir, shape, **settings: asked.append(settings) or small(shape))
     return asked
 
 

@@ -14,12 +14,12 @@ TINY = {"batch": 50, "rate": 0.1, "weight_decay": 5e-4, "iterations": 60, "drops
 MLP = {"network": "lenet-300-100", "pruning_batch": 100, "seed": 0, **TINY}
 
 
-def digits(data_dir=None, validation=0, standardize=False):
+def digits(data_dir=None, validation=0, standardize=False, shape=(784,)):
     assert standardize
     assert validation == snip.HELD_OUT
     images, labels = data.load("digits")
     test_images, test_labels = data.load("digits", split="test")
-    inputs, test_inputs = (3 * data.as_inputs(x) - 0.5 for x in (images, test_images))
+    inputs, test_inputs = (3 * data.as_inputs(x).reshape(-1, *shape) - 0.5 for x in (images, test_images))
     return Data((inputs, labels), (inputs[:0], labels[:0]), (test_inputs, test_labels))
 
 

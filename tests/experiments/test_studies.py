@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from one_study import go
 
 from minisparse import data, nn
 from minisparse.experiments import studies
@@ -95,7 +96,7 @@ def study(log, function=squares, n=3):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_runs_are_written_down_and_not_repeated(tmp_path, jobs):
     log, figures = tmp_path / "log", tmp_path / "figures"
-    first = {run.seed: result for run, result in studies.go(study(log), 2, jobs, figures)}
+    first = {run.seed: result for run, result in go(study(log), 2, jobs, figures)}
     assert {seed: one["result"]["sum"] for seed, one in first.items()} == {0: 5, 1: 6}
     assert sorted(path.name for path in (figures / "a_study").iterdir()) == ["s-seed0.json", "s-seed1.json"]
     there = json.loads((figures / "a_study" / "s-seed1.json").read_text())
@@ -105,7 +106,7 @@ def test_runs_are_written_down_and_not_repeated(tmp_path, jobs):
     assert there["seconds"] >= 0
     assert {"python", "numpy", "minisparse"} == there["versions"].keys()
 
-    again = {run.seed: result for run, result in studies.go(study(log), 3, jobs, figures)}
+    again = {run.seed: result for run, result in go(study(log), 3, jobs, figures)}
     assert sorted(again) == [0, 1, 2]
     assert sorted(log.read_text().split()) == ["0", "1", "2"]
     assert [one["seed"] for one in studies.finished(study(log), figures)] == [0, 1, 2]
@@ -113,10 +114,10 @@ def test_runs_are_written_down_and_not_repeated(tmp_path, jobs):
 
 def test_a_run_by_other_numbers_is_refused_before_any_is_run(tmp_path):
     log = tmp_path / "log"
-    list(studies.go(study(log), 1, 1, tmp_path))
+    list(go(study(log), 1, 1, tmp_path))
     there = r"a_study.s-seed0.json holds a run by other numbers: n is 3 there and 4 here; move it away"
     with pytest.raises(ValueError, match=there):
-        list(studies.go(study(log, n=4), 2, 1, tmp_path))
+        list(go(study(log, n=4), 2, 1, tmp_path))
     with pytest.raises(ValueError, match=there):
         studies.finished(study(log, n=4), tmp_path)
     assert log.read_text() == "0\n"
@@ -124,18 +125,18 @@ def test_a_run_by_other_numbers_is_refused_before_any_is_run(tmp_path):
 
 def test_a_run_that_fails_leaves_those_before_it(tmp_path):
     with pytest.raises(FloatingPointError, match="seed 1 diverged"):
-        list(studies.go(study(tmp_path / "log", failing), 2, 1, tmp_path))
+        list(go(study(tmp_path / "log", failing), 2, 1, tmp_path))
     assert [path.name for path in (tmp_path / "a_study").iterdir()] == ["s-seed0.json"]
 
 
 def test_a_run_that_ends_without_what_came_out_is_refused(tmp_path):
     with pytest.raises(TypeError, match=r"s-seed0 of a-study ended with 0\.5; accepted is a dict"):
-        list(studies.go(study(tmp_path / "log", endless), 1, 1, tmp_path))
+        list(go(study(tmp_path / "log", endless), 1, 1, tmp_path))
     assert not (tmp_path / "a_study").exists()
 
 
 def test_whoever_stops_listening_stops_the_runs_and_keeps_what_is_there(tmp_path):
-    runs = studies.go(study(tmp_path / "log"), 3, 1, tmp_path)
+    runs = go(study(tmp_path / "log"), 3, 1, tmp_path)
     next(runs)
     runs.close()
     assert (tmp_path / "a_study" / "s-seed0.json").exists()
@@ -148,14 +149,14 @@ def test_a_run_in_work_says_how_far_it_is_and_is_gone_when_it_is_done(tmp_path, 
     watched.mkdir()
     noted = []
     monkeypatch.setattr(studies.time, "sleep", lambda seconds: noted.append((watched / "a-study.s-seed0").read_text()))
-    list(studies.go(own, 1, 1, tmp_path, watched=watched))
+    list(go(own, 1, 1, tmp_path, watched=watched))
     assert noted == ["0.2500", "0.5000"]
     assert list(watched.iterdir()) == []
 
 
 def test_files_that_are_no_runs_of_the_study_are_left_out(tmp_path):
     own = study(tmp_path / "log")
-    list(studies.go(own, 1, 1, tmp_path))
+    list(go(own, 1, 1, tmp_path))
     place = tmp_path / "a_study"
     (place / ".tmp.json").write_text("half a fi")
     other = json.loads((place / "s-seed0.json").read_text()) | {"run": "another"}
@@ -173,6 +174,9 @@ def digits(monkeypatch):
 def test_the_parts_of_mnist_are_disjoint_the_same_every_time_and_nothing_is_lost(digits):
     whole, parts, again = studies.mnist(), studies.mnist(validation=200), studies.mnist(validation=200)
     assert [len(part[1]) for part in whole] == [1500, 0, 297]
+    images = studies.mnist(shape=(28, 28, 1))
+    assert all((images[i][0].reshape(-1, 784) == whole[i][0]).all() for i in (0, 2))
+    assert images.test[0].shape == (297, 28, 28, 1)
     assert [len(part[1]) for part in parts] == [1300, 200, 297]
     rows = lambda *sets: sorted(map(tuple, np.concatenate([inputs for inputs, _ in sets]).tolist()))
     assert rows(parts.train, parts.validation) == rows(whole.train)
