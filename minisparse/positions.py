@@ -56,15 +56,24 @@ class Positions:
         mask[self.flat] = True
         return mask.reshape(self.shape)
 
+    def find(self, flat: Array) -> tuple[Array, Array]:
+        """(places, there): where in self.flat the flat indices would be, and whether they are there."""
+        xp = namespace(self.flat)
+        if not len(self.flat):
+            return xp.zeros(len(flat), dtype=np.int64), xp.zeros(len(flat), dtype=bool)
+        places = xp.minimum(xp.searchsorted(self.flat, flat), len(self.flat) - 1)
+        return places, self.flat[places] == flat
+
     def has(self, flat: Array) -> Array:
         """Which of the flat indices are here, as a boolean array."""
-        return _is_in(flat, self.flat)
+        return self.find(flat)[1]
 
     def places_of(self, other: "Positions") -> Array:
         """Where in `flat` each of the other's positions is. ValueError if one is not here."""
-        if not bool(self.has(other.flat).all()):
+        places, there = self.find(other.flat)
+        if not bool(there.all()):
             raise ValueError(f"{other} has positions that {self} has not")
-        return namespace(self.flat).searchsorted(self.flat, other.flat)
+        return places
 
     def __invert__(self) -> "Absent":
         return Absent(self)
@@ -156,11 +165,3 @@ def in_random_order(rng: np.random.Generator, size: int, n: int) -> Array:
         first = np.unique(drawn, return_index=True)[1]
         drawn = drawn[np.sort(first)]
     return drawn
-
-
-def _is_in(queries: Array, rising: Array) -> Array:
-    xp = namespace(rising)
-    if not len(rising):
-        return xp.zeros(len(queries), dtype=bool)
-    places = xp.minimum(xp.searchsorted(rising, queries), len(rising) - 1)
-    return rising[places] == queries

@@ -79,9 +79,10 @@ class Compressed:
         if mask is self.mask:
             return self
         xp = namespace(self.values)
-        there = xp.flatnonzero(self.mask.has(mask.flat))
+        places, there = self.mask.find(mask.flat)
+        stay = xp.flatnonzero(there)
         values = xp.zeros(len(mask.flat), self.dtype)
-        values[there] = self.values[xp.searchsorted(self.mask.flat, mask.flat[there])]
+        values[stay] = self.values[places[stay]]
         return Compressed(values, mask)
 
     def filled(self, grown: Positions, values: Array) -> "Compressed":
@@ -228,9 +229,9 @@ def _at(x: Array, g: Array, mask: Positions) -> Array:
     """Σ_b x[i, b] g[j, b] for every connection (i, j) of the mask."""
     xp = namespace(g)
     rows, columns = mask.rows, mask.columns
-    by_output = mask.by_output if len(g) > len(x) else None  # the larger factor is then read from end to end
     if xp is not np:
         return xp.einsum("nb,nb->n", x[rows], g[columns])
+    by_output = mask.by_output if len(g) > len(x) else None  # the larger factor is then read from end to end
     products = np.empty(len(rows), g.dtype)
 
     def work(chunk: slice) -> None:

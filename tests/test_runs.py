@@ -83,6 +83,17 @@ def test_a_memory_that_no_checkpoint_can_hold_is_refused_by_its_place(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("mask", [["positions", "a"], ["positions"], [], ["wavelet", "a"], ["positions", "a", [2, 2]]])
+def test_a_checkpoint_with_masks_of_another_kind_is_refused_by_name(tmp_path, mask):
+    path = tmp_path / "checkpoint.npz"
+    runs.save_state(path, State(0, {}, Masks({}), {}, None, 1))
+    with np.load(path) as archive:
+        outline = json.loads(str(archive["outline"]))
+    np.savez(path, outline=np.array(json.dumps(outline | {"masks": {"w": mask}})), a=np.array([3, 1]))
+    with pytest.raises(ValueError, match=r"checkpoint\.npz is no checkpoint"):
+        runs.load_state(path)
+
+
 def test_a_damaged_checkpoint_or_one_with_code_in_it_is_refused_by_name(tmp_path):
     exhaust(runs.recorded(tmp_path, steps, every=5))
     path = tmp_path / "checkpoint.npz"
