@@ -23,20 +23,20 @@ SMALL = 1 << 19  # less than this is not worth waking a thread
 BYTES_PER_PRODUCT = 0.02  # a block of matmul's rows takes as long as a block of bytes
 
 
-def in_blocks(x: Array, bytes_each: int, work: Callable[[slice], Any]) -> list[Any]:
+def in_blocks(x: Array, bytes_each: int, work: Callable[[slice], Any], most: int = MOST) -> list[Any]:
     """[work(examples) for each block of x's first axis], where an example makes about `bytes_each` of intermediates.
 
-    On a GPU the whole batch is one block.
+    most: examples in a block. On a GPU the whole batch is one block.
     """
     n = len(x)
     if namespace(x) is not np:
         return [work(slice(0, n))]
-    n_blocks = max(-(-n * bytes_each // BLOCK_BYTES), -(-n // MOST))
+    n_blocks = max(-(-n * bytes_each // BLOCK_BYTES), -(-n // most))
     n_blocks = min(n_blocks + n_blocks % 2, n) if n * bytes_each > SMALL else 1  # even, for two threads
     return on_threads([slice(i * n // n_blocks, (i + 1) * n // n_blocks) for i in range(n_blocks)], work)
 
 
-def on_threads(pieces: Sequence[slice], work: Callable[[slice], Any]) -> list[Any]:
+def on_threads(pieces: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
     """[work(piece) for each], on as many threads as BLAS would use."""
     threads = min(n_threads(), len(pieces)) if len(pieces) > 1 else 1
     if threads == 1:
@@ -62,8 +62,13 @@ def on_threads(pieces: Sequence[slice], work: Callable[[slice], Any]) -> list[An
     return results
 
 
-def matmul(a: Array, b: Array) -> Array:
-    """a @ b of two matrices: by BLAS on its threads, or, where ours have taken over, in blocks of a's rows."""
+def matmul(a: Array, b: Array, like: Array | None = None) -> Array:
+    """a @ b of two matrices: by BLAS on its threads, or, where ours have taken over, in blocks of a's rows.
+
+    like: an array beside which the product is to lie in memory, row by row or column by column.
+    """
+    if like is not None and _by_column(like):
+        return matmul(b.T, a.T).T
     if not _held or namespace(a) is not np:
         return a @ b
     y = np.empty((len(a), b.shape[1]), np.result_type(a, b))
@@ -74,10 +79,19 @@ def matmul(a: Array, b: Array) -> Array:
 
 def each(f: Callable[..., Any], *arrays: Array) -> Array:
     """f(*arrays, out=…), which acts on every example by itself, for arrays of one shape and dtype."""
+    turned = _by_column(arrays[0])
+    if turned:
+        arrays = tuple(a.T for a in arrays)
     first = arrays[0]
-    y = namespace(first).empty_like(first)
-    in_blocks(first, 2 * first.nbytes // max(len(first), 1), lambda block: f(*(a[block] for a in arrays), out=y[block]))
-    return y
+    y, bytes_each = namespace(first).empty_like(first), 2 * first.nbytes // max(len(first), 1)
+    work = lambda block: f(*(a[block] for a in arrays), out=y[block])
+    in_blocks(first, bytes_each, work, most=len(first) if turned else MOST)
+    return y.T if turned else y
+
+
+def _by_column(x: Array) -> bool:
+    """Is x (batch, features) in memory as (features, batch), as truly sparse layers leave it?"""
+    return x.ndim == 2 and x.flags.f_contiguous and not x.flags.c_contiguous
 
 
 def add(a: Array, b: Array) -> Array:

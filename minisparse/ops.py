@@ -52,7 +52,11 @@ def linear(x: Array, weight: Array, bias: Array) -> Any:
     """x @ weight + bias, as one line of the tape: x (N, n_in), weight (n_in, n_out), bias (n_out,)."""
     y = blocks.matmul(x, weight)
     y += bias
-    return y, (lambda g: blocks.matmul(g, weight.T), lambda g: blocks.matmul(x.T, g), lambda g: g.sum(axis=0))
+    return y, (
+        lambda g: blocks.matmul(g, weight.T, like=x),
+        lambda g: blocks.matmul(x.T, g),
+        lambda g: g.sum(axis=0),
+    )
 
 
 @primitive
@@ -82,8 +86,8 @@ def abs(x: Array) -> Any:
 def relu(x: Array) -> Any:
     """max(x, 0), with slope 0 at 0."""
     xp = namespace(x)
-    zeros = xp.zeros(x.shape[-1:], x.dtype)  # a row of zeros is compared twice as fast as the number zero
-    y = blocks.each(lambda x, out: xp.maximum(x, zeros, out=out), x)
+    zeros = lambda x: xp.zeros(x.shape[-1:], x.dtype)  # a row of them is compared twice as fast as the number zero
+    y = blocks.each(lambda x, out: xp.maximum(x, zeros(x), out=out), x)
     return y, lambda g: (blocks.each(lambda g, x, out: xp.multiply(g, x > 0, out=out), g, x),)
 
 

@@ -84,7 +84,7 @@ class Positions:
 
     def __or__(self, other: "Positions") -> "Positions":
         xp = namespace(self.flat)
-        flat = xp.sort(xp.concatenate([self.flat, other.flat]))
+        flat = xp.sort(xp.concatenate([self.flat, other.flat]), kind="stable")  # which merges what rises already
         new = xp.ones(len(flat), dtype=bool)
         new[1:] = flat[1:] != flat[:-1]
         return Positions(flat[new], self.shape)
@@ -98,11 +98,6 @@ class Positions:
     def columns(self) -> Array:
         """The output that each connection leads to, (n,) int32."""
         return (self.flat % self.shape[1]).astype(np.int32)
-
-    @cached_property
-    def by_output(self) -> Array:
-        """The order in which connections come output by output, (n,)."""
-        return namespace(self.flat).argsort(self.columns, kind="stable")
 
     def moved(self, to: Any) -> "Positions":
         """The same, with every array handed through `to`."""
@@ -141,11 +136,11 @@ class Order:
         """masks.top_k of these ranks. ValueError if fewer than k of those drawn are free."""
         xp, seen, free = namespace(self.drawn), 0, self.drawn[:0]
         while len(free) < k and seen < len(self.drawn):  # few of the first k are taken where a layer is sparse
-            part = self.drawn[seen : seen + k - len(free)]
+            part = in_rising_order(self.drawn[seen : seen + k - len(free)], self.size)
             free = xp.concatenate([free, part[~among.present.has(part)]])
             seen += len(part)
         whole("k", k, 0, len(free))
-        return Positions(xp.sort(free), self.shape)
+        return Positions(xp.sort(free, kind="stable"), self.shape)
 
     def dense(self) -> Array:
         """The same as numbers, (shape): the higher, the earlier."""
@@ -159,9 +154,30 @@ def in_random_order(rng: np.random.Generator, size: int, n: int) -> Array:
     """The first n of the numbers below `size` in a random order, (n,) int64, in memory that follows n."""
     if whole("n", n, 0, size) > size // 4:
         return rng.permutation(size)[:n]
-    drawn = np.empty(0, np.int64)
+    drawn = seen = np.empty(0, np.int64)
     while len(drawn) < n:
-        drawn = np.concatenate([drawn, rng.integers(size, size=n - len(drawn))])
-        first = np.unique(drawn, return_index=True)[1]
-        drawn = drawn[np.sort(first)]
+        more = rng.integers(size, size=n - len(drawn))
+        order = _order(more, size)
+        first = ~Positions(seen, (1, size)).has(more)
+        first[order[1:][more[order[1:]] == more[order[:-1]]]] = False
+        drawn = np.concatenate([drawn, more[first]])
+        if len(drawn) < n:
+            seen = in_rising_order(drawn, size)
     return drawn
+
+
+def in_rising_order(flat: Array, size: int) -> Array:
+    """Numbers below `size`, sorted."""
+    return flat[_order(flat, size)]
+
+
+def _order(flat: Array, size: int) -> Array:
+    """What sorts numbers below `size`, equals as they stand: by 16 bits at a time, which NumPy counts, not compares."""
+    xp = namespace(flat)
+    if xp is not np:
+        return flat.argsort(kind="stable")
+    order = np.arange(len(flat))
+    for bits in range(0, size.bit_length(), 16):
+        digits = (flat[order] >> bits).astype(np.uint16)
+        order = order[digits.argsort(kind="stable")]
+    return order

@@ -13,6 +13,8 @@ Inside, activations are (features, batch): a connection then adds one contiguous
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from functools import cached_property
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
@@ -26,12 +28,12 @@ from .blocks import on_threads
 from .checks import same_shapes, whole
 from .masks import Masks, top_k
 from .optim import Optimizer
-from .positions import Absent, Positions, in_random_order
+from .positions import Absent, Positions, in_random_order, in_rising_order
 from .streams import draw_key, stream
 
-CHUNK = 4096  # connections whose two rows are multiplied at a time: they stay in cache
+ROWS = 4096  # that are gathered at a time: they stay in cache
 BLOCK = 1 << 19  # entries of a gradient that are made at a time, unless 16 rows are more
-WORTH_A_THREAD = 1 << 19  # multiply-adds
+WORTH_A_THREAD = 1 << 21  # multiply-adds
 
 
 class Compressed:
@@ -227,79 +229,139 @@ def _feature_major(x: Array) -> Array:
 
 def _at(x: Array, g: Array, mask: Positions) -> Array:
     """Σ_b x[i, b] g[j, b] for every connection (i, j) of the mask."""
-    xp = namespace(g)
-    rows, columns = mask.rows, mask.columns
-    if xp is not np:
-        return xp.einsum("nb,nb->n", x[rows], g[columns])
-    by_output = mask.by_output if len(g) > len(x) else None  # the larger factor is then read from end to end
-    products = np.empty(len(rows), g.dtype)
-
-    def work(chunk: slice) -> None:
-        a, b = np.empty((2, min(CHUNK, chunk.stop - chunk.start), x.shape[1]), g.dtype)
-        for start in range(chunk.start, chunk.stop, CHUNK):
-            part = slice(start, min(start + CHUNK, chunk.stop))
-            if by_output is not None:
-                part = by_output[part]
-            i, j = rows[part], columns[part]
-            n = len(i)
-            np.take(x, i, axis=0, out=a[:n], mode="clip")
-            np.take(g, j, axis=0, out=b[:n], mode="clip")
-            products[part] = np.vecdot(a[:n], b[:n])
-
-    pieces = 2 * max(1, len(rows) // (32 * CHUNK)) if len(rows) * x.shape[1] > WORTH_A_THREAD else 1
-    on_threads([slice(i * len(rows) // pieces, (i + 1) * len(rows) // pieces) for i in range(pieces)], work)
-    return products
+    if namespace(g) is not np:
+        return namespace(g).einsum("nb,nb->n", x[mask.rows], g[mask.columns])
+    products = _layout(mask).products
+    return products.of(x, g) if products.by_input else products.of(g, x)
 
 
 class _Matrix:
-    """Where the entries of a compressed sparse matrix stand, and products with it, in pieces of rows."""
+    """Where the entries of a compressed sparse matrix stand, and products with it, in two halves of rows."""
 
-    def __init__(self, rows: Array, columns: Array, shape: tuple[int, int]):
-        xp = namespace(rows)
-        self.shape, self.columns = shape, columns
-        self.starts = xp.searchsorted(rows, xp.arange(shape[0] + 1, dtype=rows.dtype)).astype(np.int32)
+    def __init__(self, starts: Array, columns: Array, shape: tuple[int, int]):
+        self.shape, self.starts, self.columns = shape, starts, columns
+        if namespace(columns) is np:
+            n_rows, halves = shape[0], [0, int(np.searchsorted(starts, len(columns) // 2)), shape[0]]
+            self.whole = self._rows(slice(0, n_rows))
+            self.halves = [self._rows(slice(a, b)) for a, b in pairwise(halves) if b > a]
+
+    def _rows(self, rows: slice) -> tuple[slice, slice, Any]:
+        """Some rows of the matrix, which entries they hold, and SciPy's matrix of them, with values yet to come."""
+        starts = self.starts[rows.start : rows.stop + 1]
+        entries = slice(int(starts[0]), int(starts[-1]))
+        matrix = import_module("scipy.sparse").csr_matrix((rows.stop - rows.start, self.shape[1]), dtype=np.float32)
+        matrix.indptr, matrix.indices = starts - starts[0], self.columns[entries]
+        return rows, entries, matrix
 
     def times(self, values: Array, x: Array) -> Array:
         """matrix @ x, (rows, batch)."""
         xp = namespace(values)
-        library = import_module("scipy.sparse" if xp is np else f"{xp.__name__}x.scipy.sparse")
-        n_rows, n_columns = self.shape
-        if xp is not np or len(values) * x.shape[1] < WORTH_A_THREAD:
+        if xp is not np:
+            library = import_module(f"{xp.__name__}x.scipy.sparse")
             return library.csr_matrix((values, self.columns, self.starts), shape=self.shape) @ x
-        y = np.empty((n_rows, x.shape[1]), values.dtype)
 
-        def work(rows: slice) -> None:
-            first, last = self.starts[rows.start], self.starts[rows.stop]
-            starts = self.starts[rows.start : rows.stop + 1] - first
-            part = (values[first:last], self.columns[first:last], starts)
-            y[rows] = library.csr_matrix(part, shape=(rows.stop - rows.start, n_columns)) @ x
+        def product(part: tuple[slice, slice, Any]) -> Array:
+            matrix = copy(part[2])  # what SciPy would check is as it was; and another thread may be at it
+            matrix.data = values[part[1]]
+            return matrix @ x
 
-        halves = [0, int(np.searchsorted(self.starts, len(values) // 2)), n_rows]
-        on_threads([slice(a, b) for a, b in pairwise(halves) if b > a], work)
+        if len(values) * x.shape[1] < WORTH_A_THREAD:
+            return product(self.whole)
+        y = np.empty((self.shape[0], x.shape[1]), values.dtype)
+
+        def work(part: tuple[slice, slice, Any]) -> None:
+            y[part[0]] = product(part)
+
+        on_threads(self.halves, work)
         return y
+
+
+class _Products:
+    """Where the products of two factors' rows stand that a gradient is needed at: Σ_b a[i, b] b[j, b] for pairs (i, j).
+
+    Every i of the factor with more rows has a group of j. Groups of about one size are a slice: the rows of the other
+    factor are gathered for all of them, and then it is one product for each group. Short groups repeat their first j.
+    """
+
+    def __init__(self, matrix: _Matrix, order: Array | None):
+        """order: where the matrix's entries stand among the connections, if not where they are."""
+        self.by_input, self.slices, starts, others = order is None, [], matrix.starts, matrix.columns
+        sizes = np.diff(starts)
+        groups = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
+        self.place = np.empty(len(others), np.int64)
+        first, end = 0, 0
+        while first < len(groups):
+            size = sizes[groups[first]]
+            group = groups[first : first + max(1, ROWS // size)]
+            there = np.arange(size) < sizes[group][:, None]
+            entries = starts[group][:, None] + np.arange(size) * there
+            begin, end = end, end + entries.size
+            self.slices.append((group, others[entries], slice(begin, end)))
+            own = entries[there]
+            self.place[own if order is None else order[own]] = np.arange(begin, end)[there.ravel()]
+            first += len(group)
+        self.size = end
+
+    def of(self, a: Array, b: Array) -> Array:
+        """The products, (n,): a has the rows that there are more of."""
+        products, batch = np.empty(self.size, a.dtype), a.shape[1]
+
+        def work(pieces: slice) -> None:
+            slices = self.slices[pieces]
+            gathered = np.empty((max(others.size for _, others, _ in slices), batch), a.dtype)
+            for group, others, where in slices:
+                rows = gathered[: others.size].reshape(*others.shape, batch)
+                np.take(b, others, axis=0, out=rows, mode="clip")
+                np.matmul(rows, a[group][:, :, None], out=products[where].reshape(*others.shape, 1))
+
+        n = len(self.slices)
+        pieces = min(n, 2 * max(1, n // 32)) if self.size * batch > WORTH_A_THREAD else min(n, 1)
+        on_threads([slice(i * n // pieces, (i + 1) * n // pieces) for i in range(pieces)], work)
+        return products[self.place]
+
+
+class _Layout:
+    """How the connections of a layer are read: input by input, output by output, and as products of two factors."""
+
+    def __init__(self, mask: Positions):
+        xp, (n_in, n_out), n = namespace(mask.flat), mask.shape, len(mask.flat)
+        starts = xp.searchsorted(mask.flat, xp.arange(n_in + 1) * n_out).astype(np.int32)
+        if xp is np:  # SciPy counts where this would compare: many times as fast
+            numbers = np.arange(n, dtype=np.int32)
+            numbered = import_module("scipy.sparse").csr_matrix((numbers, mask.columns, starts), shape=mask.shape)
+            by_output = numbered.tocsc()
+            self.order, ends, rows = by_output.data, by_output.indptr, by_output.indices
+        else:
+            self.order = xp.argsort(mask.columns, kind="stable")
+            ends = xp.searchsorted(mask.columns[self.order], xp.arange(n_out + 1)).astype(np.int32)
+            rows = mask.rows[self.order]
+        self.back, self.forward = _Matrix(starts, mask.columns, mask.shape), _Matrix(ends, rows, (n_out, n_in))
+
+    @cached_property
+    def products(self) -> "_Products":
+        n_out, n_in = self.forward.shape
+        if n_in > 4 * n_out:  # a random row of so many would come from main memory
+            return _Products(self.back, None)
+        return _Products(self.forward, self.order)
+
+
+def _layout(mask: Positions) -> _Layout:
+    if not hasattr(mask, "layout"):
+        mask.layout = _Layout(mask)  # type: ignore[attr-defined]
+    return mask.layout  # type: ignore[attr-defined]
 
 
 @primitive
 def sparse_linear(x: Array, weight: Compressed, bias: Array) -> Any:
     """x @ weight + bias: x (N, n_in), weight compressed, bias (n_out,). The weight's gradient is given as Factors."""
-    forward, back = _matrices(weight.mask)
-    yt = forward.times(weight.values[weight.mask.by_output], _feature_major(x))
+    layout, xt = _layout(weight.mask), _feature_major(x)
+    yt = layout.forward.times(weight.values.take(layout.order), xt)
     yt += bias[:, None]
     return yt.T, (
-        lambda g: back.times(weight.values, _feature_major(g)).T,
-        lambda g: Factors(x, g),
+        lambda g: layout.back.times(weight.values, _feature_major(g)).T,
+        lambda g: Factors(xt.T, g),
         lambda g: g.sum(axis=0),
     )
-
-
-def _matrices(mask: Positions) -> tuple[_Matrix, _Matrix]:
-    """The transposed weight matrix, by which a layer runs forward, and the matrix itself, by which it runs back."""
-    if not hasattr(mask, "matrices"):
-        n_in, n_out = mask.shape
-        order = mask.by_output
-        forward = _Matrix(mask.columns[order], mask.rows[order], (n_out, n_in))
-        mask.matrices = forward, _Matrix(mask.rows, mask.columns, mask.shape)  # type: ignore[attr-defined]
-    return mask.matrices  # type: ignore[attr-defined]
 
 
 def random_positions(
@@ -307,10 +369,11 @@ def random_positions(
 ) -> Masks:
     """As masks.random_masks, in memory and time that follow the connections: other positions, the same law."""
     n_active, key = counts(shapes, densities), draw_key(rng)
-    return Masks({
-        name: Positions(np.sort(in_random_order(stream(key, name), math.prod(shape), n_active[name])), tuple(shape))
-        for name, shape in shapes.items()
-    })  # fmt: skip
+    masks = {}
+    for name, shape in shapes.items():
+        size = math.prod(shape)
+        masks[name] = Positions(in_rising_order(in_random_order(stream(key, name), size, n_active[name]), size), shape)
+    return Masks(masks)
 
 
 def compressed(params: Mapping[str, Array], masks: Mapping[str, Array]) -> tuple[dict[str, Any], Masks]:

@@ -6,7 +6,7 @@ through the wrong namespace. Everything else is handed to NumPy.
 """
 
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
@@ -76,6 +76,9 @@ class ndarray:
     itemsize = property(lambda self: self._a.itemsize)
     strides = property(lambda self: self._a.strides)
     T = property(lambda self: _wrap(self._a.T))
+    flags = property(
+        lambda self: SimpleNamespace(c_contiguous=self._a.flags.c_contiguous, f_contiguous=self._a.flags.f_contiguous)
+    )
     base = property(lambda self: None if self._a.base is None else _wrap(self._a.base))
 
     def get(self):

@@ -148,6 +148,21 @@ def test_a_large_product_is_cut_into_blocks(monkeypatch):
     assert len(cut) > 1
 
 
+@given(st.integers(1, 70), st.integers(1, 70))
+def test_what_lies_column_by_column_stays_so(rows, columns):
+    rng = np.random.default_rng(rows * columns)
+    x, g = (np.asfortranarray(rng.standard_normal((rows, columns))) for _ in range(2))
+    y = blocks.each(np.add, x, g)
+    assert (y == x + g).all()
+    assert y.flags.f_contiguous
+    a, b = rng.integers(-3, 4, (rows, 5)) * 1.0, rng.integers(-3, 4, (5, columns)) * 1.0
+    for like in (x, np.ascontiguousarray(x)):
+        product = blocks.matmul(a, b, like=like)
+        assert (product == a @ b).all()
+        assert product.flags.f_contiguous == like.flags.f_contiguous
+        assert product.flags.c_contiguous == like.flags.c_contiguous
+
+
 def test_images_are_added_like_everything_else(xp):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((40, 33, 32, 8)), rng.standard_normal((40, 33, 32, 8))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minisparse import masks
-from minisparse.positions import Order, Positions, in_random_order
+from minisparse.positions import Order, Positions, in_random_order, in_rising_order
 
 SHAPES = st.tuples(st.integers(0, 5), st.integers(0, 5))
 MASKS = SHAPES.flatmap(lambda shape: hnp.arrays(bool, shape))
@@ -47,13 +47,11 @@ def test_positions_count_and_write_out_as_the_array_does(xp, mask):
 
 
 @given(MASKS)
-def test_rows_columns_and_the_order_by_output_are_those_of_nonzero(xp, mask):
+def test_rows_and_columns_are_those_of_nonzero(xp, mask):
     p = positions(xp, mask)
     rows, columns = np.nonzero(mask)
     assert (back(p.rows) == rows).all()
     assert (back(p.columns) == columns).all()
-    order = back(p.by_output)
-    assert list(zip(columns[order], rows[order], strict=True)) == list(zip(*np.nonzero(mask.T), strict=True))
 
 
 @given(PAIRS)
@@ -83,6 +81,22 @@ def test_a_random_order_is_of_distinct_numbers_below_its_size(size, seed, data):
     assert drawn.dtype == np.int64
     assert len(set(drawn.tolist())) == len(drawn) == n
     assert all(0 <= i < size for i in drawn)
+
+
+@given(st.integers(20, 90), st.integers(0, 99), st.data())
+def test_a_random_order_is_of_the_numbers_drawn_without_those_that_come_again(size, seed, data):
+    n = data.draw(st.integers(0, size // 4))
+    rng, seen = np.random.default_rng(seed), []
+    while len(seen) < n:
+        for number in rng.integers(size, size=n - len(seen)).tolist():
+            seen += [] if number in seen else [number]
+    assert in_random_order(np.random.default_rng(seed), size, n).tolist() == seen
+
+
+@given(st.sampled_from([1, 7, 1 << 16, 70_000, 1 << 32, 1 << 40]), st.integers(0, 99), st.integers(0, 30))
+def test_numbers_are_sorted_sixteen_bits_at_a_time(xp, size, seed, n):
+    numbers = np.random.default_rng(seed).integers(size, size=n)
+    assert back(in_rising_order(give(xp, numbers), size)).tolist() == sorted(numbers.tolist())
 
 
 @pytest.mark.parametrize(("size", "n", "beyond"), [(4, 2, 40), (8, 2, 107)])  # chi-square at 1e-5: 11, 55 degrees

@@ -30,7 +30,7 @@ SMALL = st.integers(-3, 3).map(float)
 def small_pieces(threads=2):
     """Sizes as small as tests have are worth pieces and threads."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sparse, "CHUNK", 2)
+        patch.setattr(sparse, "ROWS", 2)
         patch.setattr(sparse, "BLOCK", 8)
         patch.setattr(sparse, "WORTH_A_THREAD", 1)
         patch.setattr(blocks, "n_threads", lambda: threads)
