@@ -69,12 +69,14 @@ class Workload:
     """One table: contenders that do the same work, and the one they are measured against, if any.
 
     verify    makes sure that they do, and says how: what `--verify` prints
+    second    another one that they are measured against, in a column beside the reference's
     """
 
     title: str
     contenders: tuple[Contender, ...]
     reference: str | None = None
     verify: Callable[[], str] | None = None
+    second: str | None = None
 
     def __getitem__(self, name: str) -> Contender:
         return next(contender for contender in self.contenders if contender.name == name)
@@ -300,6 +302,7 @@ def summary(workload: Workload, measured: Mapping[str, Any]) -> list[dict[str, A
                 "statistic": f"{statistic} of a block",
                 "ms": _quartiles([block[statistic] for block in blocks[name]]),
                 "x_reference": ratio(workload.reference),
+                "x_second": ratio(workload.second),
                 "x_dense": ratio(contender.dense),
                 "added_mb": added[name],
                 "x_memory": added[name] / added[workload.reference] if workload.reference in blocks else None,
@@ -332,6 +335,7 @@ def print_table(workload: Workload, rows: Sequence[Mapping[str, Any]]) -> None:
     if workload.reference:
         columns |= {
             f"× {workload.reference}": lambda row: spread(row["x_reference"]),
+            **({f"× {workload.second}": lambda row: spread(row["x_second"])} if workload.second else {}),
             "× own dense": lambda row: spread(row["x_dense"]),
             "+MB": lambda row: f"{row['added_mb']:.0f}",
             "its ×": lambda row: "–" if row["x_memory"] is None else f"{row['x_memory']:.2f}",
@@ -340,7 +344,7 @@ def print_table(workload: Workload, rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(row["contender"], *(cell(row) for cell in columns.values()))
-    Console(width=max(Console().width, 110)).print(table)  # a file has no width of its own
+    Console(width=max(Console().width, 130)).print(table)  # a file has no width of its own
 
 
 def machine() -> dict[str, Any]:
@@ -375,7 +379,7 @@ def chosen(workload: Workload, only: Sequence[str] | None) -> tuple[list[str], l
     else:
         wanted = {contender.name for contender in workload.contenders if _named(contender.name, only)}
         wanted |= {dense for name in wanted if (dense := workload[name].dense)}
-        wanted |= {workload.reference} if wanted and workload.reference else set()
+        wanted |= {other for other in (workload.reference, workload.second) if wanted and other}
     names, left_out = [], []
     for contender in workload.contenders:
         if contender.name in wanted:
