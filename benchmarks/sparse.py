@@ -2,9 +2,10 @@
 
     python -m benchmarks.sparse [the options of benchmarks.steps]
 
-W5 is SET's MLP for CIFAR, "wide" one with 100,000 hidden units, W1 LeNet-300-100; "break-even" looks for the density from
-which on storage is the faster. Everybody starts from the same weights, also those who go on to train the absent ones,
-and sees the same batches of 128, in float32, and trains by SGD with momentum 0.9. Preparing data is not timed.
+W5 is SET's MLP for CIFAR, "wide" one with 100,000 hidden units, W1 LeNet-300-100; "break-even" looks for the density
+from which on sparse storage is the faster. Everybody starts from the same weights, also those who go on to train the
+absent ones, and sees the same batches of 128, in float32, and trains by SGD with momentum 0.9. Preparing data is not
+timed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -124,14 +125,14 @@ def torch_step(task: Task, network: str) -> Callable[[], float]:
     return torch_parts(task, network)[1]
 
 
-def update(method: Method, indexed: bool) -> Callable[[], tuple[Any, ...]]:
-    """One update of all sparse layers of W5, as the loop makes it after some steps.
+def update(task: Task, method: Method, indexed: bool) -> Callable[[], tuple[Any, ...]]:
+    """One update of all sparse layers, as the loop makes it after some steps: (masks, parameters, velocities, …).
 
     The method decides, and weights and velocities are projected to the new masks. indexed: and the orders of
     connections by which the next step multiplies are made, by showing the network one image.
     """
-    last = next(islice(loop(W5, "sparse"), SOME_STEPS, None))
-    image = next(batches(W5, 1))[0]
+    last = next(islice(loop(task, "sparse"), SOME_STEPS, None))
+    image = next(batches(task, 1))[0]
     grads = {name: last.grads[name] for name in last.masks}
     stored = {name: last.params[name] for name in last.masks}
 
@@ -139,7 +140,7 @@ def update(method: Method, indexed: bool) -> Callable[[], tuple[Any, ...]]:
         memory = method.observe(None, grads, np.random.default_rng(3))
         masks = Masks(method.decide(stored, last.masks, memory, PERIOD))
         params, velocities = project(last.params, masks), project(last.slots["velocity"], masks)
-        return masks, params, velocities, W5.model(params, image) if indexed else None
+        return masks, params, velocities, task.model(params, image) if indexed else None
 
     return once
 
@@ -154,8 +155,7 @@ def compared(task: Task, size: int = BATCH) -> dict[str, Arrays]:
 
     whole = lambda params: {name: sparse.dense(array) for name, array in params.items()}
     made = {"start": whole(weights(task, np.float64)[0])}
-    for last in islice(loop(task, "sparse", size=size, dtype=np.float64), task.verified):
-        pass
+    last = next(islice(loop(task, "sparse", size=size, dtype=np.float64), task.verified - 1, None))
     made["minisparse sparse"] = whole(last.params)
     who = {"PyTorch masked": ("dense_network", np.float64), "PyTorch CSR": ("csr_network", np.float64)}
     if find_spec("sparselab"):
@@ -176,9 +176,10 @@ def verify(task: Task) -> str:
     masked = made.pop("PyTorch masked")
     apart = {name: largest_difference(masked, own) for name, own in made.items()}
     moved = apart.pop("start")
+    differences = ", ".join(f"{difference:.1e} ({name})" for name, difference in apart.items())
     return (
-        f"float64 (SparseLab: float32), {task.verified} steps of PyTorch's dense network under masks: parameters moved by "
-        f"up to {moved:.1e}; the largest difference is " + ", ".join(f"{d:.1e} ({n})" for n, d in apart.items()) + "."
+        f"float64 (SparseLab: float32), {task.verified} steps of PyTorch's dense network under masks: parameters moved "
+        f"by up to {moved:.1e}; the largest difference is {differences}."
     )
 
 
@@ -196,8 +197,8 @@ def minisparse_contender(
 def update_contenders(name: str, method: Method) -> tuple[Contender, ...]:
     imports = ("minisparse", "scipy.sparse")
     return (
-        Contender(f"{name} update", partial(update, method, False), imports),
-        Contender(f"{name} update and the next step's order", partial(update, method, True), imports),
+        Contender(f"{name} update", partial(update, W5, method, False), imports),
+        Contender(f"{name} update and the next step's order", partial(update, W5, method, True), imports),
     )
 
 

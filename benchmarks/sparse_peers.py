@@ -134,7 +134,9 @@ def _dense_layer(weight: Compressed, bias: np.ndarray) -> nn.Module:
     layer = nn.Linear(n_in, n_out, dtype=getattr(torch, weight.dtype.name))
     with torch.no_grad():
         layer.weight.zero_()
-        layer.weight[weight.mask.columns.astype(np.int64), weight.mask.rows.astype(np.int64)] = torch.from_numpy(weight.values)
+        layer.weight[weight.mask.columns.astype(np.int64), weight.mask.rows.astype(np.int64)] = torch.from_numpy(
+            weight.values
+        )
         layer.bias.copy_(torch.from_numpy(bias))
     return layer
 
