@@ -457,7 +457,8 @@ def _run(module: str, selection: Sequence[tuple[Workload, list[str], list[str]]]
         if names:
             rows = summary(workload, measure(module, workload, names, settings))
             print_table(workload, rows)
-            report["workloads"].append({"title": workload.title, "reference": workload.reference, "contenders": rows})
+            about = {"title": workload.title, "reference": workload.reference, "second": workload.second}
+            report["workloads"].append({**about, "contenders": rows})
 
     rows = [row for done in report["workloads"] for row in done["contenders"]]
     for line in dict.fromkeys(", ".join(_words(row["libraries"])) for row in rows):

@@ -130,13 +130,11 @@ def _network(params: Mapping[str, Any], sparse: Callable[..., nn.Module], dense:
 
 
 def _dense_layer(weight: Compressed, bias: np.ndarray) -> nn.Module:
-    n_in, n_out = weight.shape
-    layer = nn.Linear(n_in, n_out, dtype=getattr(torch, weight.dtype.name))
+    layer = nn.Linear(*weight.shape, dtype=getattr(torch, weight.dtype.name))
+    rows, columns = (torch.from_numpy(places).long() for places in (weight.mask.rows, weight.mask.columns))
     with torch.no_grad():
         layer.weight.zero_()
-        layer.weight[weight.mask.columns.astype(np.int64), weight.mask.rows.astype(np.int64)] = torch.from_numpy(
-            weight.values
-        )
+        layer.weight[columns, rows] = torch.from_numpy(weight.values)
         layer.bias.copy_(torch.from_numpy(bias))
     return layer
 
