@@ -336,7 +336,7 @@ def print_table(workload: Workload, rows: Sequence[Mapping[str, Any]]) -> None:
         columns |= {
             f"× {workload.reference}": lambda row: spread(row["x_reference"]),
             **({f"× {workload.second}": lambda row: spread(row["x_second"])} if workload.second else {}),
-            "× own dense": lambda row: spread(row["x_dense"]),
+            **({"× own dense": lambda row: spread(row["x_dense"])} if any(row["x_dense"] for row in rows) else {}),
             "+MB": lambda row: f"{row['added_mb']:.0f}",
             "its ×": lambda row: "–" if row["x_memory"] is None else f"{row['x_memory']:.2f}",
         }

@@ -203,14 +203,13 @@ def update_contenders(name: str, method: Method) -> tuple[Contender, ...]:
 
 
 def break_even(title: str, task: Task) -> Workload:
-    own = partial(minisparse_contender, dense="dense")
     at = {f"{density:.0%}": evenly(task, density) for density in DENSITIES}
     return Workload(
         title,
         (
-            own("dense", task, "dense"),
-            *(own(f"masked {percent}", sparser, "masked") for percent, sparser in at.items()),
-            *(own(f"sparse {percent}", sparser, "sparse") for percent, sparser in at.items()),
+            minisparse_contender("dense", task, "dense"),
+            *(minisparse_contender(f"masked {percent}", sparser, "masked") for percent, sparser in at.items()),
+            *(minisparse_contender(f"sparse {percent}", sparser, "sparse") for percent, sparser in at.items()),
         ),
         reference="dense",
     )
