@@ -32,6 +32,7 @@ from .positions import Absent, Positions, in_random_order, in_rising_order
 from .streams import draw_key, stream
 
 ROWS = 4096  # that are gathered at a time: they stay in cache
+PIECES = 8  # of a large product: an even number of them, for two threads
 BLOCK = 1 << 19  # entries of a gradient that are made at a time, unless 16 rows are more
 WORTH_A_THREAD = 1 << 21  # multiply-adds
 
@@ -236,14 +237,14 @@ def _at(x: Array, g: Array, mask: Positions) -> Array:
 
 
 class _Matrix:
-    """Where the entries of a compressed sparse matrix stand, and products with it, in two halves of rows."""
+    """Where the entries of a compressed sparse matrix stand, and products with it, in pieces of rows."""
 
     def __init__(self, starts: Array, columns: Array, shape: tuple[int, int]):
         self.shape, self.starts, self.columns = shape, starts, columns
         if namespace(columns) is np:
-            n_rows, halves = shape[0], [0, int(np.searchsorted(starts, len(columns) // 2)), shape[0]]
-            self.whole = self._rows(slice(0, n_rows))
-            self.halves = [self._rows(slice(a, b)) for a, b in pairwise(halves) if b > a]
+            cuts = [0, *np.searchsorted(starts, np.arange(1, PIECES) * len(columns) // PIECES).tolist(), shape[0]]
+            self.whole = self._rows(slice(0, shape[0]))
+            self.pieces = [self._rows(slice(a, b)) for a, b in pairwise(cuts) if b > a]
 
     def _rows(self, rows: slice) -> tuple[slice, slice, Any]:
         """Some rows of the matrix, which entries they hold, and SciPy's matrix of them, with values yet to come."""
@@ -272,7 +273,7 @@ class _Matrix:
         def work(part: tuple[slice, slice, Any]) -> None:
             y[part[0]] = product(part)
 
-        on_threads(self.halves, work)
+        on_threads(self.pieces, work)
         return y
 
 

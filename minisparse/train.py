@@ -132,6 +132,7 @@ def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Opti
 
         state = State(number + 1, params, masks, slots, memory, key)
         yield Step(number, float(loss), params, grads, masks, slots, rewired, state)
+        del grads  # which need no longer be there while the next are made
 
 
 def _restore(params: dict[str, Array], slots: dict, masks: Masks, in_place: bool) -> tuple[dict[str, Array], dict]:
