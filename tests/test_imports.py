@@ -21,7 +21,7 @@ ROWS = [
     "models compact train exchange",
     "recipes",
     "golden plot names runs",
-    "plans",
+    "plans course",
     "experiments",
     "cli",
 ]
