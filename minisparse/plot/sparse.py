@@ -27,7 +27,7 @@ def sparse_width(
     """
     looks: Any = {"sparse": ("truly sparse", "#D55E00", "-", "o"), "dense": ("dense", "#000000", ":", "s")}
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 3.9))
+        figure = Figure(figsize=(8, 4))
         time, memory = figure.subplots(1, 2)
         for name, curve in points.items():
             label, colour, dash, marker = looks[name]
@@ -48,19 +48,19 @@ def sparse_width(
                 "s",
                 color="#000000",
                 markerfacecolor="none",
-                label="dense, needed: does not fit",
+                label="dense, would need",
             )
-            time.axvspan(first / 10**0.5, time.get_xlim()[1], color="#000000", alpha=0.06, linewidth=0)
+            for axes in (time, memory):
+                axes.axvspan(first / 10**0.5, widest * 2, color="#000000", alpha=0.06, linewidth=0)
             time.annotate(
-                "dense\ndoes not fit", (first, 0.02), xycoords=("data", "axes fraction"), ha="center", va="bottom",
-                fontsize=8,
-            )  # fmt: skip
+                "dense does\nnot fit", (0.98, 0.03), xycoords="axes fraction", ha="right", va="bottom", fontsize=8
+            )
         if trained:
-            memory.plot(*trained, "*", color="#0072B2", markersize=11, label="trained on MNIST, with its images")
-        for height, words in ((limit, f"{limit:g} GB"), (imports, "imports alone")):
+            memory.plot(*trained, "*", color="#0072B2", markersize=11, label="trained on MNIST, images included")
+        for height, words, up in ((limit, f"{limit:g} GB", 3), (imports, "imports alone", -10)):
             memory.axhline(height, **PAPER)
             memory.annotate(
-                words, (0.01, height), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
+                words, (0.01, height), (0, up), xycoords=("axes fraction", "data"), textcoords="offset points",
                 fontsize=8, color=PAPER["color"],
             )  # fmt: skip
         for axes, label in ((time, "a training step (s)"), (memory, "peak memory of the process (GB)")):
@@ -68,7 +68,7 @@ def sparse_width(
             axes.set_yscale("log")
             axes.set_xlabel("hidden neurons")
             axes.set_ylabel(label)
+            axes.set_xlim(points["sparse"][0][0] / 2, widest * 2)
             axes.grid(alpha=0.25)
-        time.legend(frameon=False, loc="upper left")
-        memory.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.72), fontsize=8)
+        figure.legend(*memory.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
         return save(figure, path)
