@@ -110,6 +110,7 @@ def train(
 def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Optimizer, start: State) -> Iterator[Step]:
     keep_freed_memory()
     first, params, masks, slots, memory, key = start
+    del start  # its connections would stay in memory when they have moved
     stream_of = step_streams(key)
     for number, batch in enumerate(batches, first):
         rng = stream_of(number)

@@ -177,6 +177,8 @@ def _outcome(study: "Study", runs: Sequence["Finished"], out: Path, data_dir: Pa
             published, ours, _, said = figures(row, study, runs)
             table.add_row(row.about, published, ours, said.strip("*"))
         console.print(table)
+    for line in study.table(runs):
+        console.print(line, soft_wrap=True)
     for path in study.figures(runs, out, data_dir):
         console.print(f"The picture is {path.resolve()}", soft_wrap=True)
 

@@ -11,6 +11,7 @@ from .rigl_table import STUDIES as RIGL_TABLE
 from .set import STUDIES as SET
 from .snfs import STUDIES as SNFS
 from .snip import STUDIES as SNIP
+from .sparse_width import STUDIES as SPARSE_WIDTH
 
 STUDIES = (
     *RIGL,
@@ -23,5 +24,6 @@ STUDIES = (
     *LOUIZOS,
     *SET,
     *SNFS,
+    *SPARSE_WIDTH,
     *ACCOUNTING,
 )

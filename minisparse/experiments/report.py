@@ -44,7 +44,7 @@ def written(studies: Iterable[Study], directory: Path, data_dir: Path | None = N
 def _section(
     paper: str, studies: Sequence[tuple[Study, list[Finished]]], directory: Path, data_dir: Path | None
 ) -> str:
-    """A paper's studies, table and figures."""
+    """A paper's studies, tables and figures."""
     lines = [f"## {paper}", ""]
     for study, runs in studies:
         if total := len(study.runs(study.seeds)):
@@ -55,6 +55,9 @@ def _section(
     if any(study.rows for study, _ in studies):
         lines += ["", "| | paper | ours | difference | verdict | source, notes |", "|---|---|---|---|---|---|"]
         lines += [_line(row, study, runs) for study, runs in studies for row in study.rows]
+    for study, runs in studies:
+        if shown := study.table(runs):
+            lines += ["", *shown]
     for study, runs in studies:
         for path in study.figures(runs, directory, data_dir):
             lines += ["", f"![{alt(path, study)}]({path.relative_to(directory).as_posix()})"]

@@ -5,6 +5,7 @@ A finished run is a file, {figures}/{study, with _ for -}/{run}.json:
 """
 
 import platform
+import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from ..optim import is_weight
 from ..runs import difference, read_json, write_json
 from ..streams import stream
 
-CHUNK = 1000  # examples that are evaluated at a time
+CHUNK = 1000  # examples that are evaluated at a time, unless told otherwise
 PROGRESS_SECONDS = 0.5  # between two notes of how far a run is
 
 Finished = Mapping[str, Any]
@@ -60,12 +61,15 @@ class Run(NamedTuple):
     function  of a module, so that another process finds it: function(data_dir=…, **config) yields how far it is, in
               [0, 1], now and then, and at last one dict of what came out, as JSON has it
     config    all numbers that decide the run, the seed too, as JSON has them: a file with others is refused
+    keeps     is it long enough to go on where it was interrupted: function is then also given folder=…, its own until
+              it is finished
     """
 
     name: str
     seed: int
     function: Callable[..., Iterator[float | dict[str, Any]]]
     config: dict[str, Any]
+    keeps: bool = False
 
 
 class Study(NamedTuple):
@@ -75,6 +79,7 @@ class Study(NamedTuple):
     seeds    how many unless told otherwise
     runs     (seeds) -> the runs, what tells most first
     figures  (finished runs, folder, data_dir) -> the files written; none where the runs do not suffice
+    table    (finished runs) -> lines of Markdown that stand beneath the rows
     """
 
     name: str
@@ -85,6 +90,7 @@ class Study(NamedTuple):
     runs: Callable[[int], list[Run]]
     rows: tuple[Row, ...]
     figures: Callable[[Sequence[Finished], Path, Path | None], list[Path]]
+    table: Callable[[Sequence[Finished]], list[str]] = lambda finished: []
 
 
 def verdict(row: Row, figures: Sequence[float]) -> str:
@@ -195,8 +201,9 @@ def _once(study: str, run: Run, path: Path, data_dir: Path | None, watched: Path
     note = watched / f"{study}.{run.name}" if watched else None
     if note:
         note.write_text("0")
+    kept = path.with_suffix("")
     result: Any = None
-    for result in run.function(data_dir=data_dir, **run.config):
+    for result in run.function(data_dir=data_dir, **run.config, **({"folder": kept} if run.keeps else {})):
         if note and not isinstance(result, dict) and time.perf_counter() > noted + PROGRESS_SECONDS:
             noted = time.perf_counter()
             note.write_text(f"{result:.4f}")
@@ -212,6 +219,8 @@ def _once(study: str, run: Run, path: Path, data_dir: Path | None, watched: Path
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "minisparse": version("minisparse")},
     }
     write_json(path, done)
+    if run.keeps:
+        shutil.rmtree(kept, ignore_errors=True)
     if note:
         note.unlink()
     return read_json(path)
@@ -249,18 +258,18 @@ def mnist(
     return Data((inputs[left], labels[left]), (inputs[held], labels[held]), (test_inputs, test_labels))
 
 
-def accuracy(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels: Array) -> float:
-    """The share of the examples that the network names rightly, at inference."""
+def accuracy(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels: Array, chunk: int = CHUNK) -> float:
+    """The share of the examples that the network names rightly, at inference, `chunk` at a time."""
     right = 0
-    for place in range(0, len(labels), CHUNK):
-        scores: Any = model(params, inputs[place : place + CHUNK])
-        right += int((scores.value.argmax(axis=1) == labels[place : place + CHUNK]).sum())
+    for place in range(0, len(labels), chunk):
+        scores: Any = model(params, inputs[place : place + chunk])
+        right += int((scores.value.argmax(axis=1) == labels[place : place + chunk]).sum())
     return right / len(labels)
 
 
-def error(model: nn.Layer, params: Mapping[str, Array], examples: Dataset) -> float:
-    """The share of the examples that the network names wrongly, in %."""
-    return round(100 * (1 - accuracy(model, params, *examples)), 6)
+def error(model: nn.Layer, params: Mapping[str, Array], examples: Dataset, chunk: int = CHUNK) -> float:
+    """The share of the examples that the network names wrongly, in %; `chunk` at a time."""
+    return round(100 * (1 - accuracy(model, params, *examples, chunk)), 6)
 
 
 def errors_of(errors: Sequence[float]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from .rigl import rigl_animation, rigl_equal_budget, rigl_escape, rigl_extended,
 from .set import connections_per_pixel, error_by_epoch
 from .snfs import error_against_density
 from .snip import snip_batch, snip_classes, snip_errors, snip_random_labels
+from .sparse import sparse_width
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
 from .training import accuracy_against_cost, connections_find_the_digits, loss_and_accuracy
 
@@ -40,4 +41,5 @@ __all__ = [
     "snip_classes",
     "snip_errors",
     "snip_random_labels",
+    "sparse_width",
 ]

@@ -95,3 +95,12 @@ def test_numbers_are_shown_to_a_tenth_of_the_tolerance(paper, tolerance, ours, s
 
 def test_a_figure_that_no_function_is_named_as_is_told_by_its_study(tmp_path):
     assert report.alt(tmp_path / "unknown.png", study()) == "It adds"
+
+
+def test_a_studys_table_stands_beneath_its_rows_and_above_its_figures(tmp_path):
+    own = study()._replace(table=lambda finished: [f"| {len(finished)} runs |"] if finished else [])
+    assert "| 2 runs |" not in report.written([own], tmp_path).read_text()
+    list(go(own, 2, 1, tmp_path))
+    text = report.written([own], tmp_path).read_text()
+    assert "\n\n| 2 runs |\n" in text
+    assert text.index("| a above b") < text.index("| 2 runs |") < text.index("![")

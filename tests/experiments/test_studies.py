@@ -209,3 +209,23 @@ def test_accuracy_is_the_share_of_right_answers_whatever_the_chunk(monkeypatch, 
     right = sum(int(np.argmax(own) == label) for own, label in zip(scores, labels, strict=True))
     assert 0 < right < 100
     assert studies.accuracy(model, params, inputs, labels) == right / 100
+
+
+def counting(data_dir, folder, seed, fails):
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "steps").open("a") as file:
+        file.write("x")
+    if len((folder / "steps").read_text()) <= fails:
+        raise FloatingPointError("not yet")
+    yield {"attempts": len((folder / "steps").read_text())}
+
+
+def test_a_run_that_keeps_a_folder_goes_on_in_it_until_it_is_finished(tmp_path):
+    runs = lambda seeds: [Run("long", 0, counting, {"seed": 0, "fails": 1}, keeps=True)]
+    study = Study("s-t", "A 2020", "It counts.", 1, 1, runs, (), lambda finished, directory, data_dir: [])
+    with pytest.raises(FloatingPointError):
+        list(go(study, 1, 1, tmp_path))
+    assert (tmp_path / "s_t" / "long" / "steps").exists()
+    ((_, result),) = go(study, 1, 1, tmp_path)
+    assert result["result"] == {"attempts": 2}
+    assert [path.name for path in (tmp_path / "s_t").iterdir()] == ["long.json"]
