@@ -1,10 +1,11 @@
 """The weights of a dense network at its start, which need no memory: a generator makes the same ones whenever asked.
 
-    params = model.init(rng, masks=everywhere(shapes))           nothing is drawn yet
-    masks = recipes.snip(loss, params, [batch], density, rng)    drawn once on the way there, once back, and to be ranked
-    params = project(params, masks)                              the survivors, truly sparse
+    params = model.init(rng, masks=everywhere(shapes))          nothing is drawn yet
+    masks = recipes.snip(loss, params, [batch], density, rng)   drawn on the way there, on the way back, and for the ranks
+    params = project(params, masks)                             the survivors, truly sparse
 
-Bit for bit, they are the arrays that model.init makes without masks. They come in blocks of rows, and so do scores.
+Bit for bit they are the arrays that model.init makes without masks. They come in blocks of rows, and so do scores:
+memory follows what is kept, time the dense network, which is drawn up to five times.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +33,9 @@ class Drawn:
 
     def __init__(self, initial: Callable[..., Array], rng: np.random.Generator, mask: Absent, dtype: Any):
         if mask.sum() < mask.size:
-            raise ValueError(f"mask leaves out {mask.size - mask.sum()} weights; a matrix that is drawn has all of them")
+            raise ValueError(
+                f"mask leaves out {mask.size - mask.sum()} weights; a matrix that is drawn has all of them"
+            )
         self.initial, self.rng = initial, deepcopy(rng)
         rng.bit_generator.state = rng.bit_generator.jumped().state  # type: ignore[attr-defined]
         self.shape, self.size, self.dtype = mask.shape, mask.size, np.dtype(dtype)

@@ -134,9 +134,9 @@ class Linear(Layer):
     ) -> Tensor:
         self.sites(x.shape[1:])
         weight = params["weight"]
-        stored = weight.value if isinstance(weight, Tensor) else weight
-        linear = {sparse.Compressed: sparse.sparse_linear, drawn.Drawn: drawn.drawn_linear}.get(type(stored), ops.linear)
-        return linear(x, weight, params["bias"])
+        kind = type(weight.value if isinstance(weight, Tensor) else weight)
+        others = {sparse.Compressed: sparse.sparse_linear, drawn.Drawn: drawn.drawn_linear}
+        return others.get(kind, ops.linear)(x, weight, params["bias"])
 
     def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
         if tuple(shape) != (self.n_in,):

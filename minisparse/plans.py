@@ -131,7 +131,7 @@ class Entry(NamedTuple):
     loss       (task) -> loss_fn as `train` takes it
     optimizer  (task) -> Optimizer
     kept       (params, masks) -> masks of the weights that there are at inference
-    before     batches that go through the dense network before training; it starts from the dense weights
+    before     batches that go through the dense network before training, whose weights it starts from
     gradient   when it needs the gradient of absent weights too: "never", "updates" or "always"
     refusal    why it cannot be stored truly sparse, a sentence; "" where it can
     formula    (task, dense, sparse) -> multiply-adds of an example and step, as papers count; None where none does
@@ -390,15 +390,15 @@ def rate_of(task: Task) -> Callable[[int], float]:
 def _origin(task: Task) -> State:
     """Where the run starts: everything here follows from its seed."""
     entry, rng = METHODS[task.plan.method], np.random.default_rng(task.plan.seed)
-    optimizer = entry.optimizer(task)
+    optimizer, in_full = entry.optimizer(task), None
     if task.plan.storage == "sparse":
         optimizer = sparse.on_values(optimizer)
-    if task.plan.storage == "sparse" and not entry.before:
+        in_full = everywhere({name: task.model.shapes()[name] for name in task.densities})
+    if in_full and not entry.before:
         masks = Masks(entry.masks(task, {}, rng))
         params = task.model.init(rng, masks=masks)
     else:
-        shapes = {name: task.model.shapes()[name] for name in task.densities}
-        params = task.model.init(rng, masks=everywhere(shapes) if task.plan.storage == "sparse" else None)
+        params = task.model.init(rng, masks=in_full)
         masks = Masks(to_numpy(dict(entry.masks(task, params, rng))))
         params = project(params, masks)
     return to_device(State(0, params, masks, optimizer.init(params), None, draw_key(rng)), task.plan.device)
