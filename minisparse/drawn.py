@@ -1,7 +1,7 @@
 """The weights of a dense network at its start, which need no memory: a generator makes the same ones whenever asked.
 
     params = model.init(rng, masks=everywhere(shapes))          nothing is drawn yet
-    masks = recipes.snip(loss, params, [batch], density, rng)   drawn on the way there, on the way back, and for the ranks
+    masks = recipes.snip(loss, params, [batch], density, rng)   drawn on the way there and back, and to be ranked
     params = project(params, masks)                             the survivors, truly sparse
 
 Bit for bit they are the arrays that model.init makes without masks. They come in blocks of rows, and so do scores:

@@ -85,6 +85,7 @@ def test_a_weight_that_is_used_twice_has_the_sum_of_both_gradients(xp, layer):
     grad = value_and_grad(lambda p: once(p, x) + once(p, 2 * x), {"w": own})[1]["w"]
     assert (back(grad.at(own.mask)) == 3 * (x.T @ g)[mask]).all()
     assert (back((2.0 * grad + grad).dense()) == 9 * (x.T @ g)).all()
+    assert (back((grad / 4).dense()) == 0.75 * (x.T @ g)).all()
     assert (back(abs(-1.0 * grad).dense()) == abs(3 * (x.T @ g))).all()
 
 
