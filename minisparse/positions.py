@@ -75,6 +75,11 @@ class Positions:
             raise ValueError(f"{other} has positions that {self} has not")
         return places
 
+    def within(self, first: int, stop: int) -> Array:
+        """The flat indices from `first` to below `stop`, counted from `first`."""
+        start, end = namespace(self.flat).searchsorted(self.flat, namespace(self.flat).asarray([first, stop]))
+        return self.flat[int(start) : int(end)] - first
+
     def __invert__(self) -> "Absent":
         return Absent(self)
 

@@ -5,7 +5,7 @@
 
 `train`, the optimizers and the methods take these as they take arrays. A layer's gradient stays in the two factors it
 is the product of: at its connections it costs as much as they do (`at`), and where a method must see all of it, it
-comes in blocks of rows (`row_blocks`), of which the best entries are kept as they pass (`top_k`).
+comes in blocks of rows (`row_blocks`), of which the best entries are kept as they pass (masks.top_k).
 
 Inside, activations are (features, batch): a connection then adds one contiguous row to another. Outside they are
 (batch, features) as ever, since a transposed array is the same memory.
@@ -25,10 +25,10 @@ from .allocate import counts
 from .autograd import primitive
 from .backend import Array, namespace
 from .blocks import on_threads
-from .checks import same_shapes, whole
+from .checks import same_shapes
 from .masks import Masks, top_k
 from .optim import Optimizer
-from .positions import Absent, Positions, in_random_order, in_rising_order
+from .positions import Positions, in_random_order, in_rising_order
 from .streams import draw_key, stream
 
 ROWS = 4096  # that are gathered at a time: they stay in cache
@@ -73,8 +73,7 @@ class Compressed:
         return self.values if mask is self.mask else self.values[self.mask.places_of(mask)]
 
     def zero_gradient(self) -> "Factors":
-        xp = namespace(self.values)
-        return Factors(xp.zeros((0, self.shape[0]), self.dtype), xp.zeros((0, self.shape[1]), self.dtype))
+        return Factors.zero(self)
 
     def project(self, mask: Positions) -> "Compressed":
         """The matrix on other positions: what stays keeps its value, and what is new is zero."""
@@ -137,6 +136,12 @@ class Factors:
         self.shape, self.dtype = (x.shape[1], g.shape[1]), g.dtype
         self.size = math.prod(self.shape)
 
+    @classmethod
+    def zero(cls, weight: Any) -> "Factors":
+        """The gradient of a weight matrix that is not used: of a batch of none."""
+        xp = namespace(weight)
+        return cls(*(xp.zeros((0, n), weight.dtype) for n in weight.shape))
+
     @property
     def home(self) -> Array:
         """The array that says which library this belongs to (backend.namespace)."""
@@ -153,9 +158,7 @@ class Factors:
     def row_blocks(self) -> Iterator[tuple[slice, Array]]:
         """(rows, that part of the dense gradient), from the first row to the last."""
         x, g = _feature_major(self.x), _feature_major(self.g)
-        height = max(16, BLOCK // max(1, self.shape[1]))
-        for first in range(0, self.shape[0], height):
-            rows = slice(first, min(first + height, self.shape[0]))
+        for rows in blocks_of_rows(self.shape):
             yield rows, self._of(x[rows] @ g.T)
 
     def dense(self) -> Array:
@@ -173,6 +176,9 @@ class Factors:
     def __rmul__(self, number: float) -> "Factors":
         return NotImplemented if self.absolute else Factors(self.x, self.g, number * self.scale)
 
+    def __truediv__(self, number: float) -> "Factors":
+        return self if number == 1 else (1 / number) * self
+
     def astype(self, dtype: Any) -> "Factors":
         return Factors(self.x.astype(dtype), self.g.astype(dtype), self.scale, self.absolute)
 
@@ -181,46 +187,12 @@ class Factors:
         x, g = ([self.scale * self.x, other.scale * other.x], [self.g, other.g])
         return Factors(xp.concatenate(x), xp.concatenate(g))
 
-    def top_k(self, k: int, among: Absent) -> Positions:
-        """masks.top_k over the blocks: exact, ties to the lower flat index.
 
-        What has been seen and is no longer among the k highest is forgotten; a later block needs to beat the lowest of
-        them, since at equal scores the lower index stays.
-        """
-        xp, taken = namespace(self.g), among.present.flat
-        whole("k", k, 0, among.sum())
-        best, places = xp.zeros(0, self.dtype), xp.zeros(0, dtype=np.int64)
-        if not k:
-            return Positions(places, self.shape)
-        lowest = None  # of the k highest so far, once there are k
-        bounds = xp.searchsorted(taken, xp.arange(self.shape[0] + 1) * self.shape[1])
-        waiting: list[tuple[Array, Array]] = []
-        n_waiting = 0
-        for rows, block in self.row_blocks():
-            scores, first = block.ravel(), rows.start * self.shape[1]
-            if bool((scores != scores).any()):
-                raise ValueError("score is NaN; ranks need numbers")
-            scores[taken[int(bounds[rows.start]) : int(bounds[rows.stop])] - first] = -math.inf
-            above = xp.flatnonzero(scores > (-math.inf if lowest is None else lowest))
-            waiting.append((scores[above], above + first))
-            n_waiting += len(above)
-            if n_waiting > max(k, 4096):
-                best, places = _highest(best, places, waiting, k)
-                lowest = best.min() if len(best) == k else None
-                waiting, n_waiting = [], 0
-        _, places = _highest(best, places, waiting, k)
-        return Positions(places, self.shape)
-
-
-def _highest(best: Array, places: Array, more: list[tuple[Array, Array]], k: int) -> tuple[Array, Array]:
-    """The k highest scores of all, with their places, which still rise."""
-    xp = namespace(best)
-    best = xp.concatenate([best, *(scores for scores, _ in more)])
-    places = xp.concatenate([places, *(indices for _, indices in more)])
-    if len(best) <= k:
-        return best, places
-    chosen = xp.flatnonzero(top_k(best, k))
-    return best[chosen], places[chosen]
+def blocks_of_rows(shape: tuple[int, int]) -> Iterator[slice]:
+    """The rows of each block in which a matrix of this shape is made."""
+    height = max(16, BLOCK // max(1, shape[1]))
+    for first in range(0, shape[0], height):
+        yield slice(first, min(first + height, shape[0]))
 
 
 def _feature_major(x: Array) -> Array:

@@ -85,6 +85,7 @@ def test_a_weight_that_is_used_twice_has_the_sum_of_both_gradients(xp, layer):
     grad = value_and_grad(lambda p: once(p, x) + once(p, 2 * x), {"w": own})[1]["w"]
     assert (back(grad.at(own.mask)) == 3 * (x.T @ g)[mask]).all()
     assert (back((2.0 * grad + grad).dense()) == 9 * (x.T @ g)).all()
+    assert (back((grad / 4).dense()) == 0.75 * (x.T @ g)).all()
     assert (back(abs(-1.0 * grad).dense()) == abs(3 * (x.T @ g))).all()
 
 
@@ -150,9 +151,9 @@ def test_the_highest_of_stored_weights_are_those_of_the_dense_ones(xp, layer, da
 def test_nan_in_a_gradient_and_too_high_a_count_are_refused(xp):
     free = ~stored(xp, np.ones((2, 2)), np.eye(2) > 0).mask
     with pytest.raises(ValueError, match="score is NaN"):
-        Factors(give(xp, np.array([[np.nan, 1]])), give(xp, np.ones((1, 2)))).top_k(1, free)
+        masks.top_k(Factors(give(xp, np.array([[np.nan, 1]])), give(xp, np.ones((1, 2)))), 1, free)
     with pytest.raises(ValueError, match=r"k is 3; accepted are whole numbers from 0 to 2"):
-        Factors(xp.ones((1, 2)), xp.ones((1, 2))).top_k(3, free)
+        masks.top_k(Factors(xp.ones((1, 2)), xp.ones((1, 2))), 3, free)
 
 
 # Training
