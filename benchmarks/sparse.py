@@ -19,6 +19,7 @@ import numpy as np
 
 from minisparse import models, nn, ops, recipes, sparse
 from minisparse.allocate import from_epsilon
+from minisparse.autograd import value_and_grad
 from minisparse.masks import Masks, project
 from minisparse.optim import sgd
 from minisparse.train import Method, Step, train
@@ -129,18 +130,22 @@ def update(task: Task, method: Method, indexed: bool) -> Callable[[], tuple[Any,
     """One update of all sparse layers, as the loop makes it after some steps: (masks, parameters, velocities, …).
 
     The method decides, and weights and velocities are projected to the new masks. indexed: and the orders of
-    connections by which the next step multiplies are made, by showing the network one image.
+    connections by which the next step multiplies are made, by a gradient of one image.
     """
     last = next(islice(loop(task, "sparse"), SOME_STEPS, None))
     image = next(batches(task, 1))[0]
     grads = {name: last.grads[name] for name in last.masks}
     stored = {name: last.params[name] for name in last.masks}
 
+    def shown(params: Arrays, masks: Masks) -> list[np.ndarray]:
+        grads = value_and_grad(lambda p: ops.sum(task.model(p, image)), params)[1]
+        return [grads[name].at(mask) for name, mask in masks.items()]
+
     def once() -> tuple[Any, ...]:
         memory = method.observe(None, grads, np.random.default_rng(3))
         masks = Masks(method.decide(stored, last.masks, memory, PERIOD))
         params, velocities = project(last.params, masks), project(last.slots["velocity"], masks)
-        return masks, params, velocities, task.model(params, image) if indexed else None
+        return masks, params, velocities, shown(params, masks) if indexed else None
 
     return once
 
