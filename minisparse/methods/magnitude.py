@@ -151,6 +151,9 @@ def _candidates(weight: Array, mask: Array | None) -> int:
     same_shapes(weight=weight, mask=mask)
     if mask.dtype != bool:
         raise TypeError(f"mask has dtype {mask.dtype}; accepted is bool")
+    if hasattr(weight, "home") != hasattr(mask, "home"):
+        kinds = f"weight is {type(weight).__name__}, mask is {type(mask).__name__}"
+        raise TypeError(f"{kinds}; accepted are two arrays, or both truly sparse")
     return n_active(mask)
 
 
