@@ -378,6 +378,7 @@ def test_the_memory_of_training_is_that_of_the_arrays_there_are(method, storage,
     assert ours["memory"] == held(state.memory, but=grads)
     at = [g.at(state.masks[name]) for name, g in grads.items() if isinstance(g, Factors)]
     assert ours["gradients"] == held(grads) + held(at)
+    assert (ours["update"] > 0) == ((method, storage) == ("rigl", "sparse"))
     if method == "rigl":
         assert arrays_in(state.memory).keys() <= arrays_in(grads).keys()
 
