@@ -16,6 +16,7 @@ from .schedule import cubic
 Site = Any  # nn.Site: layers stand above this module
 VALUE_BYTES = INDEX_BYTES = 4  # float32 weights, int32 indices
 FLAT_BYTES = 8  # int64 positions in a whole layer
+PIECES = 8  # of a truly sparse product: sparse.PIECES
 
 TRAINING = {  # forward is 1; backward is 2, once for the inputs and once for the weights (Evci et al. 2020, app. H)
     "dense": lambda dense, sparse, period: 3 * dense,
@@ -197,8 +198,10 @@ def training_memory(
 
     Between steps
     "weights", "slots"
-    "masks"      masked: booleans, and the numbers to multiply by. Sparse: of every connection its position, row and
-                 column, its place output by output and the row there; and where every row and column begins
+    "masks"      masked: booleans, and the numbers to multiply by. Sparse: of every connection its position and column,
+                 its place output by output and the row there, and its place among the products that make its gradient
+                 and the column or row there; and where rows and columns begin, for a product whole and in PIECES.
+                 Units without a connection take a little less, and groups of connections of unlike length more
     "memory"     the method's own. "snfs": its average, dense in either storage; truly sparse, where recipes.snfs
                  refuses it, this is what it would need. "rigl" remembers the gradients themselves, counted there
 
@@ -229,8 +232,7 @@ def training_memory(
             raise ValueError(f"{odd[0]!r} has shape {tuple(shapes[odd[0]])}; truly sparse are (n_in, n_out) alone")
         stored = sum(sizes.values()) - all_of_them + sum(with_mask.values())
         sides = {name: sum(shapes[name]) for name in with_mask}
-        of_each = FLAT_BYTES + 2 * INDEX_BYTES + FLAT_BYTES + INDEX_BYTES
-        masks = sum(of_each * n + INDEX_BYTES * (sides[name] + 2) for name, n in with_mask.items())
+        masks = sum(_layout(shapes[name], n) for name, n in with_mask.items())
         gradients = stored + whole("batch", batch, 1) * sum(sides.values())
         update = max((_rigl_update(shapes[name], n, alpha, block) for name, n in with_mask.items()), default=0)
     return {
@@ -243,8 +245,17 @@ def training_memory(
     }
 
 
+def _layout(shape: Sequence[int], n_active: int) -> int:
+    """Bytes of positions.Positions and of their sparse._Layout, where all units have as many connections as others."""
+    n_in, n_out = shape
+    of_each = FLAT_BYTES + INDEX_BYTES + 2 * INDEX_BYTES + FLAT_BYTES + INDEX_BYTES
+    beginnings = 2 * (n_in + 1) + n_in + PIECES + 2 * (n_out + 1) + n_out + PIECES
+    groups = n_in if n_in > 4 * n_out else n_out
+    return of_each * n_active + INDEX_BYTES * beginnings + FLAT_BYTES * groups
+
+
 def _rigl_update(shape: Sequence[int], n_active: int, alpha: float, block: int) -> int:
-    """Bytes of a block of a layer's gradient and of the best entries, as sparse.Factors makes them."""
+    """Bytes of a block of a layer's gradient and of the best entries, as masks.top_k takes them."""
     n_in, n_out = shape
     rows = min(n_in, max(16, whole("block", block, 1) // max(1, n_out)))
     return VALUE_BYTES * rows * n_out + (VALUE_BYTES + FLAT_BYTES) * math.floor(alpha * n_active)
