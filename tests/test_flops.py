@@ -431,8 +431,8 @@ def test_an_update_of_rigl_scans_as_much_as_is_counted(monkeypatch, block):
     assert flops.training_memory(shapes, kept, "rigl", batch=BATCH, block=block)["update"] == 0
 
 
-def test_positions_of_units_with_as_many_connections_each_take_what_is_counted():
-    n_in, n_out, each = 60, 40, 4
+@pytest.mark.parametrize(("n_in", "n_out", "each"), [(60, 40, 4), (400, 40, 4), (40, 200, 10)])
+def test_positions_of_units_with_as_many_connections_each_take_what_is_counted(n_in, n_out, each):
     mask = np.zeros((n_in, n_out), bool)
     for i in range(n_in):
         mask[i, (each * i + np.arange(each)) % n_out] = True
