@@ -28,7 +28,7 @@ from .blocks import on_threads
 from .checks import same_shapes
 from .masks import Masks, top_k
 from .optim import Optimizer
-from .positions import Positions, in_random_order, in_rising_order
+from .positions import Positions, in_random_order, in_rising_order, no_array
 from .streams import draw_key, stream
 
 ROWS = 4096  # that are gathered at a time: they stay in cache
@@ -44,6 +44,7 @@ class Compressed:
     """
 
     ndim = 2
+    __array__ = no_array
 
     def __init__(self, values: Array, mask: Positions):
         if values.shape != mask.flat.shape:
@@ -77,9 +78,9 @@ class Compressed:
 
     def project(self, mask: Positions) -> "Compressed":
         """The matrix on other positions: what stays keeps its value, and what is new is zero."""
-        same_shapes(weight=self, mask=mask)
         if mask is self.mask:
             return self
+        self.mask.check(mask)
         xp = namespace(self.values)
         places, there = self.mask.find(mask.flat)
         stay = xp.flatnonzero(there)
