@@ -19,7 +19,7 @@ from .backend import Array, namespace
 from .blocks import matmul
 from .checks import same_shapes
 from .positions import Absent, Positions
-from .sparse import Compressed, Factors, blocks_of_rows
+from .sparse import Compressed, Factors, blocks_of_rows, picked
 
 
 class Drawn:
@@ -57,10 +57,7 @@ class Drawn:
     def at(self, mask: Positions) -> Array:
         """The weights at the positions of `mask`, (n,)."""
         same_shapes(weight=self, mask=mask)
-        n_out = self.shape[1]
-        return namespace(self).concatenate([
-            block.ravel()[mask.within(rows.start * n_out, rows.stop * n_out)] for rows, block in self.row_blocks()
-        ])  # fmt: skip
+        return picked(self, mask)
 
     def project(self, mask: Positions) -> Compressed:
         """The matrix on these positions only."""

@@ -34,6 +34,7 @@ from .streams import draw_key, stream
 ROWS = 4096  # that are gathered at a time: they stay in cache
 PIECES = 8  # of a large product: an even number of them, for two threads
 BLOCK = 1 << 19  # entries of a gradient that are made at a time, unless 16 rows are more
+MANY = 16  # one weight in so many is a connection: then matrix products are faster than gathering
 WORTH_A_THREAD = 1 << 21  # multiply-adds
 
 
@@ -152,8 +153,13 @@ class Factors:
         return f"Factors of {self.shape}, {self.dtype}, of a batch of {len(self.g)}"
 
     def at(self, mask: Positions) -> Array:
-        """The gradient at the positions of `mask`, (n,): a product of two rows for each."""
+        """The gradient at the positions of `mask`, (n,): a product of two rows for each.
+
+        Where they are many, blocks of the dense gradient are multiplied sooner than these are gathered.
+        """
         same_shapes(gradient=self, mask=mask)
+        if len(mask.flat) * MANY > self.size:
+            return picked(self, mask)
         return self._of(_at(_feature_major(self.x), _feature_major(self.g), mask))
 
     def row_blocks(self) -> Iterator[tuple[slice, Array]]:
@@ -194,6 +200,13 @@ def blocks_of_rows(shape: tuple[int, int]) -> Iterator[slice]:
     height = max(16, BLOCK // max(1, shape[1]))
     for first in range(0, shape[0], height):
         yield slice(first, min(first + height, shape[0]))
+
+
+def picked(matrix: Any, mask: Positions) -> Array:
+    """The entries (n,) of a matrix that comes in blocks of rows, at the positions of `mask`."""
+    n_out, xp = matrix.shape[1], namespace(matrix)
+    blocks = matrix.row_blocks()
+    return xp.concatenate([block.ravel().take(mask.within(r.start * n_out, r.stop * n_out)) for r, block in blocks])
 
 
 def _feature_major(x: Array) -> Array:

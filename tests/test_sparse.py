@@ -36,6 +36,7 @@ def small_pieces(threads=2):
         patch.setattr(sparse, "ROWS", 2)
         patch.setattr(sparse, "BLOCK", 8)
         patch.setattr(sparse, "WORTH_A_THREAD", 1)
+        patch.setattr(sparse, "MANY", 0 if threads > 1 else sparse.MANY)
         patch.setattr(blocks, "n_threads", lambda: threads)
         yield
 
