@@ -259,6 +259,7 @@ WORKLOADS = (
             torch_contender("PyTorch CSR", W1, "csr_network"),
             minisparse_contender("minisparse dense", W1, "dense", dense="minisparse dense"),
             minisparse_contender("minisparse sparse", W1, "sparse", dense="minisparse dense"),
+            minisparse_contender("minisparse sparse, fc2 98 % too", evenly(W1, 0.02), "sparse"),
             minisparse_contender("minisparse sparse RigL", W1, "sparse", moving=True, dense="minisparse dense"),
         ),
         reference="PyTorch dense",

@@ -16,7 +16,8 @@ from .schedule import cubic
 Site = Any  # nn.Site: layers stand above this module
 VALUE_BYTES = INDEX_BYTES = 4  # float32 weights, int32 indices
 FLAT_BYTES = 8  # int64 positions in a whole layer
-PIECES = 8  # of a truly sparse product: sparse.PIECES
+PIECES = 16  # of a truly sparse product: sparse.PIECES
+MANY = 16  # one weight in so many is a connection: sparse.MANY
 
 TRAINING = {  # forward is 1; backward is 2, once for the inputs and once for the weights (Evci et al. 2020, app. H)
     "dense": lambda dense, sparse, period: 3 * dense,
@@ -199,9 +200,9 @@ def training_memory(
     Between steps
     "weights", "slots"
     "masks"      masked: booleans, and the numbers to multiply by. Sparse: of every connection its position and column,
-                 its place output by output and the row there, and its place among the products that make its gradient
-                 and the column or row there; and where rows and columns begin, for a product whole and in PIECES.
-                 Units without a connection take a little less, and groups of connections of unlike length more
+                 its place output by output and the row there, and, up to one in MANY, its place among the products that
+                 make its gradient and the column or row there; and where rows and columns begin, for a product whole
+                 and in PIECES. Units without a connection take a little less, and groups of connections of unlike length more
     "memory"     the method's own. "snfs": its average, dense in either storage; truly sparse, where recipes.snfs
                  refuses it, this is what it would need. "rigl" remembers the gradients themselves, counted there
 
@@ -248,10 +249,12 @@ def training_memory(
 def _layout(shape: Sequence[int], n_active: int) -> int:
     """Bytes of positions.Positions and of their sparse._Layout, where all units have as many connections as others."""
     n_in, n_out = shape
-    of_each = FLAT_BYTES + INDEX_BYTES + 2 * INDEX_BYTES + FLAT_BYTES + INDEX_BYTES
     beginnings = 2 * (n_in + 1) + n_in + PIECES + 2 * (n_out + 1) + n_out + PIECES
+    positions = (FLAT_BYTES + 3 * INDEX_BYTES) * n_active + INDEX_BYTES * beginnings
+    if MANY * n_active > n_in * n_out:
+        return positions
     groups = n_in if n_in > 4 * n_out else n_out
-    return of_each * n_active + INDEX_BYTES * beginnings + FLAT_BYTES * groups
+    return positions + (FLAT_BYTES + INDEX_BYTES) * n_active + FLAT_BYTES * groups
 
 
 def _rigl_update(shape: Sequence[int], n_active: int, alpha: float, block: int) -> int:

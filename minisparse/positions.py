@@ -1,8 +1,10 @@
 """A mask as the positions of its connections: its memory follows the connections, not the layer."""
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -35,6 +37,7 @@ class Positions:
         if flat.ndim != 1 or flat.dtype.kind not in "iu":
             raise TypeError(f"flat is {flat.dtype} of shape {flat.shape}; accepted are whole numbers (n,)")
         self.flat = flat.astype(np.int64, copy=False)
+        self._origin: tuple[Callable[[], Positions | None], Any] = (lambda: None), None  # see `chosen`
         if len(flat):
             first, last = int(self.flat[0]), int(self.flat[-1])
             if first < 0 or last >= self.size or not bool((self.flat[1:] > self.flat[:-1]).all()):
@@ -84,10 +87,27 @@ class Positions:
     def places_of(self, other: "Positions") -> Array:
         """Where in `flat` each of the other's positions is. ValueError if one is not here, TypeError for an array."""
         self.check(other)
+        origin, which = other._origin
+        if origin() is self:
+            return namespace(which).flatnonzero(which)
         places, there = self.find(other.flat)
         if not bool(there.all()):
             raise ValueError(f"{other} has positions that {self} has not")
         return places
+
+    def chosen(self, which: Array) -> "Positions":
+        """Those of them that a boolean array (n,) marks. As long as both are there, it is known which they are."""
+        some = Positions(self.flat[which], self.shape)
+        some._origin = ref(self), which
+        return some
+
+    def _which(self, others: "Positions") -> Array:
+        """Which of them are among the others too, as a boolean array (n,)."""
+        origin, which = others._origin
+        return which if origin() is self else others.has(self.flat)
+
+    def __reduce__(self) -> tuple:
+        return Positions, (self.flat, self.shape)
 
     def within(self, first: int, stop: int) -> Array:
         """The flat indices from `first` to below `stop`, counted from `first`."""
@@ -100,10 +120,10 @@ class Positions:
     def __and__(self, other: "Positions | Absent | Array") -> "Positions":
         if isinstance(other, Positions | Absent):
             same_shapes(positions=self, others=other)
-            inside = ~other.present.has(self.flat) if isinstance(other, Absent) else other.has(self.flat)
+            inside = ~self._which(other.present) if isinstance(other, Absent) else self._which(other)
         else:
             inside = self._of_units(other)
-        return Positions(self.flat[inside], self.shape)
+        return self.chosen(inside)
 
     def _of_units(self, units: Array) -> Array:
         """Which connections come from the inputs, or lead to the outputs, that are marked."""

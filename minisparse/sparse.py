@@ -24,7 +24,7 @@ import numpy as np
 from .allocate import counts
 from .autograd import primitive
 from .backend import Array, namespace
-from .blocks import on_threads
+from .blocks import on_threads, one_pool_of_threads
 from .checks import same_shapes
 from .masks import Masks, top_k
 from .optim import Optimizer
@@ -32,9 +32,10 @@ from .positions import Positions, in_random_order, in_rising_order, no_array
 from .streams import draw_key, stream
 
 ROWS = 4096  # that are gathered at a time: they stay in cache
-PIECES = 8  # of a large product: an even number of them, for two threads
+PIECES = 16  # of a large product: an even number of them, for two threads
 BLOCK = 1 << 19  # entries of a gradient that are made at a time, unless 16 rows are more
 MANY = 16  # one weight in so many is a connection: then matrix products are faster than gathering
+PAGE = 4096  # bytes
 WORTH_A_THREAD = 1 << 21  # multiply-adds
 
 
@@ -107,10 +108,10 @@ class Compressed:
         return Compressed(-self.values, self.mask)
 
     def __lt__(self, number: float) -> Positions:
-        return self._where(self.values < number)
+        return self.mask.chosen(self.values < number)
 
     def __ge__(self, number: float) -> Positions:
-        return self._where(self.values >= number)
+        return self.mask.chosen(self.values >= number)
 
     def __getitem__(self, mask: Positions) -> Array:
         return self.at(mask)
@@ -119,10 +120,7 @@ class Compressed:
         """masks.top_k among stored positions."""
         among = self.mask if among is None else among
         chosen = top_k(self.at(among), k)
-        return Positions(among.flat[chosen], self.shape)
-
-    def _where(self, chosen: Array) -> Positions:
-        return Positions(self.mask.flat[chosen], self.shape)
+        return among.chosen(chosen)
 
 
 class Factors:
@@ -211,7 +209,12 @@ def picked(matrix: Any, mask: Positions) -> Array:
 
 def _feature_major(x: Array) -> Array:
     """x (batch, features) as (features, batch), each feature a contiguous row; no copy if it came from here."""
-    return namespace(x).ascontiguousarray(x.T)
+    if namespace(x) is not np or x.strides[0] % PAGE or x.flags.f_contiguous:
+        return namespace(x).ascontiguousarray(x.T)
+    y = np.empty(x.shape[::-1], x.dtype)  # examples a whole page apart push each other out of the cache
+    for first in range(0, len(x), 8):
+        y[:, first : first + 8] = x[first : first + 8].T
+    return y
 
 
 def _at(x: Array, g: Array, mask: Positions) -> Array:
@@ -302,7 +305,7 @@ class _Products:
                 np.matmul(rows, a[group][:, :, None], out=products[where].reshape(*others.shape, 1))
 
         n = len(self.slices)
-        pieces = min(n, 2 * max(1, n // 32)) if self.size * batch > WORTH_A_THREAD else min(n, 1)
+        pieces = min(n, PIECES) if self.size * batch > WORTH_A_THREAD else min(n, 1)
         on_threads([slice(i * n // pieces, (i + 1) * n // pieces) for i in range(pieces)], work)
         return products[self.place]
 
@@ -383,7 +386,8 @@ def on_values(optimizer: Optimizer) -> Optimizer:
         return {slot: _stored(own, params) for slot, own in slots.items()}
 
     def update(params: Mapping[str, Any], grads: Mapping[str, Any], slots: dict, step: int) -> tuple[dict, dict]:
-        gradients = {name: g.at(params[name].mask) if isinstance(g, Factors) else g for name, g in grads.items()}
+        with one_pool_of_threads():
+            gradients = {name: g.at(params[name].mask) if isinstance(g, Factors) else g for name, g in grads.items()}
         values = {name: _values(w) for name, w in params.items()}
         bare = {s: {n: _values(a) for n, a in own.items()} if isinstance(own, Mapping) else own
                 for s, own in slots.items()}  # fmt: skip
