@@ -100,8 +100,9 @@ def loop(
     )
 
 
-def minisparse_step(task: Task, storage: str, moving: bool = False) -> Callable[[], Step]:
-    return partial(next, loop(task, storage, recipes.rigl(ALPHA, PERIOD, NEVER) if moving else None))
+def minisparse_step(task: Task, storage: str, moving: bool = False) -> Callable[[], float]:
+    steps = loop(task, storage, recipes.rigl(ALPHA, PERIOD, NEVER) if moving else None)
+    return lambda: next(steps).loss  # as the peers'
 
 
 def torch_parts(

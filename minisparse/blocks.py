@@ -73,7 +73,7 @@ def matmul(a: Array, b: Array, like: Array | None = None) -> Array:
         return a @ b
     y = np.empty((len(a), b.shape[1]), np.result_type(a, b))
     work = lambda rows: np.matmul(a[rows], b, out=y[rows])
-    in_blocks(a, int(BYTES_PER_PRODUCT * a.shape[1] * b.shape[1]), work)
+    in_blocks(a, int(BYTES_PER_PRODUCT * a.shape[1] * b.shape[1]), work, most=len(a))
     return y
 
 
