@@ -79,6 +79,8 @@ def matmul(a: Array, b: Array, like: Array | None = None) -> Array:
 
 def each(f: Callable[..., Any], *arrays: Array) -> Array:
     """f(*arrays, out=…), which acts on every example by itself, for arrays of one shape and dtype."""
+    if not arrays[0].ndim:  # one number is a row of one
+        return each(f, *(a.reshape(1) for a in arrays)).reshape(())
     turned = _by_column(arrays[0])
     if turned:
         arrays = tuple(a.T for a in arrays)

@@ -221,6 +221,15 @@ def test_slopes_beside_the_kinks(xp):
     assert slope(lambda x: ops.clip(x, -1.0, 1.0), x).tolist() == [0, 1, 1, 0]
 
 
+@pytest.mark.parametrize("name", ["neg", "exp", "log", "sqrt", "abs", "relu", "sigmoid", "tanh", "sum", "mean"])
+def test_one_number_is_an_array_like_others(xp, name):
+    op = getattr(ops, name)
+    assert float(op(give(xp, np.array(0.5))).value) == float(op(give(xp, np.array([0.5]))).value.sum())
+    slope_of_one = value_and_grad(lambda p: op(p["x"] * 1.0), {"x": give(xp, np.array(0.5))})[1]["x"]
+    assert slope_of_one.shape == ()
+    assert float(slope_of_one) == slope(op, give(xp, np.array([0.5]))).tolist()[0]
+
+
 def test_clip_takes_its_limits_by_name(xp):
     assert ops.clip(give(xp, np.array([-3.0, 3.0])), low=-1, high=2).value.tolist() == [-1, 2]
 
