@@ -200,9 +200,10 @@ def training_memory(
     Between steps
     "weights", "slots"
     "masks"      masked: booleans, and the numbers to multiply by. Sparse: of every connection its position and column,
-                 its place output by output and the row there, and, up to one in MANY, its place among the products that
-                 make its gradient and the column or row there; and where rows and columns begin, for a product whole
-                 and in PIECES. Units without a connection take a little less, and groups of connections of unlike length more
+                 its place output by output and the row there, and, up to one in MANY, its place among the products
+                 that make its gradient and the column or row there; and where rows and columns begin, for a product
+                 whole and in PIECES. Units without a connection take a little less, and groups of connections of
+                 unlike length more
     "memory"     the method's own. "snfs": its average, dense in either storage; truly sparse, where recipes.snfs
                  refuses it, this is what it would need. "rigl" remembers the gradients themselves, counted there
 

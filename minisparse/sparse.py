@@ -10,9 +10,9 @@ comes in blocks of rows (`row_blocks`), of which the best entries are kept as th
 Inside, activations are (features, batch): a connection then adds one contiguous row to another. Outside they are
 (batch, features) as ever, since a transposed array is the same memory.
 
-On a GPU the same lines call cupyx.scipy.sparse. Three things differ there: a product is one call, not pieces on threads;
-the gradient at the connections gathers both factors' rows at once, two numbers for each connection and example; and
-random positions are drawn on the host, so that a seed means the same on both.
+On a GPU the same lines call cupyx.scipy.sparse. Three things differ there: a product is one call, not pieces on
+threads; the gradient at the connections gathers both factors' rows at once, two numbers for each connection and
+example; and random positions are drawn on the host, so that a seed means the same on both.
 """
 
 import math
