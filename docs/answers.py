@@ -1,0 +1,114 @@
+"""What a page asks for in a comment of its own, as Markdown, read from the vectors, the checker and the package.
+
+    <!-- pins: rigl_count trajectory:rigl -->          every case of functions, or of the runs under one method
+    <!-- divergences: rigl_count trajectory:rigl -->   what the checker tells code that does otherwise
+    <!-- api: masks methods.rigl -->                   the docstrings of modules
+"""
+
+import html
+import re
+from collections.abc import Iterator
+
+from minisparse.golden.cases import PROFILES, Case, load
+from minisparse.golden.check import DIVERGENCES
+from minisparse.golden.show import SIGNS, drawn
+
+ASKED = re.compile(r"<!-- (pins|divergences|api): ([\w:. ]+) -->")
+CLASSES = dict(zip(SIGNS, "stays absent dropped grown back".split(), strict=True))
+
+
+def filled(page: str) -> str:
+    """The Markdown of a page, with its comments answered. ValueError for a function or a method that has no cases."""
+    answers = {"pins": sections, "divergences": divergences, "api": modules}
+    return ASKED.sub(lambda m: answers[m[1]](m[2].split()), page)
+
+
+def modules(names: list[str]) -> str:
+    """A section for each module of the package, for autodoc to fill."""
+    return "\n\n".join(
+        f"## minisparse.{name}\n\n```{{eval-rst}}\n.. automodule:: minisparse.{name}\n```" for name in names
+    )
+
+
+def asked(name: str) -> list[Case]:
+    """The cases of a function, or of "trajectory:rigl", the runs under one method."""
+    function, _, method = name.partition(":")
+    cases = load().get(function, [])
+    if method:
+        cases = [case for case in cases if case.arguments()["case"]["method"]["name"] == method]
+    if not cases:
+        raise ValueError(f"no golden case is of {name!r}")
+    return cases
+
+
+def sections(names: list[str]) -> str:
+    """A section for each name, with a fold for each case that shows its reason and opens on its picture."""
+    return "\n\n".join(_section(name, asked(name)) for name in names)
+
+
+def _section(name: str, cases: list[Case]) -> str:
+    function, _, method = name.partition(":")
+    if method:
+        head = f"### Whole runs: {method.replace('_', ' ')}\n\n`trajectory(case)`, {_number(cases)}."
+    else:
+        head = f"### {function}\n\n`{function}({', '.join(cases[0].inputs)})`, {_number(cases)}."
+    return "\n\n".join([head, f"```{{raw}} html\n{''.join(map(_fold, cases))}```"])
+
+
+def _number(cases: list[Case]) -> str:
+    return f"{len(cases)} case{'s' if len(cases) > 1 else ''}"
+
+
+def _fold(case: Case) -> str:
+    who = [profile for profile in PROFILES if case.differs(profile)]
+    optional = ' <span class="who">optional</span>' if case.optional else ""
+    differ = f' <span class="who differ">{", ".join(who)} differ{"s" if len(who) == 1 else ""}</span>' if who else ""
+    said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in _said(case, who))
+    return (
+        f'<details class="vector" id="{case.id.replace("/", "-")}"><summary>{html.escape(case.reason)}{optional}'
+        f'{differ}</summary><pre tabindex="0">{picture(case)}</pre>{said}</details>\n'
+    )
+
+
+def picture(case: Case) -> str:
+    """`minisparse golden show`, in HTML: the id, what goes in, what comes out and who answers otherwise."""
+    name, _, *rest = drawn(case)
+    return "\n".join(_coloured(line) for line in [name, *rest])
+
+
+def _coloured(line) -> str:
+    """A line of rich text, its signs in classes of their own."""
+    marked = {i: line.plain[i] for span in line.spans for i in range(span.start, span.end)}
+    cells = (
+        f'<span class="{CLASSES[sign]}">{sign}</span>' if sign in CLASSES and i in marked else html.escape(sign)
+        for i, sign in enumerate(line.plain.rstrip())
+    )
+    return "".join(cells)
+
+
+def _said(case: Case, who: list[str]) -> Iterator[str]:
+    """What the checker tells code that does as the profiles `who` do, and who is known to do so."""
+    for row, does, profiles in rows([case]):
+        known = profiles.split()
+        if set(known) & set(who) or not case.profiles:
+            yield f"{row}: “{does}”, it is told to code that does as {', '.join(known)}."
+
+
+def rows(cases: list[Case]) -> list[tuple[str, str, str]]:
+    """The rows of the checker's table that the cases pin, in its own order."""
+    return [row for row in DIVERGENCES if any(_pins(case, row[0]) for case in cases)]
+
+
+def _pins(case: Case, row: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(row)}(?!\w)", case.pin) is not None
+
+
+def divergences(names: list[str]) -> str:
+    """A table of what public code does otherwise, in the checker's words, with the cases that tell."""
+    cases = [case for name in names for case in asked(name)]
+    lines = ["| what the checker says | of code that does as | cases |", "|---|---|---|"]
+    for row, does, profiles in rows(cases):
+        telling = [case.id for case in cases if _pins(case, row) and any(map(case.differs, profiles.split()))]
+        told = ", ".join(f"[{id}](#{id.replace('/', '-')})" for id in telling) or "known, and not written down"
+        lines.append(f"| {does} | {', '.join(profiles.split())} | {told} |")
+    return "\n".join(lines) if len(lines) > 2 else "No public code is known to differ here."
