@@ -8,12 +8,14 @@
 import html
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from minisparse.golden.cases import PROFILES, Case, load
-from minisparse.golden.check import DIVERGENCES
+from minisparse.golden.check import divergence, rows
 from minisparse.golden.show import SIGNS, drawn
 
 ASKED = re.compile(r"<!-- (pins|divergences|api): ([\w:. ]+) -->")
+OTHERWISE = "another answer"
 CLASSES = dict(zip(SIGNS, "stays absent dropped grown back".split(), strict=True))
 
 
@@ -33,12 +35,17 @@ def modules(names: list[str]) -> str:
 def asked(name: str) -> list[Case]:
     """The cases of a function, or of "trajectory:rigl", the runs under one method."""
     function, _, method = name.partition(":")
-    cases = load().get(function, [])
+    cases = _vectors().get(function, [])
     if method:
         cases = [case for case in cases if case.arguments()["case"]["method"]["name"] == method]
     if not cases:
         raise ValueError(f"no golden case is of {name!r}")
     return cases
+
+
+@cache
+def _vectors() -> dict[str, list[Case]]:
+    return load()
 
 
 def sections(names: list[str]) -> str:
@@ -87,28 +94,42 @@ def _coloured(line) -> str:
 
 
 def _said(case: Case, who: list[str]) -> Iterator[str]:
-    """What the checker tells code that does as the profiles `who` do, and who is known to do so."""
-    for row, does, profiles in rows([case]):
-        known = profiles.split()
-        if set(known) & set(who) or not case.profiles:
-            yield f"{row}: “{does}”, it is told to code that does as {', '.join(known)}."
-
-
-def rows(cases: list[Case]) -> list[tuple[str, str, str]]:
-    """The rows of the checker's table that the cases pin, in its own order."""
-    return [row for row in DIVERGENCES if any(_pins(case, row[0]) for case in cases)]
-
-
-def _pins(case: Case, row: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(row)}(?!\w)", case.pin) is not None
+    """What the checker says to code that answers as one of `who`."""
+    told: dict[str, list[str]] = {}
+    for profile in who:
+        if words := divergence(case, profile):
+            told.setdefault(words, []).append(profile)
+    for words, profiles in told.items():
+        yield f"Of code that answers as {' and '.join(profiles)}: “{words}”."
 
 
 def divergences(names: list[str]) -> str:
-    """A table of what public code does otherwise, in the checker's words, with the cases that tell."""
+    """A table of what public code does otherwise, in the checker's words, with the cases that tell.
+
+    What no case of any function tells is in it too, where one pins it: it is known of code whose answers are not
+    written down.
+    """
     cases = [case for name in names for case in asked(name)]
-    lines = ["| what the checker says | of code that does as | cases |", "|---|---|---|"]
-    for row, does, profiles in rows(cases):
-        telling = [case.id for case in cases if _pins(case, row) and any(map(case.differs, profiles.split()))]
-        told = ", ".join(f"[{id}](#{id.replace('/', '-')})" for id in telling) or "known, and not written down"
-        lines.append(f"| {does} | {', '.join(profiles.split())} | {told} |")
-    return "\n".join(lines) if len(lines) > 2 else "No public code is known to differ here."
+    told = _told(cases)
+    everywhere = _told([case for own in _vectors().values() for case in own])
+    for _, words, profiles in (row for case in cases for row in rows(case)):
+        if words not in everywhere:
+            told[words] = (profiles.split(), [])
+    if not told:
+        return "No public code is known to differ here."
+    lines = ["| what the checker says | of code that does as | cases that tell |", "|---|---|---|"]
+    for words, (who, where) in told.items():
+        cells = ", ".join(f"[{id}](#{id.replace('/', '-')})" for id in where) or "known, and no answer written down"
+        lines.append(f"| {words} | {', '.join(who)} | {cells} |")
+    return "\n".join(lines)
+
+
+def _told(cases: list[Case]) -> dict[str, tuple[list[str], list[str]]]:
+    """{the checker's words: (the profiles that they are for, the ids of the cases that tell)}."""
+    told: dict[str, tuple[list[str], list[str]]] = {}
+    for case in cases:
+        for profile in (own for own in PROFILES if case.differs(own)):
+            who, where = told.setdefault(divergence(case, profile) or OTHERWISE, ([], []))
+            who.extend({profile} - set(who))
+            where.extend({case.id} - set(where))
+    return told

@@ -16,7 +16,8 @@ version = release = minisparse.__version__
 extensions = ["sphinx.ext.autodoc", "myst_nb", "sphinx_design"]
 root_doc = "docs/index"
 include_patterns = [
-    "docs/**/*.md",
+    "docs/*.md",
+    "docs/*/*.md",
     "notebooks/README.md",
     "notebooks/*.ipynb",
     "notebooks/solutions/*.ipynb",
@@ -42,6 +43,7 @@ autodoc_preserve_defaults = True
 add_module_names = False
 python_maximum_signature_line_length = 80
 default_role = "code"
+smartquotes = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "minisparse"

@@ -1,6 +1,7 @@
 """What a page gets on its way to HTML: its comments answered, docstrings as they are read, words for its figures."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from docutils import nodes
@@ -12,6 +13,7 @@ from sphinx.util import logging
 from docs.answers import filled
 
 logger = logging.getLogger(__name__)
+WRAPPED = 104  # a line of a docstring that could have been longer than this was ended on purpose
 
 
 def setup(app: Sphinx) -> None:
@@ -42,13 +44,23 @@ def as_read(app: Sphinx, what: str, name: str, thing: object, options: object, l
 
 
 def _block(text: str) -> str:
-    """One block of a docstring, in reStructuredText."""
+    """One block of a docstring, in reStructuredText. A line that ends early, so that more would have fitted, is one."""
     lines = text.split("\n")
     if any(re.search(r"^ |\S {2,}\S", line) for line in lines):
         return "::\n\n" + "\n".join(f"    {line}" for line in lines)
-    code = r"(`[^`]+`)"
-    parts = re.split(code, " ".join(lines))
-    return "".join(part if re.fullmatch(code, part) else re.sub(r"([\\*_|:])", r"\\\1", part) for part in parts)
+    joined = lines[:1]
+    for before, line in pairwise(lines):
+        if len(before) + 1 + len(line.split(" ")[0]) > WRAPPED:
+            joined[-1] += f" {line}"
+        else:
+            joined.append(line)
+    return "\n".join(("| " if len(joined) > 1 else "") + _escaped(line) for line in joined)
+
+
+def _escaped(line: str) -> str:
+    """A line as reStructuredText, with nothing in it but words and `code`."""
+    parts = re.split(r"(`[^`]+`)", line)
+    return "".join(part if i % 2 else re.sub(r"([\\*_|:`])", r"\\\1", part) for i, part in enumerate(parts))
 
 
 def describe_figures(app: Sphinx, doctree: nodes.document) -> None:

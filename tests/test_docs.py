@@ -96,9 +96,10 @@ def test_other_text_is_left_alone():
 @pytest.mark.parametrize(
     ("docstring", "shown"),
     [
-        ("Two lines\nof prose.", "Two lines of prose."),
         ("a  the first\nb  the second", "::\n\n    a  the first\n    b  the second"),
         ("Code:\n\n    x = 1", "Code\\:\n\n::\n\n        x = 1"),
+        (f"{'word ' * 21}and\nmore.", f"{'word ' * 21}and more."),
+        ("rate: a number\nbeta: another", "| rate\\: a number\n| beta\\: another"),
         ("Keep |w| of `top_k`, f*g.", "Keep \\|w\\| of `top_k`, f\\*g."),
     ],
 )
