@@ -1,27 +1,30 @@
 """What a page asks for in a comment of its own, as Markdown, read from the vectors, the checker and the package.
 
-    <!-- pins: rigl_count trajectory:rigl -->          every case of functions, or of the runs under one method
-    <!-- divergences: rigl_count trajectory:rigl -->   what the checker tells code that does otherwise
-    <!-- api: masks methods.rigl -->                   the docstrings of modules
+<!-- pins: rigl_count trajectory:rigl -->          every case of functions, or of the runs under one method
+<!-- divergences: rigl_count trajectory:rigl -->   what the checker tells code that does otherwise
+<!-- api: masks methods.rigl -->                   the docstrings of modules
+<!-- notebooks: 09_rigl -->                        where the course builds it
 """
 
 import html
 import re
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 from minisparse.golden.cases import PROFILES, Case, load
 from minisparse.golden.check import divergence, rows
 from minisparse.golden.show import SIGNS, drawn
 
-ASKED = re.compile(r"<!-- (pins|divergences|api): ([\w:. ]+) -->")
-OTHERWISE = "another answer"
+ASKED = re.compile(r"<!-- (pins|divergences|api|notebooks): ([\w:. ]+) -->")
+COURSE = Path(__file__).parents[1] / "notebooks"
+OTHERWISE = "no words for it, another answer"
 CLASSES = dict(zip(SIGNS, "stays absent dropped grown back".split(), strict=True))
 
 
 def filled(page: str) -> str:
     """The Markdown of a page, with its comments answered. ValueError for a function or a method that has no cases."""
-    answers = {"pins": sections, "divergences": divergences, "api": modules}
+    answers = {"pins": sections, "divergences": divergences, "api": modules, "notebooks": lessons}
     return ASKED.sub(lambda m: answers[m[1]](m[2].split()), page)
 
 
@@ -30,6 +33,16 @@ def modules(names: list[str]) -> str:
     return "\n\n".join(
         f"## minisparse.{name}\n\n```{{eval-rst}}\n.. automodule:: minisparse.{name}\n```" for name in names
     )
+
+
+def lessons(names: list[str]) -> str:
+    """Links to notebooks, by their titles. ValueError for one that is not there."""
+    for name in names:
+        if not (COURSE / f"{name}.ipynb").is_file():
+            raise ValueError(
+                f"no notebook is called {name!r}; there are {[path.stem for path in COURSE.glob('*.ipynb')]}"
+            )
+    return "The course builds it step by step: " + ", ".join(f"[](/notebooks/{name}.ipynb)" for name in names) + "."
 
 
 def asked(name: str) -> list[Case]:
@@ -72,9 +85,14 @@ def _fold(case: Case) -> str:
     differ = f' <span class="who differ">{", ".join(who)} differ{"s" if len(who) == 1 else ""}</span>' if who else ""
     said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in _said(case, who))
     return (
-        f'<details class="vector" id="{case.id.replace("/", "-")}"><summary>{html.escape(case.reason)}{optional}'
-        f'{differ}</summary><pre tabindex="0">{picture(case)}</pre>{said}</details>\n'
+        f'<details class="vector"><summary>{html.escape(case.reason)}{optional}{differ}</summary>'
+        f'<pre tabindex="0" id="{_anchor(case.id)}">{picture(case)}</pre>{said}</details>\n'
     )
+
+
+def _anchor(id: str) -> str:
+    """Where a link to a case leads: inside of its fold, which opens for it."""
+    return id.replace("/", "-")
 
 
 def picture(case: Case) -> str:
@@ -104,9 +122,9 @@ def _said(case: Case, who: list[str]) -> Iterator[str]:
 
 
 def divergences(names: list[str]) -> str:
-    """A table of what public code does otherwise, in the checker's words, with the cases that tell.
+    """A list of what public code does otherwise, in the checker's words, with the cases that tell.
 
-    What no case of any function tells is in it too, where one pins it: it is known of code whose answers are not
+    What no case of any function tells is there too, where one pins it: it is known of code whose answers are not
     written down.
     """
     cases = [case for name in names for case in asked(name)]
@@ -115,13 +133,17 @@ def divergences(names: list[str]) -> str:
     for _, words, profiles in (row for case in cases for row in rows(case)):
         if words not in everywhere:
             told[words] = (profiles.split(), [])
+    if OTHERWISE in told:
+        told[OTHERWISE] = told.pop(OTHERWISE)
     if not told:
         return "No public code is known to differ here."
-    lines = ["| what the checker says | of code that does as | cases that tell |", "|---|---|---|"]
-    for words, (who, where) in told.items():
-        cells = ", ".join(f"[{id}](#{id.replace('/', '-')})" for id in where) or "known, and no answer written down"
-        lines.append(f"| {words} | {', '.join(who)} | {cells} |")
-    return "\n".join(lines)
+    return "\n".join(f"- *{words}*: {', '.join(who)} {_links(where)}" for words, (who, where) in told.items())
+
+
+def _links(ids: list[str]) -> str:
+    """Where the pictures of cases are, on the same page."""
+    links = (f'<a href="#{_anchor(id)}">{id}</a>' for id in ids)
+    return f"({', '.join(links)})" if ids else "(known, and no answer written down)"
 
 
 def _told(cases: list[Case]) -> dict[str, tuple[list[str], list[str]]]:

@@ -34,7 +34,7 @@ nb_ipywidgets_js = {}  # widgets need a kernel: the page shows the static pictur
 nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 myst_heading_anchors = 3
-html_math_renderer = "mathml"  # by docutils, in the page itself: nothing is fetched
+html_math_renderer = "mathml"  # in the page itself, so that nothing is fetched
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "undoc-members": True}
@@ -53,13 +53,14 @@ html_extra_path = ["_root"]
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
-html_sidebars = {"docs/index": []}
+html_sidebars = {page: [] for page in ("docs/index", "docs/your_own", "docs/results", "minisparse/golden/README")}
+CONTENTS = "docs/[!i]* docs/api/* notebooks/* notebooks/solutions/* benchmarks/* minisparse/** C*".split()
 html_theme_options = {
     "logo": {"text": "minisparse"},
     "header_links_before_dropdown": 8,
     "navbar_align": "left",
     "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": dict.fromkeys(CONTENTS, ["page-toc"]),
     "footer_start": ["copyright"],
     "footer_end": [],
     "back_to_top_button": False,

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from docutils import nodes
-from docutils.utils.math.latex2mathml import tex2mathml
+from latex2mathml.converter import convert
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -105,10 +105,18 @@ def _line_below(image: nodes.image) -> str:
 
 
 def inline_math(translator, node: nodes.math) -> None:
-    translator.body.append(str(tex2mathml(node.astext(), as_block=False)))
+    translator.body.append(_mathml(node, "inline"))
     raise nodes.SkipNode
 
 
 def block_math(translator, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    translator.body.append(f'<div class="math">{_mathml(node, "block")}</div>')
     raise nodes.SkipNode
+
+
+def _mathml(node: nodes.Element, display: str) -> str:
+    """A formula, in the page itself. What the converter does not know it hands on as it is, which is a warning."""
+    formula = convert(node.astext(), display=display)
+    if "\\" in formula or "<mi>&</mi>" in formula:
+        logger.warning("a formula is not understood: %s", node.astext(), location=node)
+    return formula
