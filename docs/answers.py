@@ -40,7 +40,7 @@ def lessons(names: list[str]) -> str:
     for name in names:
         if not (COURSE / f"{name}.ipynb").is_file():
             raise ValueError(
-                f"no notebook is called {name!r}; there are {[path.stem for path in COURSE.glob('*.ipynb')]}"
+                f"no notebook is called {name!r}; there are {sorted(p.stem for p in COURSE.glob('*.ipynb'))}"
             )
     return "The course builds it step by step: " + ", ".join(f"[](/notebooks/{name}.ipynb)" for name in names) + "."
 

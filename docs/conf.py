@@ -1,4 +1,4 @@
-"""The site: docs/, the notebooks as they were executed and the READMEs, from the root: sphinx-build -W -c docs . site"""
+"""The site of docs/, the notebooks as they were executed and the READMEs: sphinx-build -W -c docs . site"""
 
 import sys
 from pathlib import Path
@@ -60,7 +60,7 @@ html_theme_options = {
     "header_links_before_dropdown": 8,
     "navbar_align": "left",
     "show_prev_next": True,
-    "secondary_sidebar_items": dict.fromkeys(CONTENTS, ["page-toc"]),
+    "secondary_sidebar_items": {page: ["page-toc"] for page in CONTENTS},
     "footer_start": ["copyright"],
     "footer_end": [],
     "back_to_top_button": False,

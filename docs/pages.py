@@ -40,7 +40,7 @@ def skip(app: Sphinx, what: str, name: str, thing: object, skipped: bool, option
 def as_read(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
     """A docstring as its author laid it out: prose as paragraphs, and whatever is aligned or indented as it stands."""
     text = "\n".join(lines)
-    lines[:] = "\n\n".join(_block(own) for own in re.split(r"\n\s*\n", text) if own.strip()).split("\n") + [""]
+    lines[:] = "\n\n".join([*(_block(own) for own in re.split(r"\n\s*\n", text) if own.strip()), ""]).split("\n")
 
 
 def _block(text: str) -> str:

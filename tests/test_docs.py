@@ -89,6 +89,16 @@ def test_an_unknown_name_is_refused():
         answers.filled("<!-- pins: trajectory:rig -->")
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_comment_of_a_page_is_answered(page):
+    assert "<!-- " not in answers.filled(PAGES[page])
+
+
+def test_a_notebook_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="no notebook is called '13_more'; there are"):
+        answers.filled("<!-- notebooks: 13_more -->")
+
+
 def test_other_text_is_left_alone():
     assert answers.filled("# A page\n\n<!-- a note -->\n") == "# A page\n\n<!-- a note -->\n"
 
