@@ -19,6 +19,7 @@ import numpy as np
 
 from minisparse import models, nn, ops, recipes, sparse
 from minisparse.allocate import from_epsilon
+from minisparse.autograd import value_and_grad
 from minisparse.masks import Masks, project
 from minisparse.optim import sgd
 from minisparse.train import Method, Step, train
@@ -99,8 +100,9 @@ def loop(
     )
 
 
-def minisparse_step(task: Task, storage: str, moving: bool = False) -> Callable[[], Step]:
-    return partial(next, loop(task, storage, recipes.rigl(ALPHA, PERIOD, NEVER) if moving else None))
+def minisparse_step(task: Task, storage: str, moving: bool = False) -> Callable[[], float]:
+    steps = loop(task, storage, recipes.rigl(ALPHA, PERIOD, NEVER) if moving else None)
+    return lambda: next(steps).loss  # as the peers'
 
 
 def torch_parts(
@@ -129,18 +131,22 @@ def update(task: Task, method: Method, indexed: bool) -> Callable[[], tuple[Any,
     """One update of all sparse layers, as the loop makes it after some steps: (masks, parameters, velocities, …).
 
     The method decides, and weights and velocities are projected to the new masks. indexed: and the orders of
-    connections by which the next step multiplies are made, by showing the network one image.
+    connections by which the next step multiplies are made, by a gradient of one image.
     """
     last = next(islice(loop(task, "sparse"), SOME_STEPS, None))
     image = next(batches(task, 1))[0]
     grads = {name: last.grads[name] for name in last.masks}
     stored = {name: last.params[name] for name in last.masks}
 
+    def shown(params: Arrays, masks: Masks) -> list[np.ndarray]:
+        grads = value_and_grad(lambda p: ops.sum(task.model(p, image)), params)[1]
+        return [grads[name].at(mask) for name, mask in masks.items()]
+
     def once() -> tuple[Any, ...]:
         memory = method.observe(None, grads, np.random.default_rng(3))
         masks = Masks(method.decide(stored, last.masks, memory, PERIOD))
         params, velocities = project(last.params, masks), project(last.slots["velocity"], masks)
-        return masks, params, velocities, task.model(params, image) if indexed else None
+        return masks, params, velocities, shown(params, masks) if indexed else None
 
     return once
 
@@ -254,6 +260,7 @@ WORKLOADS = (
             torch_contender("PyTorch CSR", W1, "csr_network"),
             minisparse_contender("minisparse dense", W1, "dense", dense="minisparse dense"),
             minisparse_contender("minisparse sparse", W1, "sparse", dense="minisparse dense"),
+            minisparse_contender("minisparse sparse, fc2 98 % too", evenly(W1, 0.02), "sparse"),
             minisparse_contender("minisparse sparse RigL", W1, "sparse", moving=True, dense="minisparse dense"),
         ),
         reference="PyTorch dense",

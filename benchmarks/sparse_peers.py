@@ -26,7 +26,7 @@ class CsrLinear(nn.Module):
 
     def __init__(self, weight: Compressed, bias: np.ndarray):
         super().__init__()
-        mask, order = weight.mask, weight.mask.by_output
+        mask, order = weight.mask, np.argsort(weight.mask.columns, kind="stable")
         n_in, n_out = mask.shape
         self.values = nn.Parameter(torch.from_numpy(weight.values[order]))
         self.bias = nn.Parameter(torch.from_numpy(bias.copy()))
@@ -97,7 +97,7 @@ def sparselab_network(params: Mapping[str, Any]) -> nn.Module:
     import sparselab
 
     def layer(weight: Compressed, bias: np.ndarray) -> nn.Module:
-        mask, order = weight.mask, weight.mask.by_output
+        mask, order = weight.mask, np.argsort(weight.mask.columns, kind="stable")
         n_in, n_out = mask.shape
         made = sparselab.SparseLinear(n_in, n_out, sparsity=1 - len(mask.flat) / mask.size)
         values = torch.from_numpy(weight.values[order])

@@ -1,6 +1,7 @@
 """Reverse-mode differentiation: a tape of numbered lines, and the way back along it."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from itertools import count
 from typing import Any
 
@@ -91,6 +92,7 @@ def primitive(rule: Callable) -> Callable[..., Tensor]:
     Gradients of arguments that were stretched by broadcasting are summed back by the engine.
     """
 
+    @wraps(rule)  # so that help and inspect show the rule
     def apply(*args: Any, **static: Any) -> Tensor:
         values, parents, places = [], [], []
         for place, a in enumerate(args):
@@ -103,8 +105,6 @@ def primitive(rule: Callable) -> Callable[..., Tensor]:
         value, pullback = rule(*values, **static)
         return Tensor(value, tuple(parents), (places, pullback), rule.__name__) if parents else constant(value)
 
-    apply.__name__ = apply.__qualname__ = rule.__name__
-    apply.__doc__ = rule.__doc__
     PRIMITIVES[rule.__name__] = apply
     return apply
 

@@ -2,7 +2,7 @@
 
 import ctypes
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -27,6 +27,11 @@ def namespace(x: Array) -> Any:
     if not isinstance(x, getattr(module, "ndarray", ())):
         raise TypeError(f"got {type(x).__module__}.{type(x).__name__}; accepted are NumPy and CuPy arrays")
     return module
+
+
+def in_parts(x: Array) -> Iterator[Array]:
+    """`x` itself, or, of a matrix that is never whole, its blocks of rows one after the other."""
+    return (block for _, block in x.row_blocks()) if hasattr(x, "row_blocks") else iter((x,))
 
 
 @cache

@@ -73,12 +73,14 @@ def matmul(a: Array, b: Array, like: Array | None = None) -> Array:
         return a @ b
     y = np.empty((len(a), b.shape[1]), np.result_type(a, b))
     work = lambda rows: np.matmul(a[rows], b, out=y[rows])
-    in_blocks(a, int(BYTES_PER_PRODUCT * a.shape[1] * b.shape[1]), work)
+    in_blocks(a, int(BYTES_PER_PRODUCT * a.shape[1] * b.shape[1]), work, most=len(a))
     return y
 
 
 def each(f: Callable[..., Any], *arrays: Array) -> Array:
     """f(*arrays, out=…), which acts on every example by itself, for arrays of one shape and dtype."""
+    if not arrays[0].ndim:  # one number is a row of one
+        return each(f, *(a.reshape(1) for a in arrays)).reshape(())
     turned = _by_column(arrays[0])
     if turned:
         arrays = tuple(a.T for a in arrays)

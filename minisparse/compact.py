@@ -49,7 +49,8 @@ def compacted(model: Chain, params: Arrays, masks: Arrays, drop_inputs: bool = F
     drop_inputs  also leave out the network's inputs without a connection; feed it x[..., inputs]
 
     A convolution without bias gets one where it has a constant to take over. ValueError for arrays that do not fit the
-    model, a layer of another kind, and a network whose output no longer depends on its inputs.
+    model, a layer of another kind, and a network whose output no longer depends on its inputs; TypeError for weights
+    and masks that are truly sparse: what stays of them costs their connections already.
     """
     weighted = _check(model, params, masks)
     first, last = weighted[0], weighted[-1]
@@ -136,6 +137,8 @@ def _check(model: Chain, params: Arrays, masks: Arrays) -> list[str]:
                              "and of convolutions those with one group")  # fmt: skip
     shapes = model.shapes()
     same_keys(params=params, model=shapes)
+    if stored := [name for name, a in (*params.items(), *masks.items()) if hasattr(a, "dense")]:
+        raise TypeError(f"{stored[0]!r} is truly sparse; accepted are arrays, such as sparse.dense makes of it")
     for name, shape in shapes.items():
         if tuple(params[name].shape) != tuple(shape):
             raise ValueError(f"{name!r} has shape {tuple(params[name].shape)}, the model's has {tuple(shape)}")

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 
 from .allocate import counts
-from .backend import Array, namespace
+from .backend import Array, in_parts, namespace
 from .checks import masks_fit, same_shapes, whole
 from .positions import Positions
 from .streams import draw_key, stream
@@ -26,6 +27,8 @@ def top_k(score: Array, k: int, among: Array | None = None) -> Array:
             raise TypeError(f"among has dtype {among.dtype}; accepted is bool")
     if hasattr(score, "top_k"):  # truly sparse: it chooses by the same rule
         return score.top_k(k, among)
+    if hasattr(score, "row_blocks"):
+        return _top_k_in_blocks({"": score}, k, None if among is None else {"": among})[""]
     xp = namespace(score)
     if bool((score != score).any()):
         raise ValueError(f"score is NaN at {int((score != score).sum())} of {score.size} entries; ranks need numbers")
@@ -49,11 +52,66 @@ def top_k_of_all(scores: Mapping[str, Array], k: int, among: Mapping[str, Array]
     if not scores:
         whole("k", k, 0, 0)
         return {}
+    if any(hasattr(score, "row_blocks") for score in scores.values()):
+        return _top_k_in_blocks(scores, k, among)
     xp = namespace(next(iter(scores.values())))
     flat = lambda arrays: xp.concatenate([arrays[name].ravel() for name in scores])
     chosen = top_k(flat(scores), k, None if among is None else flat(among))
     *ends, _ = accumulate(score.size for score in scores.values())
     return {name: own.reshape(scores[name].shape) for name, own in zip(scores, xp.split(chosen, ends), strict=True)}
+
+
+def _top_k_in_blocks(scores: Mapping[str, Any], k: int, among: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`top_k_of_all` where layers come in blocks of rows: these as Positions, arrays as ever.
+
+    What has been seen and is no longer among the k highest is forgotten; a later entry needs to beat the lowest of
+    them, since at equal scores the earlier one stays. A score of −inf is not chosen.
+    """
+    xp, ends = namespace(next(iter(scores.values()))), [*accumulate(score.size for score in scores.values())]
+    k = whole("k", k, 0, ends[-1] if among is None else sum(int(own.sum()) for own in among.values()))
+    highest = (xp.zeros(0, dtype="float32"), xp.zeros(0, dtype="int64"))  # of what has passed: scores and places
+    waiting, n_waiting, first, lowest = [highest], 0, 0, -math.inf
+    for part in _in_order(scores, among) if k else ():
+        above = xp.flatnonzero(part > lowest)
+        waiting.append((part[above], above + first))
+        n_waiting, first = n_waiting + len(above), first + part.size
+        if n_waiting > max(k, 4096):
+            highest = _highest(waiting, k)
+            waiting, n_waiting, lowest = [highest], 0, highest[0].min()
+    places = _highest(waiting, k)[1]
+    cuts = xp.searchsorted(places, xp.asarray([0, *ends])).tolist()
+    chosen = {}
+    for (name, score), start, (a, b) in zip(scores.items(), [0, *ends], pairwise(cuts), strict=False):
+        in_blocks = hasattr(score, "row_blocks")
+        own = Positions(places[a:b] - start, score.shape if in_blocks else (1, score.size))
+        chosen[name] = own if in_blocks else own.dense().reshape(score.shape)
+    return chosen
+
+
+def _in_order(scores: Mapping[str, Any], among: Mapping[str, Any] | None) -> Iterator[Array]:
+    """The scores of all layers, flat, part by part, with −inf where they may not be chosen. ValueError for NaN."""
+    for name, score in scores.items():
+        first = 0
+        for part in in_parts(score):
+            if bool((part != part).any()):
+                raise ValueError(f"score{f' of {name!r}' if name else ''} is NaN; ranks need numbers")
+            flat = part.ravel()
+            if among is not None and hasattr(score, "row_blocks"):
+                flat[(~among[name]).within(first, first + flat.size)] = -math.inf  # the block is nobody else's
+            elif among is not None:
+                flat = namespace(flat).where(among[name].ravel(), flat, -math.inf)
+            yield flat
+            first += flat.size
+
+
+def _highest(parts: list[tuple[Array, Array]], k: int) -> tuple[Array, Array]:
+    """The k highest scores of all parts, or all where they are fewer, with their places, which still rise."""
+    xp = namespace(parts[0][0])
+    scores, places = (xp.concatenate(own) for own in zip(*parts, strict=True))
+    if len(scores) <= k:
+        return scores, places
+    chosen = xp.flatnonzero(top_k(scores, k))
+    return scores[chosen], places[chosen]
 
 
 def _kth_largest(values: Array, k: int) -> Array:

@@ -3,7 +3,8 @@
 Every layer has
     shapes() -> {name: shape}                                        its parameters, without making them
     init(rng, dtype, masks=None) -> {name: array}                    its parameters; those with Positions in `masks`
-                                                                     truly sparse (minisparse.sparse)
+                                                                     truly sparse (minisparse.sparse), and those with
+                                                                     `everywhere` not stored (minisparse.drawn)
     layer(params, x, *, train=False, rng=None, stats=None) -> Tensor forward, on a batch x (N, …)
     sites(shape) -> ([Site], shape)                                  where an example of `shape` meets weights, and what
                                                                      it becomes
@@ -18,16 +19,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import conv, norm, ops, sparse
+from . import conv, drawn, norm, ops, sparse
 from .autograd import Tensor, as_tensor
 from .backend import Array, namespace
 from .methods import l0
-from .positions import Positions
+from .positions import Absent, Positions
 from .streams import draw_key, stream
 
 Shape = tuple[int, ...]
 Values = Tensor | Array
-Initial = Callable[..., Array]  # (rng, shape) -> all weights, or (rng, shape, n) -> n of them
+Initial = Callable[..., Array]  # (rng, shape) -> all weights, or (rng, shape, n) -> n of them, the next each time
 
 
 def he_normal(rng: np.random.Generator, shape: Shape, n: int | None = None) -> Array:
@@ -98,6 +99,8 @@ class Layer:
             at = (masks or {}).get(name)
             if isinstance(at, Positions):
                 made[name] = sparse.Compressed(self.initial(rng, shape, at.sum()).astype(dtype), at)
+            elif isinstance(at, Absent):
+                made[name] = drawn.Drawn(self.initial, rng, at, dtype)
             else:
                 made[name] = (own[name](shape) if name in own else self.initial(rng, shape)).astype(dtype)
         return made
@@ -131,9 +134,9 @@ class Linear(Layer):
     ) -> Tensor:
         self.sites(x.shape[1:])
         weight = params["weight"]
-        stored = weight.value if isinstance(weight, Tensor) else weight
-        linear = sparse.sparse_linear if isinstance(stored, sparse.Compressed) else ops.linear
-        return linear(x, weight, params["bias"])
+        kind = type(weight.value if isinstance(weight, Tensor) else weight)
+        others = {sparse.Compressed: sparse.sparse_linear, drawn.Drawn: drawn.drawn_linear}
+        return others.get(kind, ops.linear)(x, weight, params["bias"])
 
     def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
         if tuple(shape) != (self.n_in,):

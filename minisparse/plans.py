@@ -15,6 +15,7 @@ from . import flops, nn, ops, recipes, sparse
 from .backend import Array, to_device, to_numpy
 from .checks import whole
 from .data import READERS, Dataset, as_inputs, batches, from_file, load
+from .drawn import everywhere
 from .masks import Masks, project, random_masks
 from .methods import l0
 from .names import allotted, network
@@ -130,7 +131,7 @@ class Entry(NamedTuple):
     loss       (task) -> loss_fn as `train` takes it
     optimizer  (task) -> Optimizer
     kept       (params, masks) -> masks of the weights that there are at inference
-    before     batches that go through the dense network before training
+    before     batches that go through the dense network before training, whose weights it starts from
     gradient   when it needs the gradient of absent weights too: "never", "updates" or "always"
     refusal    why it cannot be stored truly sparse, a sentence; "" where it can
     formula    (task, dense, sparse) -> multiply-adds of an example and step, as papers count; None where none does
@@ -232,10 +233,7 @@ METHODS = {
     "dense": Entry("all weights", refusal=NO_MASKS),
     "small-dense": Entry("a narrower network with as many parameters", BUDGET, model=_narrow, refusal=NO_MASKS),
     "static": Entry("random masks that stay", BUDGET, masks=_at_random),
-    "snip": Entry(
-        "masks by sensitivity before training", BUDGET, masks=_snip, before=1,
-        refusal="SNIP starts from all weights of the dense network and their gradients",
-    ),
+    "snip": Entry("masks by sensitivity before training", BUDGET, masks=_snip, before=1),
     "set": Entry("random growth after every epoch", (*BUDGET, "zeta"), masks=_at_random, method=_set),
     "snfs": Entry(
         "growth by smoothed gradients after every epoch", (*BUDGET, "prune_rate"),
@@ -392,12 +390,15 @@ def rate_of(task: Task) -> Callable[[int], float]:
 def _origin(task: Task) -> State:
     """Where the run starts: everything here follows from its seed."""
     entry, rng = METHODS[task.plan.method], np.random.default_rng(task.plan.seed)
-    optimizer = entry.optimizer(task)
+    optimizer, in_full = entry.optimizer(task), None
     if task.plan.storage == "sparse":
+        optimizer = sparse.on_values(optimizer)
+        in_full = everywhere({name: task.model.shapes()[name] for name in task.densities})
+    if in_full and not entry.before:
         masks = Masks(entry.masks(task, {}, rng))
-        params, optimizer = task.model.init(rng, masks=masks), sparse.on_values(optimizer)
+        params = task.model.init(rng, masks=masks)
     else:
-        params = task.model.init(rng)
+        params = task.model.init(rng, masks=in_full)
         masks = Masks(to_numpy(dict(entry.masks(task, params, rng))))
         params = project(params, masks)
     return to_device(State(0, params, masks, optimizer.init(params), None, draw_key(rng)), task.plan.device)

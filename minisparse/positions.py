@@ -1,13 +1,20 @@
 """A mask as the positions of its connections: its memory follows the connections, not the layer."""
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from .backend import Array, namespace
-from .checks import whole
+from .checks import same_shapes, whole
+
+
+def no_array(own: Any, *_: Any, **__: Any) -> Any:
+    """The `__array__` of what is stored truly sparse: a library would take it for one object, and be silently wrong."""
+    raise TypeError(f"{own!r} is truly sparse, and no array; accepted beside arrays is what its dense() writes out")
 
 
 class Positions:
@@ -15,11 +22,13 @@ class Positions:
 
     flat (n,) int64: their flat indices in C order, rising. Nothing in it changes after it is made; `a & b`, `a | b`
     and `~a` make others, as with boolean arrays. `~a` is not written down either: it is what is Absent from a.
+    `a & units`, with boolean units (n_in, 1) or (n_out,), leaves the connections of those units.
     ValueError for indices that do not rise, or lie outside the shape; TypeError for others than whole numbers.
     """
 
     dtype = np.dtype(bool)
     ndim = 2
+    __array__ = no_array
 
     def __init__(self, flat: Array, shape: tuple[int, ...]):
         if len(shape) != 2:
@@ -28,6 +37,7 @@ class Positions:
         if flat.ndim != 1 or flat.dtype.kind not in "iu":
             raise TypeError(f"flat is {flat.dtype} of shape {flat.shape}; accepted are whole numbers (n,)")
         self.flat = flat.astype(np.int64, copy=False)
+        self._origin: tuple[Callable[[], Positions | None], Any] = (lambda: None), None  # see `chosen`
         if len(flat):
             first, last = int(self.flat[0]), int(self.flat[-1])
             if first < 0 or last >= self.size or not bool((self.flat[1:] > self.flat[:-1]).all()):
@@ -47,8 +57,14 @@ class Positions:
     def sum(self) -> int:
         return len(self.flat)
 
-    def any(self) -> bool:
-        return len(self.flat) > 0
+    def any(self, axis: int | None = None) -> Any:
+        """Is there a connection; along an axis, which outputs (0) or inputs (1, or -1) have one, as a boolean array."""
+        if axis is None:
+            return len(self.flat) > 0
+        along = whole("axis", axis, -2, 1) % 2
+        having = namespace(self.flat).zeros(self.shape[1 - along], dtype=bool)
+        having[self.rows if along else self.columns] = True
+        return having
 
     def dense(self) -> Array:
         """The boolean array itself."""
@@ -69,20 +85,65 @@ class Positions:
         return self.find(flat)[1]
 
     def places_of(self, other: "Positions") -> Array:
-        """Where in `flat` each of the other's positions is. ValueError if one is not here."""
+        """Where in `flat` each of the other's positions is. ValueError if one is not here, TypeError for an array."""
+        self.check(other)
+        origin, which = other._origin
+        if origin() is self:
+            return namespace(which).flatnonzero(which)
         places, there = self.find(other.flat)
         if not bool(there.all()):
             raise ValueError(f"{other} has positions that {self} has not")
         return places
 
+    def chosen(self, which: Array) -> "Positions":
+        """Those of them that a boolean array (n,) marks. As long as both are there, it is known which they are."""
+        some = Positions(self.flat[which], self.shape)
+        some._origin = ref(self), which
+        return some
+
+    def _which(self, others: "Positions") -> Array:
+        """Which of them are among the others too, as a boolean array (n,)."""
+        origin, which = others._origin
+        return which if origin() is self else others.has(self.flat)
+
+    def __reduce__(self) -> tuple:
+        return Positions, (self.flat, self.shape)
+
+    def within(self, first: int, stop: int) -> Array:
+        """The flat indices from `first` to below `stop`, counted from `first`."""
+        start, end = namespace(self.flat).searchsorted(self.flat, namespace(self.flat).asarray([first, stop]))
+        return self.flat[int(start) : int(end)] - first
+
     def __invert__(self) -> "Absent":
         return Absent(self)
 
-    def __and__(self, other: "Positions | Absent") -> "Positions":
-        inside = ~other.present.has(self.flat) if isinstance(other, Absent) else other.has(self.flat)
-        return Positions(self.flat[inside], self.shape)
+    def __and__(self, other: "Positions | Absent | Array") -> "Positions":
+        if isinstance(other, Positions | Absent):
+            same_shapes(positions=self, others=other)
+            inside = ~self._which(other.present) if isinstance(other, Absent) else self._which(other)
+        else:
+            inside = self._of_units(other)
+        return self.chosen(inside)
+
+    def _of_units(self, units: Array) -> Array:
+        """Which connections come from the inputs, or lead to the outputs, that are marked."""
+        n_in, n_out = self.shape
+        shape = tuple(units.shape) if units.dtype == bool else ()
+        if shape == (n_in, 1):
+            return units.ravel()[self.rows]
+        if shape == (n_out,):
+            return units[self.columns]
+        raise TypeError(f"{self} meets an array of {units.dtype} of shape {tuple(units.shape)}; accepted beside "
+                        f"positions are bool of shape {(n_in, 1)} or {(n_out,)}")  # fmt: skip
+
+    def check(self, other: Any) -> None:
+        """TypeError unless `other` is Positions too, ValueError unless it is of the same shape."""
+        if not isinstance(other, Positions):
+            raise TypeError(f"{self} meets {type(other).__name__}; accepted are masks that are truly sparse too")
+        same_shapes(positions=self, others=other)
 
     def __or__(self, other: "Positions") -> "Positions":
+        self.check(other)
         xp = namespace(self.flat)
         flat = xp.sort(xp.concatenate([self.flat, other.flat]), kind="stable")  # which merges what rises already
         new = xp.ones(len(flat), dtype=bool)
@@ -109,6 +170,7 @@ class Absent:
     """Everything that is not among some Positions: where a connection could grow."""
 
     dtype = np.dtype(bool)
+    __array__ = no_array
 
     def __init__(self, present: Positions):
         self.present, self.shape, self.size = present, present.shape, present.size

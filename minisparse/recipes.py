@@ -30,7 +30,7 @@ from .nn import Layer
 from .optim import Optimizer, frozen, is_weight
 from .positions import Order, Positions, in_random_order
 from .schedule import cosine, cubic, every
-from .sparse import Factors
+from .sparse import Compressed, Factors, on_values
 from .streams import draw_key, step_streams, stream
 from .train import Method, State, Step, train
 
@@ -148,7 +148,8 @@ def snip(
     (0, 1] of the parameters for which `include(name)` is true: weights, and not biases, unless told otherwise. The
     number kept is rounded, half to even.
 
-    `params` are left as they are: train these very weights, with `static()`. A batch norm is in the mode in which
+    `params` are left as they are: train these very weights, with `static()`. Those that are drawn and not stored
+    (minisparse.drawn) are scored and ranked in blocks of rows, and get Positions. A batch norm is in the mode in which
     loss_fn runs it: train=True takes the statistics of the batch.
     ValueError for no batches, nothing included or another density; a layer that is left empty is warned of.
     Differs from the authors' code, which counts and prunes biases too and trains other weights than it scored.
@@ -476,7 +477,8 @@ def three_step(
     dropout     {weight name: D_o}: the dropout that goes with a layer's connections
     order       the weights from input to output; unless given, the names that end in ".weight" as they come
 
-    Surviving weights are never initialised anew. Yields Progress at every step, and once after every pruning.
+    Surviving weights are never initialised anew. Truly sparse ones are pruned alike, from the connections they have;
+    these are then the original ones of `dropout` too. Yields Progress at every step, and once after every pruning.
     Differs from the paper, where dead units fade away in retraining: they lose their connections when they are pruned,
     those in frozen layers too.
     """
@@ -485,7 +487,8 @@ def three_step(
     for given, names in [("dropout", rates), *((f"stage {n}", s.qualities) for n, s in enumerate(stages, 1))]:
         if unknown := [name for name in names if name not in order]:
             raise ValueError(f"{given} names {unknown}; the weights are {order}")
-    masks = Masks({name: namespace(params[name]).ones(params[name].shape, dtype=bool) for name in order})
+    masks = _everything(params, order)
+    original = masks.counts
 
     for step in train(loss_fn(rates), params, masks, batches(0), static(), rng, optimizer(lr)):
         params = step.params
@@ -497,11 +500,20 @@ def three_step(
         params = project(params, masks)
         yield Progress(number, "prune", params, masks, None)
 
-        fewer = {name: retrain_dropout(rate, masks.counts[name], masks[name].size) for name, rate in rates.items()}
+        fewer = {name: retrain_dropout(rate, masks.counts[name], original[name]) for name, rate in rates.items()}
         descent = frozen(optimizer(lr / 10 if retrain_lr is None else retrain_lr), stage.frozen)
         for step in train(loss_fn(fewer), params, masks, batches(number), static(), rng, descent):
             params = step.params
             yield Progress(number, "retrain", params, masks, step)
+
+
+def _everything(params: Mapping[str, Array], names: Iterable[str]) -> Masks:
+    """Masks of all the connections there are: every weight, and of truly sparse ones those that are stored."""
+    weights = {name: params[name] for name in names}
+    return Masks({
+        name: w.mask if isinstance(w, Compressed) else namespace(w).ones(w.shape, dtype=bool)
+        for name, w in weights.items()
+    })  # fmt: skip
 
 
 def winning_ticket(origin: State, trained: State, share: float | Mapping[str, float], globally: bool = False) -> State:
@@ -557,8 +569,8 @@ def lottery(
     """
     whole("rounds", rounds, 0)
     whole("rewind", rewind, 0)
-    masks = Masks({n: namespace(w).ones(w.shape, dtype=bool) for n, w in params.items() if is_weight(n)})
-    origin = trained = State(0, dict(params), masks, optimizer.init(params), None, draw_key(rng))
+    masks = _everything(params, [name for name in params if is_weight(name)])
+    origin = trained = State(0, dict(params), masks, on_values(optimizer).init(params), None, draw_key(rng))
     for number in range(rounds + 1):
         ticket = winning_ticket(origin, trained, share, globally) if number else origin
         yield Progress(number, "ticket", ticket.params, ticket.masks, None)

@@ -5,10 +5,14 @@
 
 `train`, the optimizers and the methods take these as they take arrays. A layer's gradient stays in the two factors it
 is the product of: at its connections it costs as much as they do (`at`), and where a method must see all of it, it
-comes in blocks of rows (`row_blocks`), of which the best entries are kept as they pass (`top_k`).
+comes in blocks of rows (`row_blocks`), of which the best entries are kept as they pass (masks.top_k).
 
 Inside, activations are (features, batch): a connection then adds one contiguous row to another. Outside they are
 (batch, features) as ever, since a transposed array is the same memory.
+
+On a GPU the same lines call cupyx.scipy.sparse. Three things differ there: a product is one call, not pieces on
+threads; the gradient at the connections gathers both factors' rows at once, two numbers for each connection and
+example; and random positions are drawn on the host, so that a seed means the same on both.
 """
 
 import math
@@ -24,16 +28,18 @@ import numpy as np
 from .allocate import counts
 from .autograd import primitive
 from .backend import Array, namespace
-from .blocks import on_threads
-from .checks import same_shapes, whole
+from .blocks import on_threads, one_pool_of_threads
+from .checks import same_shapes
 from .masks import Masks, top_k
 from .optim import Optimizer
-from .positions import Absent, Positions, in_random_order, in_rising_order
+from .positions import Positions, in_random_order, in_rising_order, no_array
 from .streams import draw_key, stream
 
 ROWS = 4096  # that are gathered at a time: they stay in cache
-PIECES = 8  # of a large product: an even number of them, for two threads
+PIECES = 16  # of a large product: an even number of them, for two threads
 BLOCK = 1 << 19  # entries of a gradient that are made at a time, unless 16 rows are more
+MANY = 16  # one weight in so many is a connection: then matrix products are faster than gathering
+PAGE = 4096  # bytes
 WORTH_A_THREAD = 1 << 21  # multiply-adds
 
 
@@ -44,6 +50,7 @@ class Compressed:
     """
 
     ndim = 2
+    __array__ = no_array
 
     def __init__(self, values: Array, mask: Positions):
         if values.shape != mask.flat.shape:
@@ -73,14 +80,13 @@ class Compressed:
         return self.values if mask is self.mask else self.values[self.mask.places_of(mask)]
 
     def zero_gradient(self) -> "Factors":
-        xp = namespace(self.values)
-        return Factors(xp.zeros((0, self.shape[0]), self.dtype), xp.zeros((0, self.shape[1]), self.dtype))
+        return Factors.zero(self)
 
     def project(self, mask: Positions) -> "Compressed":
         """The matrix on other positions: what stays keeps its value, and what is new is zero."""
-        same_shapes(weight=self, mask=mask)
         if mask is self.mask:
             return self
+        self.mask.check(mask)
         xp = namespace(self.values)
         places, there = self.mask.find(mask.flat)
         stay = xp.flatnonzero(there)
@@ -106,10 +112,10 @@ class Compressed:
         return Compressed(-self.values, self.mask)
 
     def __lt__(self, number: float) -> Positions:
-        return self._where(self.values < number)
+        return self.mask.chosen(self.values < number)
 
     def __ge__(self, number: float) -> Positions:
-        return self._where(self.values >= number)
+        return self.mask.chosen(self.values >= number)
 
     def __getitem__(self, mask: Positions) -> Array:
         return self.at(mask)
@@ -118,10 +124,7 @@ class Compressed:
         """masks.top_k among stored positions."""
         among = self.mask if among is None else among
         chosen = top_k(self.at(among), k)
-        return Positions(among.flat[chosen], self.shape)
-
-    def _where(self, chosen: Array) -> Positions:
-        return Positions(self.mask.flat[chosen], self.shape)
+        return among.chosen(chosen)
 
 
 class Factors:
@@ -137,6 +140,12 @@ class Factors:
         self.shape, self.dtype = (x.shape[1], g.shape[1]), g.dtype
         self.size = math.prod(self.shape)
 
+    @classmethod
+    def zero(cls, weight: Any) -> "Factors":
+        """The gradient of a weight matrix that is not used: of a batch of none."""
+        xp = namespace(weight)
+        return cls(*(xp.zeros((0, n), weight.dtype) for n in weight.shape))
+
     @property
     def home(self) -> Array:
         """The array that says which library this belongs to (backend.namespace)."""
@@ -146,16 +155,19 @@ class Factors:
         return f"Factors of {self.shape}, {self.dtype}, of a batch of {len(self.g)}"
 
     def at(self, mask: Positions) -> Array:
-        """The gradient at the positions of `mask`, (n,): a product of two rows for each."""
+        """The gradient at the positions of `mask`, (n,): a product of two rows for each.
+
+        Where they are many, blocks of the dense gradient are multiplied sooner than these are gathered.
+        """
         same_shapes(gradient=self, mask=mask)
+        if len(mask.flat) * MANY > self.size:
+            return picked(self, mask)
         return self._of(_at(_feature_major(self.x), _feature_major(self.g), mask))
 
     def row_blocks(self) -> Iterator[tuple[slice, Array]]:
         """(rows, that part of the dense gradient), from the first row to the last."""
         x, g = _feature_major(self.x), _feature_major(self.g)
-        height = max(16, BLOCK // max(1, self.shape[1]))
-        for first in range(0, self.shape[0], height):
-            rows = slice(first, min(first + height, self.shape[0]))
+        for rows in blocks_of_rows(self.shape):
             yield rows, self._of(x[rows] @ g.T)
 
     def dense(self) -> Array:
@@ -173,6 +185,9 @@ class Factors:
     def __rmul__(self, number: float) -> "Factors":
         return NotImplemented if self.absolute else Factors(self.x, self.g, number * self.scale)
 
+    def __truediv__(self, number: float) -> "Factors":
+        return self if number == 1 else (1 / number) * self
+
     def astype(self, dtype: Any) -> "Factors":
         return Factors(self.x.astype(dtype), self.g.astype(dtype), self.scale, self.absolute)
 
@@ -181,51 +196,29 @@ class Factors:
         x, g = ([self.scale * self.x, other.scale * other.x], [self.g, other.g])
         return Factors(xp.concatenate(x), xp.concatenate(g))
 
-    def top_k(self, k: int, among: Absent) -> Positions:
-        """masks.top_k over the blocks: exact, ties to the lower flat index.
 
-        What has been seen and is no longer among the k highest is forgotten; a later block needs to beat the lowest of
-        them, since at equal scores the lower index stays.
-        """
-        xp, taken = namespace(self.g), among.present.flat
-        whole("k", k, 0, among.sum())
-        best, places = xp.zeros(0, self.dtype), xp.zeros(0, dtype=np.int64)
-        if not k:
-            return Positions(places, self.shape)
-        lowest = None  # of the k highest so far, once there are k
-        bounds = xp.searchsorted(taken, xp.arange(self.shape[0] + 1) * self.shape[1])
-        waiting: list[tuple[Array, Array]] = []
-        n_waiting = 0
-        for rows, block in self.row_blocks():
-            scores, first = block.ravel(), rows.start * self.shape[1]
-            if bool((scores != scores).any()):
-                raise ValueError("score is NaN; ranks need numbers")
-            scores[taken[int(bounds[rows.start]) : int(bounds[rows.stop])] - first] = -math.inf
-            above = xp.flatnonzero(scores > (-math.inf if lowest is None else lowest))
-            waiting.append((scores[above], above + first))
-            n_waiting += len(above)
-            if n_waiting > max(k, 4096):
-                best, places = _highest(best, places, waiting, k)
-                lowest = best.min() if len(best) == k else None
-                waiting, n_waiting = [], 0
-        _, places = _highest(best, places, waiting, k)
-        return Positions(places, self.shape)
+def blocks_of_rows(shape: tuple[int, int]) -> Iterator[slice]:
+    """The rows of each block in which a matrix of this shape is made."""
+    height = max(16, BLOCK // max(1, shape[1]))
+    for first in range(0, shape[0], height):
+        yield slice(first, min(first + height, shape[0]))
 
 
-def _highest(best: Array, places: Array, more: list[tuple[Array, Array]], k: int) -> tuple[Array, Array]:
-    """The k highest scores of all, with their places, which still rise."""
-    xp = namespace(best)
-    best = xp.concatenate([best, *(scores for scores, _ in more)])
-    places = xp.concatenate([places, *(indices for _, indices in more)])
-    if len(best) <= k:
-        return best, places
-    chosen = xp.flatnonzero(top_k(best, k))
-    return best[chosen], places[chosen]
+def picked(matrix: Any, mask: Positions) -> Array:
+    """The entries (n,) of a matrix that comes in blocks of rows, at the positions of `mask`."""
+    n_out, xp = matrix.shape[1], namespace(matrix)
+    blocks = matrix.row_blocks()
+    return xp.concatenate([block.ravel().take(mask.within(r.start * n_out, r.stop * n_out)) for r, block in blocks])
 
 
 def _feature_major(x: Array) -> Array:
     """x (batch, features) as (features, batch), each feature a contiguous row; no copy if it came from here."""
-    return namespace(x).ascontiguousarray(x.T)
+    if namespace(x) is not np or x.strides[0] % PAGE or x.flags.f_contiguous:
+        return namespace(x).ascontiguousarray(x.T)
+    y = np.empty(x.shape[::-1], x.dtype)  # examples a whole page apart push each other out of the cache
+    for first in range(0, len(x), 8):
+        y[:, first : first + 8] = x[first : first + 8].T
+    return y
 
 
 def _at(x: Array, g: Array, mask: Positions) -> Array:
@@ -316,7 +309,7 @@ class _Products:
                 np.matmul(rows, a[group][:, :, None], out=products[where].reshape(*others.shape, 1))
 
         n = len(self.slices)
-        pieces = min(n, 2 * max(1, n // 32)) if self.size * batch > WORTH_A_THREAD else min(n, 1)
+        pieces = min(n, PIECES) if self.size * batch > WORTH_A_THREAD else min(n, 1)
         on_threads([slice(i * n // pieces, (i + 1) * n // pieces) for i in range(pieces)], work)
         return products[self.place]
 
@@ -397,7 +390,8 @@ def on_values(optimizer: Optimizer) -> Optimizer:
         return {slot: _stored(own, params) for slot, own in slots.items()}
 
     def update(params: Mapping[str, Any], grads: Mapping[str, Any], slots: dict, step: int) -> tuple[dict, dict]:
-        gradients = {name: g.at(params[name].mask) if isinstance(g, Factors) else g for name, g in grads.items()}
+        with one_pool_of_threads():
+            gradients = {name: g.at(params[name].mask) if isinstance(g, Factors) else g for name, g in grads.items()}
         values = {name: _values(w) for name, w in params.items()}
         bare = {s: {n: _values(a) for n, a in own.items()} if isinstance(own, Mapping) else own
                 for s, own in slots.items()}  # fmt: skip

@@ -12,7 +12,7 @@ from .checks import masks_fit, same_keys
 from .masks import Masks, project
 from .optim import Optimizer, sgd
 from .positions import Positions
-from .sparse import Compressed, Factors, on_values
+from .sparse import Factors, on_values
 from .streams import draw_key, step_streams, stream
 
 Arrays = Mapping[str, Array]
@@ -92,7 +92,7 @@ def train(
 
     ValueError for masks that do not fit the parameters; FloatingPointError when the loss is not finite.
     """
-    if any(isinstance(w, Compressed) for w in params.values()):
+    if any(isinstance(mask, Positions) for mask in masks.values()):
         optimizer = on_values(optimizer)
     if start is None:
         masks_fit(masks, params)

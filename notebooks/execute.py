@@ -37,7 +37,6 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-        store_widget_state=False,
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR"],
     ).execute()

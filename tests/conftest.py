@@ -24,6 +24,17 @@ def _cupy():
         return None
 
 
+def pytest_xdist_make_scheduler(config, log):
+    """A file goes to one worker as a whole; of the notebooks each goes to whoever is free."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return nodeid if "test_notebooks.py" in nodeid else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
+
+
 @pytest.fixture(
     scope="session",
     params=[

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from minisparse import flops, models, nn
+from minisparse import flops, models, nn, sparse
 from minisparse.allocate import erdos_renyi
 from minisparse.cli import costs, papers, tables
 from minisparse.experiments import rigl
+from minisparse.plans import METHODS
 
 
 def minisparse(*arguments, **environment):
@@ -244,6 +245,42 @@ def test_cost_of_training_by_one_method_or_all(capsys):
         name: flops.training_cost(name, **seen["forward"], period=50) for name in flops.TRAINING
     }
     assert account(capsys, model="lenet-5", method="snfs")["training"] == {"snfs": seen["training"]["snfs"]}
+
+
+def test_cost_of_training_in_bytes_is_that_of_the_counts_in_either_storage(capsys):
+    seen = account(capsys, model="lenet-5", sparsity=0.95, dense=["conv"], batch=32)
+    shapes, kept = models.lenet_5().shapes(), {f"{name}.weight": n for name, n in kept_of(seen).items()}
+    n_active = {name: kept[name] for name in ("fc1.weight", "fc2.weight")}
+    assert (seen["batch"], list(seen["memory"])) == (32, list(flops.TRAINING))
+    assert seen["memory"].pop("dense") == {"masked": flops.training_memory(shapes, n_active, "dense")}
+    for method, of in seen["memory"].items():
+        refusal = of["sparse"].pop("refused", "")
+        assert refusal == METHODS[method].refusal
+        for storage, count in of.items():
+            assert count == flops.training_memory(shapes, n_active, method, storage, batch=32, block=sparse.BLOCK)
+    assert "dense array by definition" in METHODS["snfs"].refusal
+
+
+def test_cost_shows_the_average_for_which_snfs_is_refused_truly_sparse():
+    done = minisparse("cost", "--model", "mlp-30", "--sparsity", "0.9", "--shape", "10", COLUMNS="80").stdout
+    (line,) = (line for line in done.splitlines() if line.startswith("(snfs, sparse)"))
+    assert line.split()[5] == f"{4 * (10 * 30 + 30 * 10):,}"
+    assert "snfs, sparse: refused. SNFS needs a running average of the gradients of absent weights, a dense" in done
+    assert "rigl, sparse" in done
+    with_conv = minisparse("cost", "--model", "lenet-5", COLUMNS="80").stdout
+    assert (
+        "set, rigl, sparse: refused. conv1 is a convolution: keep all such layers dense with --dense conv" in with_conv
+    )
+    assert "snfs, sparse: refused. SNFS needs" in with_conv
+    assert "rigl, sparse  " not in with_conv
+
+
+@pytest.mark.parametrize("model", ["lenet-300-100", "mlp-9000-9000-9000", "resnet-50"])
+def test_the_table_of_memory_fits(model):
+    done = minisparse("cost", "--model", model, COLUMNS="80").stdout
+    table = done[done.index("memory, batch 100") :].partition("\n\n")[0].splitlines()
+    assert len(table) == 2 + 1 + (2 if model != "resnet-50" else 1) * 5
+    assert max(map(len, table)) <= 80
 
 
 def test_a_network_may_be_dense_altogether(capsys):

@@ -10,13 +10,16 @@ import time
 
 import numpy as np
 import pytest
+from slow import slow_remove_dead_units
 from typer.testing import CliRunner
 
 from minisparse import exchange, nn, plans
 from minisparse.cli import app, results
 from minisparse.cli.tables import console
 from minisparse.plans import METHODS
+from minisparse.positions import Positions
 from minisparse.runs import load_state, metrics
+from minisparse.sparse import Compressed
 
 QUICK = ("--model", "mlp-16", "--epochs", "3", "--delta-t", "10", "--sparsity", "0.8")
 
@@ -119,6 +122,25 @@ def test_a_truly_sparse_run_goes_on_to_the_last_bit_and_every_command_reads_it(t
         for name, mask in masks.items():
             assert (file[f"{name}.mask"] == mask.dense()).all()
             assert not file[name][~mask.dense()].any()
+
+
+def test_inspect_counts_the_dead_units_of_a_truly_sparse_run(tmp_path, monkeypatch):
+    run = ("--model", "mlp-40-30", "--epochs", "1", "--method", "static", "--storage", "sparse", "--sparsity", "0.97")
+    said("train", *run, "--out", tmp_path / "a")
+    masks = {name: mask.dense() for name, mask in load_state(tmp_path / "a" / "checkpoint.npz").masks.items()}
+    for kind in (Positions, Compressed):
+        monkeypatch.delattr(kind, "dense")
+    layers = json.loads(said("inspect", tmp_path / "a", "--json"))["layers"]
+    alive = slow_remove_dead_units(masks, list(masks))
+    dead = [int((~mask.any(axis=0)).sum()) for mask in alive.values()]
+    assert [layer["dead_units"] for layer in layers] == [*dead[:-1], 0]
+    assert min(dead[:-1]) > 0
+    for layer, mask in zip(layers, masks.values(), strict=True):
+        assert layer["active"] == mask.sum()
+        assert layer["density"] == pytest.approx(mask.mean())
+        assert layer["inputs_unread"] == (~mask.any(axis=1)).sum()
+        assert layer["outputs_unfed"] == (~mask.any(axis=0)).sum()
+    assert f"{dead[0]:,}" in said("inspect", tmp_path / "a").split()
 
 
 def test_snfs_is_refused_truly_sparse_with_the_reason(tmp_path):

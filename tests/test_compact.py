@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow import slow_remove_dead_units
 
-from minisparse import data, models, nn
+from minisparse import data, models, nn, sparse
 from minisparse.compact import architecture, compacted
 from minisparse.masks import project, random_masks
 from minisparse.methods import l0
@@ -284,6 +284,15 @@ def test_arrays_that_do_not_fit_the_model_are_refused():
     odd = nn.Chain({"a": nn.Linear(2, 3), "b": nn.Linear(4, 1)})
     with pytest.raises(ValueError, match="'b' has 4 inputs, the layer before it 3 outputs"):
         compacted(odd, odd.init(np.random.default_rng(0)), {})
+
+
+def test_truly_sparse_weights_and_masks_are_refused():
+    model = nn.mlp(3, 2)
+    params, masks = model.init(np.random.default_rng(0)), {"fc1.weight": np.eye(3, 2) > 0}
+    own, positions = sparse.compressed(params, masks)
+    for stored, at in [(own, positions), (own, masks), (params, positions), (own, {})]:
+        with pytest.raises(TypeError, match=r"'fc1.weight' is truly sparse; accepted are arrays, such as sparse.dense"):
+            compacted(model, stored, at)
 
 
 def test_the_arrays_given_are_left_as_they_were():

@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 
+from minisparse import ops
 from minisparse.course import check, show
 from minisparse.methods import rigl
 from minisparse.methods.rigl import rigl_update
@@ -14,6 +15,12 @@ def test_a_function_is_shown_as_it_stands_in_its_file():
     assert repr(text) == inspect.getsource(rigl_update).rstrip()
     assert text._repr_markdown_().splitlines()[0] == "```python"
     assert text._repr_markdown_().splitlines()[-1] == "```"
+
+
+def test_an_operation_is_shown_as_its_rule_forward_and_back():
+    assert repr(show(ops.mul)) == "@primitive\n" + "\n".join(
+        ["def mul(a: Array, b: Array) -> Any:", "    return a * b, lambda g: (g * b, g * a)"]
+    )
 
 
 def test_of_a_module_only_its_first_lines_are_shown():

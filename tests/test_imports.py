@@ -17,6 +17,7 @@ ROWS = [
     "autograd masks optim flops data",
     "ops methods",
     "conv norm sparse methods.l0",
+    "drawn",
     "nn",
     "models compact train exchange",
     "recipes",

@@ -16,6 +16,8 @@ from hypothesis.extra.numpy import array_shapes, arrays, mutually_broadcastable_
 
 from minisparse import autograd, ops
 from minisparse.autograd import Tensor, gradcheck, primitive, value_and_grad
+from minisparse.backend import namespace
+from minisparse.drawn import Drawn, drawn_linear, everywhere
 from minisparse.positions import Positions
 from minisparse.sparse import Compressed, sparse_linear
 
@@ -63,6 +65,14 @@ def of_values(values, mask):
     return Compressed(values, mask), (lambda g: g.at(mask),)
 
 
+@primitive
+def of_draws(values):
+    drawn = Drawn(
+        lambda *_: back(values).ravel(), np.random.default_rng(), everywhere({"w": values.shape})["w"], values.dtype
+    )
+    return drawn.moved(namespace(values).asarray), (lambda g: g.dense(),)
+
+
 @st.composite
 def reduced(draw):
     (x,), _ = draw(one())
@@ -105,6 +115,7 @@ TABLE = {  # primitive: (naive twin, calls as (arrays that vary, other arguments
     "matmul": (slow.matmul, two(signature="(m,n),(n,p)->(m,p)")),
     "linear": (slow.linear, layered()),
     "sparse_linear": (lambda x, v, b, mask: slow.linear(x, Compressed(v, mask).dense(), b), stored()),
+    "drawn_linear": (slow.linear, layered()),
     "exp": (entrywise(math.exp), one()),
     "log": (entrywise(math.log), one(positive)),
     "sqrt": (entrywise(math.sqrt), one(positive)),
@@ -139,6 +150,8 @@ def rule(name):
     """The primitive, as a function of arrays."""
     if name == "sparse_linear":
         return lambda x, values, bias, mask: sparse_linear(x, of_values(values, mask=mask), bias)
+    if name == "drawn_linear":
+        return lambda x, values, bias: drawn_linear(x, of_draws(values), bias)
     return autograd.PRIMITIVES[name]
 
 
@@ -206,6 +219,15 @@ def test_slopes_beside_the_kinks(xp):
     assert slope(ops.relu, x).tolist() == [0, 0, 1, 1]
     assert slope(ops.abs, x).tolist() == [-1, -1, 1, 1]
     assert slope(lambda x: ops.clip(x, -1.0, 1.0), x).tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("name", ["neg", "exp", "log", "sqrt", "abs", "relu", "sigmoid", "tanh", "sum", "mean"])
+def test_one_number_is_an_array_like_others(xp, name):
+    op = getattr(ops, name)
+    assert float(op(give(xp, np.array(0.5))).value) == float(op(give(xp, np.array([0.5]))).value.sum())
+    slope_of_one = value_and_grad(lambda p: op(p["x"] * 1.0), {"x": give(xp, np.array(0.5))})[1]["x"]
+    assert slope_of_one.shape == ()
+    assert float(slope_of_one) == slope(op, give(xp, np.array([0.5]))).tolist()[0]
 
 
 def test_clip_takes_its_limits_by_name(xp):

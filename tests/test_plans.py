@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from minisparse import flops, names, nn, plans
+from minisparse import flops, names, nn, plans, sparse
 from minisparse.autograd import value_and_grad
 from minisparse.data import batches
 from minisparse.ops import softmax_cross_entropy
@@ -186,9 +186,9 @@ def test_layers_that_are_kept_dense_stand_outside_and_never_lose_a_weight(file, 
 def test_a_small_dense_network_has_no_more_parameters_than_the_sparse_one(file, tmp_path):
     task = plans.prepare(plan_for(file, "small-dense", sparsity=0.8))
     count = lambda width: 36 * width + width + 3 * width + 3
-    sparse = round(0.2 * sum(SIZES.values())) + 12 + 3
+    allowed = round(0.2 * sum(SIZES.values())) + 12 + 3
     width = task.model.shapes()["fc1.bias"][0]
-    assert count(width) <= sparse < count(width + 1)
+    assert count(width) <= allowed < count(width + 1)
     result = run(plan_for(file, "small-dense", sparsity=0.8), tmp_path / "a")
     assert (result["weights"], result["active"]) == (sum(SIZES.values()), 39 * width)
     assert result["multiply_adds"]["inference"] == 39 * width
@@ -274,6 +274,25 @@ def test_snip_masks_are_those_of_the_first_batch_by_hand(file, tmp_path):
     kept = np.concatenate([masks[name].ravel() for name in SIZES])
     assert kept.sum() == 234
     assert score[kept].min() >= score[~kept].max()
+
+
+@pytest.mark.parametrize("dense", [(), ("fc2",)])
+def test_snip_truly_sparse_has_the_masks_and_the_weights_of_the_masked_run(file, tmp_path, dense):
+    task = plans.prepare(plan_for(file, "snip", storage="sparse", dense=dense))
+    masked, own = (plans._origin(t) for t in (plans.prepare(plan_for(file, "snip", dense=dense)), task))
+    assert list(own.masks) == list(masked.masks) == list(task.densities)
+    for name, mask in masked.masks.items():
+        assert isinstance(own.params[name], sparse.Compressed)
+        assert (own.masks[name].dense() == mask).all()
+    assert all((sparse.dense(own.params[name]) == w).all() for name, w in masked.params.items())
+    assert own.key == masked.key
+
+    run(task.plan, tmp_path / "whole")
+    with closing(plans.go(task, tmp_path / "parts")) as lines:
+        for _ in range(7):
+            next(lines)
+    run(task.plan, tmp_path / "parts")
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
 def test_rigls_mnist_densities_have_a_name(file):

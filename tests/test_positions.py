@@ -46,6 +46,41 @@ def test_positions_count_and_write_out_as_the_array_does(xp, mask):
     assert (back(p.has(give(xp, np.arange(mask.size)))) == mask.ravel()).all()
 
 
+@given(MASKS, st.integers(0, 9))
+def test_units_with_a_connection_and_the_connections_of_units_are_those_of_the_array(xp, mask, seed):
+    p, (n_in, n_out) = positions(xp, mask), mask.shape
+    for axis in (0, 1, -1, -2):
+        assert back(p.any(axis=axis)).tolist() == mask.any(axis=axis).tolist()
+    rng = np.random.default_rng(seed)
+    inputs, outputs = rng.random(n_in) < 0.5, rng.random(n_out) < 0.5
+    assert same(p & give(xp, inputs)[:, None], mask & inputs[:, None])
+    assert same(p & give(xp, outputs), mask & outputs)
+    assert same(p & give(xp, inputs)[:, None] & give(xp, outputs), mask & inputs[:, None] & outputs)
+
+
+def test_positions_are_never_taken_for_an_array(xp):
+    mask = np.eye(2, 3) > 0
+    p, array = positions(xp, mask), give(xp, mask)
+    others = {
+        "an array": lambda: p & array,
+        "numbers": lambda: p & give(xp, np.ones(3)),
+        "inputs that are no column": lambda: p & give(xp, np.ones(2, bool)),
+        "an array first": lambda: array & p,
+        "an array and what is absent": lambda: array & ~p,
+        "or": lambda: p | array,
+        "what is absent": lambda: p | ~p,
+        "places": lambda: p.places_of(array),
+        "ranks": lambda: masks.top_k(give(xp, np.ones((2, 3))), 1, among=p),
+        "an axis": lambda: p.any(axis=(0, 1)),
+    }
+    for what, do in others.items():
+        with pytest.raises(TypeError, match=r"meets|truly sparse|axis is"):
+            pytest.fail(f"{what} is {do()}")
+    for do in (lambda q: p & q, lambda q: p | q, lambda q: p & ~q, p.places_of):
+        with pytest.raises(ValueError, match=r"others has shape \(3, 2\), positions has \(2, 3\)"):
+            do(positions(xp, mask.T))
+
+
 @given(MASKS)
 def test_rows_and_columns_are_those_of_nonzero(xp, mask):
     p = positions(xp, mask)

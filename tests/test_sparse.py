@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,15 @@ import pytest
 from arrays import back, give, give_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow import slow_remove_dead_units
 
 from minisparse import blocks, masks, nn, ops, project, random_masks, recipes, runs, sparse
 from minisparse.allocate import counts
 from minisparse.autograd import value_and_grad
+from minisparse.compact import architecture
 from minisparse.data import batches
 from minisparse.masks import Masks
+from minisparse.methods import magnitude
 from minisparse.optim import adam, sgd
 from minisparse.positions import Positions
 from minisparse.sparse import Compressed, Factors, random_positions, sparse_linear
@@ -33,6 +36,7 @@ def small_pieces(threads=2):
         patch.setattr(sparse, "ROWS", 2)
         patch.setattr(sparse, "BLOCK", 8)
         patch.setattr(sparse, "WORTH_A_THREAD", 1)
+        patch.setattr(sparse, "MANY", 0 if threads > 1 else sparse.MANY)
         patch.setattr(blocks, "n_threads", lambda: threads)
         yield
 
@@ -85,6 +89,7 @@ def test_a_weight_that_is_used_twice_has_the_sum_of_both_gradients(xp, layer):
     grad = value_and_grad(lambda p: once(p, x) + once(p, 2 * x), {"w": own})[1]["w"]
     assert (back(grad.at(own.mask)) == 3 * (x.T @ g)[mask]).all()
     assert (back((2.0 * grad + grad).dense()) == 9 * (x.T @ g)).all()
+    assert (back((grad / 4).dense()) == 0.75 * (x.T @ g)).all()
     assert (back(abs(-1.0 * grad).dense()) == abs(3 * (x.T @ g))).all()
 
 
@@ -150,9 +155,9 @@ def test_the_highest_of_stored_weights_are_those_of_the_dense_ones(xp, layer, da
 def test_nan_in_a_gradient_and_too_high_a_count_are_refused(xp):
     free = ~stored(xp, np.ones((2, 2)), np.eye(2) > 0).mask
     with pytest.raises(ValueError, match="score is NaN"):
-        Factors(give(xp, np.array([[np.nan, 1]])), give(xp, np.ones((1, 2)))).top_k(1, free)
+        masks.top_k(Factors(give(xp, np.array([[np.nan, 1]])), give(xp, np.ones((1, 2)))), 1, free)
     with pytest.raises(ValueError, match=r"k is 3; accepted are whole numbers from 0 to 2"):
-        Factors(xp.ones((1, 2)), xp.ones((1, 2))).top_k(3, free)
+        masks.top_k(Factors(xp.ones((1, 2)), xp.ones((1, 2))), 3, free)
 
 
 # Training
@@ -245,6 +250,217 @@ def test_a_run_goes_on_from_a_checkpoint_to_the_last_bit(tmp_path, method, optim
 def test_snfs_is_refused_since_its_average_is_dense_by_definition():
     with pytest.raises(ValueError, match="a dense array by definition: it cannot be stored truly sparse"):
         next(steps(*sparse.compressed(*network()), recipes.snfs(0.3, 10, 10), sgd(0.1)))
+
+
+# Pruning
+
+
+def as_bits(mask):
+    return back(sparse.dense(mask)).tolist()
+
+
+@st.composite
+def chains(draw):
+    """Weights {name: (n_in, n_out)} of 2 to 4 layers that follow each other, and masks: whole numbers, many equal."""
+    widths = [draw(st.integers(1, 6)) for _ in range(draw(st.integers(3, 5)))]
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    share, high = draw(st.sampled_from([0.1, 0.3, 0.6, 1.0])), draw(st.sampled_from([2, 1000]))
+    spread = draw(st.integers(1, 2))  # a flattened image of 2 pixels between the first two layers
+    shapes = {f"fc{i}.weight": shape for i, shape in enumerate(pairwise(widths))}
+    shapes["fc1.weight"] = (spread * widths[1], widths[2])
+    at = {name: rng.random(shape) < share for name, shape in shapes.items()}
+    return {name: rng.integers(-high, high + 1, shape) / 8 * at[name] for name, shape in shapes.items()}, at
+
+
+def stored_all(xp, weights, at):
+    own = {name: stored(xp, weights[name], mask) for name, mask in at.items()}
+    return own, {name: w.mask for name, w in own.items()}
+
+
+@contextmanager
+def nothing_dense():
+    """No truly sparse weight, mask or gradient is written out."""
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (Compressed, Positions, Factors):
+            patch.delattr(kind, "dense")
+        yield
+
+
+@settings(max_examples=200)
+@given(chains())
+def test_dead_units_go_as_they_do_under_masks(xp, chain):
+    weights, at = chain
+    _, own = stored_all(xp, weights, at)
+    with nothing_dense():
+        got = magnitude.remove_dead_units(own, list(own))
+        led, leading = magnitude.led_to(own, list(own)), magnitude.leading_on(own, list(own))
+        widths = architecture(own)
+    for name, want in slow_remove_dead_units(at, list(at)).items():
+        assert isinstance(got[name], Positions)
+        assert as_bits(got[name]) == want.tolist()
+    assert {name: back(units).tolist() for name, units in led.items()} == {
+        name: units.tolist() for name, units in magnitude.led_to(at, list(at)).items()
+    }
+    assert {name: back(units).tolist() for name, units in leading.items()} == {
+        name: units.tolist() for name, units in magnitude.leading_on(at, list(at)).items()
+    }
+    assert widths == architecture(at)
+
+
+@given(chains(), st.integers(0, 15))
+def test_dead_units_go_where_only_some_layers_are_truly_sparse(chain, which):
+    _, at = chain
+    own = {
+        name: Positions(np.flatnonzero(mask), mask.shape) if which >> i & 1 else mask
+        for i, (name, mask) in enumerate(at.items())
+    }
+    got = magnitude.remove_dead_units(own, list(own))
+    assert {name: as_bits(mask) for name, mask in got.items()} == {
+        name: mask.tolist() for name, mask in slow_remove_dead_units(at, list(at)).items()
+    }
+
+
+@settings(max_examples=200)
+@given(chains(), st.sampled_from([0, 0.5, 1, 1.5]), st.integers(0, 99))
+def test_below_a_threshold_go_those_that_go_under_masks(xp, chain, quality, seed):
+    weights, at = chain
+    own, _ = stored_all(xp, weights, at)
+    rng = np.random.default_rng(seed)
+    for name, w in weights.items():
+        fewer = at[name] & (rng.random(w.shape) < 0.7)
+        with nothing_dense():
+            of_all = magnitude.threshold_mask(own[name], quality)
+            of_some = magnitude.threshold_mask(own[name], quality, stored(xp, w, fewer).mask)
+        assert as_bits(of_all) == magnitude.threshold_mask(w, quality, at[name]).tolist()
+        assert as_bits(of_some) == magnitude.threshold_mask(w, quality, fewer).tolist()
+
+
+@settings(max_examples=200)
+@given(chains(), st.data())
+def test_the_largest_of_all_layers_are_those_under_masks(xp, chain, data):
+    weights, at = chain
+    own, positions = stored_all(xp, weights, at)
+    n_keep = data.draw(st.integers(0, sum(int(mask.sum()) for mask in at.values())))
+    want = magnitude.global_magnitude_masks(weights, n_keep, at)
+    with nothing_dense():
+        both = [magnitude.global_magnitude_masks(own, n_keep, given) for given in (positions, None)]
+    for got in both:
+        assert {name: as_bits(mask) for name, mask in got.items()} == {n: mask.tolist() for n, mask in want.items()}
+    first = next(iter(own))
+    mixed = {**own, first: give(xp, weights[first])}, {**positions, first: give(xp, at[first])}
+    got = magnitude.global_magnitude_masks(mixed[0], n_keep, mixed[1])
+    assert {name: as_bits(mask) for name, mask in got.items()} == {n: mask.tolist() for n, mask in want.items()}
+
+
+def test_only_stored_weights_may_stay(xp):
+    own = stored(xp, np.diag([1.0, -2.0]), np.eye(2) > 0)
+    assert as_bits(magnitude.magnitude_mask(own, 1)) == [[False, False], [False, True]]
+    with pytest.raises(ValueError, match=r"n_keep is 3; accepted are whole numbers from 0 to 2"):
+        magnitude.magnitude_mask(own, 3)
+    with pytest.raises(ValueError, match=r"n_keep is 5; accepted are whole numbers from 0 to 4"):
+        magnitude.global_magnitude_masks({"a": own, "b": own}, 5)
+    other = stored(xp, np.ones((2, 2)), np.ones((2, 2), bool)).mask
+    with pytest.raises(ValueError, match="has positions that"):
+        magnitude.threshold_mask(own, 1.0, other)
+
+
+def test_a_mask_or_weight_stored_the_other_way_is_refused(xp):
+    own, array = stored(xp, np.eye(2), np.eye(2) > 0), give(xp, np.ones((2, 2)))
+    for weight, mask in [(own, array > 0), (array, own.mask)]:
+        for prune in (
+            lambda w, m: magnitude.magnitude_mask(w, 1, m),
+            lambda w, m: magnitude.threshold_mask(w, 1.0, m),
+            lambda w, m: magnitude.global_magnitude_masks({"a": w}, 1, {"a": m}),
+            lambda w, m: project({"a": w}, {"a": m}),
+        ):
+            with pytest.raises(TypeError, match=r"meets|truly sparse"):
+                pytest.fail(str(prune(weight, mask)))
+    with pytest.raises(TypeError, match=r"Compressed\(2 of \(2, 2\), float64\) is truly sparse, and no array"):
+        np.asarray(own)
+
+
+def everything_stored(params):
+    every = {name: np.ones(params[name].shape, bool) for name in WEIGHTS}
+    return sparse.compressed(params, every)[0]
+
+
+def few_batches(start, stop, seed=0):
+    rng = np.random.default_rng(seed)
+    x, y = rng.integers(-3, 4, (512, 20)) / 2.0, rng.integers(0, 5, 512)  # a dyadic grid
+    return batches(x, y, 32, 0, start, stop)
+
+
+WEIGHTS = [name for name in MODEL.shapes() if name.endswith(".weight")]
+HALF, MOST = (recipes.Stage(dict.fromkeys(WEIGHTS, q)) for q in (0.7, 0.9))
+
+
+@pytest.mark.parametrize("optimizer", [lambda lr: sgd(lr, 0.9), lambda lr: adam(lr / 10)])
+def test_three_steps_over_a_hundred_batches_are_those_of_the_masked_network(optimizer):
+    params = MODEL.init(np.random.default_rng(0), np.float64)
+    rates = [], []
+
+    def run(params, seen):
+        of_round = lambda number: few_batches(0, [40, 30, 30][number], number)
+        dropout = {"fc2.weight": 0.5}
+        loss_of = lambda rates: seen.append(rates) or loss
+        rng = np.random.default_rng(1)
+        return recipes.three_step(loss_of, params, of_round, [HALF, MOST], rng, optimizer, 0.05, dropout=dropout)
+
+    sizes = []
+    with nothing_dense():
+        sparsely = list(run(everything_stored(params), rates[1]))
+    for masked, own in zip(run(params, rates[0]), sparsely, strict=True):
+        assert (masked.round, masked.phase) == (own.round, own.phase)
+        assert {name: as_bits(mask) for name, mask in own.masks.items()} == {
+            name: mask.tolist() for name, mask in masked.masks.items()
+        }
+        assert all(isinstance(own.params[name], Compressed) for name in WEIGHTS)
+        assert all(gap(masked.params[name], own.params[name]) < 1e-12 for name in params)
+        sizes.append(own.masks.active)
+    assert rates[0] == rates[1]
+    assert len(sizes) == 102
+    assert len(set(sizes)) == 3
+
+
+def test_three_steps_of_a_network_that_is_sparse_already_start_from_the_connections_it_has():
+    rates, (params, at) = [], sparse.compressed(*network())
+    loss_of = lambda seen: rates.append(seen) or loss
+    stage = recipes.Stage(dict.fromkeys(DENSITIES, 0.8))
+    run = list(
+        recipes.three_step(
+            loss_of, params, lambda number: few_batches(0, 10), [stage], np.random.default_rng(1),
+            lambda lr: sgd(lr, 0.9), 0.05, dropout={"fc1.weight": 0.5},
+        )
+    )  # fmt: skip
+    before, cut = run[9], run[10]
+    assert {name: before.masks[name] for name in at} == dict(at)
+    by_hand = {"fc3.weight": np.ones((16, 5), bool)}
+    for name in DENSITIES:
+        dense, mask = before.params[name].dense(), at[name].dense()
+        by_hand[name] = mask & (abs(dense) >= 0.8 * dense[mask].std())
+    for name, mask in slow_remove_dead_units(by_hand, WEIGHTS).items():
+        assert as_bits(cut.masks[name]) == mask.tolist()
+        assert mask.sum() < before.masks[name].sum() or name == "fc3.weight"
+    left = cut.masks["fc1.weight"].sum() / at["fc1.weight"].sum()
+    assert rates[1]["fc1.weight"] == pytest.approx(0.5 * left**0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("globally", [False, True])
+def test_lottery_tickets_are_those_of_the_masked_network(globally):
+    params = MODEL.init(np.random.default_rng(0), np.float64)
+
+    def run(params):
+        given = (lambda start: few_batches(start, 20)), 0.4, 2, np.random.default_rng(1), sgd(0.05, 0.9)
+        return recipes.lottery(loss, params, *given, rewind=5, globally=globally)
+
+    with nothing_dense():
+        sparsely = list(run(everything_stored(params)))
+    for masked, own in zip(run(params), sparsely, strict=True):
+        assert {name: as_bits(mask) for name, mask in own.masks.items()} == {
+            name: mask.tolist() for name, mask in masked.masks.items()
+        }
+        assert all(gap(masked.params[name], own.params[name]) < 1e-12 for name in params)
+    assert own.masks.density == pytest.approx(0.36, abs=0.01)
 
 
 # Starting

@@ -3,16 +3,17 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from .. import flops, nn
+from .. import flops, nn, sparse
 from ..allocate import counts
 from ..names import DISTRIBUTIONS, NETWORKS, WITH_WIDTH, allotted, network
+from ..plans import METHODS
 from .tables import console, plain_table, short
 
 
@@ -32,10 +33,11 @@ def cost(
     width: Annotated[float | None, typer.Option(help=f"A factor on channels: {', '.join(WITH_WIDTH)}.")] = None,
     method: Annotated[str | None, typer.Option(help=f"{', '.join(flops.TRAINING)}; each unless given.")] = None,
     period: Annotated[int, typer.Option(min=1, help="ΔT of rigl: optimizer steps between two updates.")] = 100,
+    batch: Annotated[int, typer.Option(min=1, help="Examples in a batch, on which gradients in factors depend.")] = 100,
     convention: Annotated[str, typer.Option(help=f"Whose counting: {', '.join(flops.CONVENTIONS)}.")] = "clean",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """What a sparse network costs, layer by layer: weights, multiply-adds, bytes; and a step of training it."""
+    """What a sparse network costs, layer by layer: weights, multiply-adds, bytes; and what training it takes."""
     built, example = network(model, partial(_example, shape), classes, width)
     sites = nn.sites(built, example)
     shapes = {site.name: site.kernel_shape for site in sites}
@@ -50,11 +52,66 @@ def cost(
         name: flops.training_cost(name, **account["forward"], period=period)
         for name in ([method] if method else flops.TRAINING)
     }
-    asked = {"model": model, "shape": example, "sparsity": sparsity, "distribution": distribution, "period": period}
+    with_mask = {site: kept[site.name] for site in sites if site.name not in full}
+    account["memory"] = {name: _memory(built, with_mask, name, batch) for name in account["training"]}
+    asked = {"model": model, "shape": example, "sparsity": sparsity, "distribution": distribution, "period": period,
+             "batch": batch}  # fmt: skip
     if as_json:
         typer.echo(json.dumps(asked | account, indent=1))
     else:
         _print_account(account, period)
+        _print_memory(account["memory"], batch)
+
+
+def _memory(model: nn.Chain, with_mask: dict[nn.Site, int], method: str, batch: int) -> dict[str, Any]:
+    """{"masked": bytes, "sparse": bytes}, as flops.training_memory has them; under "refused" why there is no such run.
+
+    with_mask {site: connections} of the layers in the budget. A dense network has but one storage.
+    """
+    n_active = {site.name: n for site, n in with_mask.items()}
+    count = partial(flops.training_memory, model.shapes(), n_active, method, batch=batch, block=sparse.BLOCK)
+    if method == "dense":
+        return {"masked": count()}
+    other = [site.name.removesuffix(".weight") for site in with_mask if site.kind != "linear"]
+    of_layers = f"{other[0]} is a convolution: keep all such layers dense with --dense conv" if other else ""
+    refusal = METHODS[method].refusal or of_layers
+    bytes_there = {} if other else count(storage="sparse")
+    return {"masked": count(), "sparse": bytes_there | ({"refused": refusal} if refusal else {})}
+
+
+def _print_memory(memory: dict[str, Any], batch: int) -> None:
+    console.print()
+    console.print(_that_fits(partial(_memory_table, memory, batch)))
+    reasons: dict[str, list[str]] = {}
+    for name, of in memory.items():
+        if reason := of.get("sparse", {}).get("refused"):
+            reasons.setdefault(reason, []).append(name)
+    for line in (
+        "\nBytes between steps, and of the gradients in one; own: what snfs remembers, or an update of rigl scans",
+        *(f"{', '.join(names)}, sparse: refused. {reason}" for reason, names in reasons.items()),
+    ):
+        console.print(line, soft_wrap=True)
+
+
+def _memory_table(memory: dict[str, Any], batch: int, exact: bool) -> Table:
+    """A row for each method and storage; what a refused run would take is in parentheses."""
+    write = "{:,.0f}".format if exact else short
+    table = plain_table(f"memory, batch {batch}", "weights", "momentum", "masks", "own", "gradients", gap=1)
+    for name, of in memory.items():
+        for storage, count in of.items():
+            if "weights" in count:
+                label = name if name == "dense" else f"{name}, {storage}"
+                own = count["memory"] + count["update"]
+                cells = (count["weights"], count["slots"], count["masks"], own, count["gradients"])
+                table.add_row(f"({label})" if "refused" in count else label, *map(write, cells))
+    return table
+
+
+def _that_fits(table: Callable[..., Table]) -> Table:
+    """The table with numbers in full, or in three digits where the window is too narrow for them."""
+    full = table(exact=True)
+    narrow = console.measure(full, options=console.options.update(max_width=999)).maximum > console.width
+    return table(exact=False) if narrow else full
 
 
 def _account(sites: Sequence[nn.Site], kept: dict[str, int], full: set[str], convention: str) -> dict[str, Any]:
@@ -92,10 +149,7 @@ def _account(sites: Sequence[nn.Site], kept: dict[str, int], full: set[str], con
 
 
 def _print_account(account: dict[str, Any], period: int) -> None:
-    table = _account_table(account, exact=True)
-    if console.measure(table, options=console.options.update(max_width=999)).maximum > console.width:
-        table = _account_table(account, exact=False)
-    console.print(table)
+    console.print(_that_fits(partial(_account_table, account)))
 
     weights, kept = (sum(layer[key] for layer in account["layers"]) for key in ("weights", "kept"))
     outside = f", which leaves out {', '.join(account['dense_layers'])}" if account["dense_layers"] else ""

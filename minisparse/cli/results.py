@@ -45,7 +45,7 @@ def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None
     """
     task, state = plans.reopen(run, data_dir)
     sites = nn.sites(task.model, task.shape)
-    kept = {n: dense(m) for n, m in to_numpy(dict(METHODS[task.plan.method].kept(state.params, state.masks))).items()}
+    kept = to_numpy(dict(METHODS[task.plan.method].kept(state.params, state.masks)))
     masks = {site.name: kept.get(site.name, np.ones(site.kernel_shape, bool)) for site in sites}
     links = {s.name: _link(s, masks[s.name]) for s in sites}
     dead = _dead(task.model, masks)
@@ -55,7 +55,7 @@ def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None
             "kernel": list(mask.shape),
             "active": int(mask.sum()),
             "weights": mask.size,
-            "density": float(mask.mean()),
+            "density": int(mask.sum()) / max(mask.size, 1),
             "inputs_unread": int((~links[name].any(axis=1)).sum()),
             "outputs_unfed": int((~links[name].any(axis=0)).sum()),
             "dead_units": dead[name] if dead else None,
@@ -85,6 +85,8 @@ def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None
 
 def _link(site: nn.Site, mask: Array) -> Array:
     """(inputs, outputs) bool: is there a connection anywhere in the window. A depthwise channel is only its own."""
+    if mask.ndim == 2:
+        return mask
     flat = mask.reshape(math.prod(mask.shape[:-2]), *mask.shape[-2:]).any(axis=0)
     return np.diag(flat[:, 0]) if site.kind == "depthwise" else flat
 

@@ -50,7 +50,12 @@ def global_magnitude_masks(weights: Arrays, n_keep: int, masks: Arrays | None = 
         masks_fit(masks, weights)
     candidates = sum(_candidates(w, None if masks is None else masks[name]) for name, w in weights.items())
     whole("n_keep", n_keep, 0, candidates)
-    return top_k_of_all({name: abs(w) for name, w in weights.items()}, n_keep, masks)
+    scores = {name: abs(w) for name, w in weights.items()}
+    if not any(hasattr(w, "mask") for w in weights.values()):
+        return top_k_of_all(scores, n_keep, masks)
+    # Truly sparse: of each layer as many as it has among the largest of all, without the zeros in between.
+    kept = top_k_of_all({name: _there(s, masks and masks[name]) for name, s in scores.items()}, n_keep)
+    return {name: top_k(s, n_active(kept[name]), masks and masks[name]) for name, s in scores.items()}
 
 
 def threshold_mask(weight: Array, quality: float, mask: Array | None = None) -> Array:
@@ -65,13 +70,10 @@ def threshold_mask(weight: Array, quality: float, mask: Array | None = None) -> 
     if not 0 <= quality < math.inf:
         raise ValueError(f"quality is {quality}; accepted are finite numbers from 0")
     _candidates(weight, mask)
-    xp = namespace(weight)
-    survivors = weight if mask is None else weight[mask]
-    if not survivors.size:
-        return xp.zeros(weight.shape, dtype=bool)
-    if wrong := int((~xp.isfinite(survivors)).sum()):
+    survivors = _there(weight, mask)
+    if wrong := int((~namespace(weight).isfinite(survivors)).sum()):
         raise ValueError(f"weight is not finite at {wrong} of {survivors.size} connections; thresholds need numbers")
-    kept = abs(weight) >= quality * survivors.std(dtype=float)
+    kept = abs(weight) >= (quality * survivors.std(dtype=float) if survivors.size else 0.0)
     return kept if mask is None else kept & mask
 
 
@@ -133,7 +135,8 @@ def _links(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
             raise TypeError(
                 f"mask for {name!r} is {mask.dtype} of shape {tuple(mask.shape)}; accepted is bool (…, inputs, outputs)"
             )
-        links[name] = mask.reshape(math.prod(mask.shape[:-2]), *mask.shape[-2:]).any(axis=0)
+        window = math.prod(mask.shape[:-2])
+        links[name] = mask if mask.ndim == 2 else mask.reshape(window, *mask.shape[-2:]).any(axis=0)
     for (a, before), (b, after) in pairwise(links.items()):
         n_out, n_in = before.shape[1], after.shape[0]
         if not n_out or n_in % n_out:
@@ -144,8 +147,17 @@ def _links(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
 def _candidates(weight: Array, mask: Array | None) -> int:
     """How many connections may stay; the errors of a mask that does not fit."""
     if mask is None:
-        return weight.size
+        return _there(weight, None).size
     same_shapes(weight=weight, mask=mask)
     if mask.dtype != bool:
         raise TypeError(f"mask has dtype {mask.dtype}; accepted is bool")
+    if hasattr(weight, "home") != hasattr(mask, "home"):
+        kinds = f"weight is {type(weight).__name__}, mask is {type(mask).__name__}"
+        raise TypeError(f"{kinds}; accepted are two arrays, or both truly sparse")
     return n_active(mask)
+
+
+def _there(weight: Array, mask: Array | None) -> Array:
+    """The weights that may stay, (n,): of truly sparse ones without a mask, all that are stored."""
+    mask = getattr(weight, "mask", None) if mask is None else mask
+    return weight.ravel() if mask is None else weight[mask]

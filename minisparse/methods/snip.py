@@ -14,7 +14,7 @@ import math
 import warnings
 from collections.abc import Mapping
 
-from ..backend import Array, namespace
+from ..backend import Array, in_parts, namespace
 from ..checks import same_keys, same_shapes, whole
 from ..masks import top_k_of_all
 
@@ -26,7 +26,7 @@ def sensitivity(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dic
     ValueError for names or shapes that differ, or a product that is not finite.
     """
     effect = _effect(weights, grads)
-    total = math.fsum(float(e.sum(dtype="float64")) for e in effect.values())
+    total = math.fsum(float(part.sum(dtype="float64")) for e in effect.values() for part in in_parts(e))
     return {name: e / total if total else e for name, e in effect.items()}
 
 
@@ -53,6 +53,6 @@ def _effect(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[st
     for name, w in weights.items():
         same_shapes(**{f"weight {name!r}": w, "its gradient": grads[name]})
         effect[name] = abs(w * grads[name])
-        if n_bad := int((~namespace(w).isfinite(effect[name])).sum()):
+        if n_bad := sum(int((~namespace(w).isfinite(part)).sum()) for part in in_parts(effect[name])):
             raise ValueError(f"weight × gradient of {name!r} is not finite at {n_bad} of {w.size} entries")
     return effect

@@ -57,10 +57,10 @@ def sparse_width(
             )
         if trained:
             memory.plot(*trained, "*", color="#0072B2", markersize=11, label="trained on MNIST, images included")
-        for height, words, up in ((limit, f"{limit:g} GB", 3), (imports, "imports alone", -10)):
+        for height, words, place in ((limit, f"{limit:g} GB", 0.01), (imports, "imports alone", 0.6)):
             memory.axhline(height, **PAPER)
             memory.annotate(
-                words, (0.01, height), (0, up), xycoords=("axes fraction", "data"), textcoords="offset points",
+                words, (place, height), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
                 fontsize=8, color=PAPER["color"],
             )  # fmt: skip
         for axes, label in ((time, "a training step (s)"), (memory, "peak memory of the process (GB)")):

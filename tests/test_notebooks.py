@@ -1,0 +1,122 @@
+"""The course runs from top to bottom, is committed as it ran, and asks what its solutions answer."""
+
+import ast
+import re
+
+import pytest
+
+for module in ("nbformat", "nbclient", "ipykernel"):
+    pytest.importorskip(module, reason='running the course needs pip install -e ".[test,docs]"')
+course = pytest.importorskip("notebooks.execute", reason="a source distribution has no notebooks")
+nbformat = course.nbformat
+
+ALL = course.notebooks()
+LESSONS = [path for path in ALL if path.parent == course.HERE]
+OF_THIS_MACHINE = re.compile(r"/(work|tmp|home|root|Users|usr|opt)/|site-packages|[A-Z]:\\|\b0x[0-9a-f]{6,}")
+
+every = pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(course.HERE).with_suffix("")))
+every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code(notebook, tag=None):
+    return [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and (tag is None or tag in cell.metadata.get("tags", []))
+    ]
+
+
+def asked(cell):
+    """What an exercise ends in: an expression, bare or behind `assert`, as source."""
+    last = ast.parse(cell.source).body[-1]
+    assert isinstance(last, ast.Expr | ast.Assert), f"an exercise ends in an expression, not in {ast.unparse(last)!r}"
+    return ast.unparse(last.value if isinstance(last, ast.Expr) else last.test)
+
+
+def defined(cell):
+    """The names that a cell gives a meaning."""
+    names = set()
+    for statement in ast.parse(cell.source).body:
+        match statement:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Assign(targets=targets):
+                names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def kinds(cell):
+    """What sort of things a cell put out: printed text, a value, a figure."""
+    return [(o.output_type, o.get("name", ""), *sorted(o.get("data", {}))) for o in cell.outputs]
+
+
+def texts(cell):
+    for output in cell.outputs:
+        yield output.get("text", "")
+        for kind, value in output.get("data", {}).items():
+            if kind.startswith(("text/", "image/svg")):
+                yield str(value)
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """A kernel like a reader's: figures go into the notebook, whatever this process draws on."""
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+
+
+@pytest.mark.usefixtures("kernel")
+@every
+def test_it_runs_without_widgets_its_exercises_fail_unsolved_and_hold_solved(path):
+    notebook, verdict = read(path), "assert not" if path in LESSONS else "assert"
+    notebook.cells = [cell for cell in notebook.cells if "widget" not in cell.metadata.get("tags", [])]
+    committed = {cell.id: kinds(cell) for cell in code(notebook)}
+    for cell in code(notebook, "exercise"):
+        judged = nbformat.v4.new_code_cell(f"{verdict} ({asked(cell)})")
+        notebook.cells.insert(notebook.cells.index(cell) + 1, judged)
+    course.execute(notebook, path.parent)
+    assert {cell.id: kinds(cell) for cell in code(notebook) if cell.id in committed} == committed
+
+
+@every
+def test_it_is_committed_as_execute_leaves_it(path):
+    notebook, text = read(path), path.read_text(encoding="utf-8")
+    course.clean(notebook)
+    assert nbformat.writes(notebook) + "\n" == text
+    for number, cell in enumerate(code(notebook), 1):
+        assert cell.execution_count == (None if cell in code(notebook, "widget") else number)
+        assert not [kind for kind in kinds(cell) if "error" in kind or "stderr" in kind]
+
+
+@every
+def test_it_names_no_place_of_the_machine_it_ran_on(path):
+    for cell in read(path).cells:
+        for text in (cell.source, *(texts(cell) if cell.cell_type == "code" else ())):
+            assert not (found := OF_THIS_MACHINE.search(text)), f"{found.group()} in {text[:200]}"
+
+
+@every_lesson
+def test_its_solution_answers_its_exercises(path):
+    exercises, solutions = (code(read(p), "exercise") for p in (path, path.parent / "solutions" / path.name))
+    assert len(exercises) in (2, 3)
+    assert any("check(" in asked(cell) for cell in exercises)
+    assert [asked(cell) for cell in solutions] == [asked(cell) for cell in exercises]
+    for solution, exercise in zip(solutions, exercises, strict=True):
+        assert defined(exercise) <= defined(solution)
+
+
+@every_lesson
+def test_it_says_what_it_is_for_asks_a_question_and_refutes_a_belief(path):
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    number = int(path.name[:2])
+    assert text.startswith(f"# {number:02d} · ")
+    for part in ("At the end you can", "<details>", "## What is not true", "## Where to go on"):
+        assert part in text
+
+
+def test_every_lesson_has_a_solution_and_every_solution_a_lesson():
+    assert LESSONS
+    assert [path.name for path in LESSONS] == [path.name for path in ALL if path not in LESSONS]
