@@ -15,6 +15,7 @@ from minisparse.golden.check import DIVERGENCES
 HOME = Path(minisparse.__file__).parent
 DOCS = Path(answers.__file__).parent
 PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
+LESSONS = {path.stem for path in answers.COURSE.glob("*.ipynb")}
 CASES = [case for own in cases.load().values() for case in own]
 
 
@@ -94,9 +95,17 @@ def test_every_comment_of_a_page_is_answered(page):
     assert "<!-- " not in answers.filled(PAGES[page])
 
 
-def test_a_notebook_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="no notebook is called '13_more'; there are"):
-        answers.filled("<!-- notebooks: 13_more -->")
+def test_a_page_links_to_the_notebooks_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(answers, "COURSE", tmp_path)
+    (tmp_path / "09_rigl.ipynb").touch()
+    told = answers.filled("<!-- notebooks: 08_snfs 09_rigl -->")
+    assert told == "The course builds it step by step: [](/notebooks/09_rigl.ipynb)."
+    assert answers.filled("<!-- notebooks: 08_snfs -->") == ""
+
+
+@pytest.mark.skipif(len(LESSONS) < 12, reason="the course is not all there")
+def test_every_notebook_that_a_page_names_is_there():
+    assert {name for _, name in asked("notebooks")} <= LESSONS
 
 
 def test_other_text_is_left_alone():
