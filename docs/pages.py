@@ -25,9 +25,11 @@ def setup(app: Sphinx) -> None:
 
 
 def answer_comments(app: Sphinx, name: str, source: list[str]) -> None:
-    """The comments of answers.py, answered."""
+    """The comments of answers.py, answered; a link to the folder of solutions leads to their page."""
     if name.startswith("docs/"):
         source[0] = filled(source[0])
+    if name == "notebooks/README":
+        source[0] = source[0].replace("](solutions)", "](../docs/solutions.md)")
 
 
 def skip(app: Sphinx, what: str, name: str, thing: object, skipped: bool, options: object) -> bool | None:
