@@ -289,8 +289,8 @@ class Verdict:
             case = failed[0].case
             return f"{score}: {case.reason} (case {case.id}{_known(case)})"
         (profile, explained), *others = nearest
-        case = next((o.case for o in explained if _divergence(o.case, profile)), explained[0].case)
-        does = _divergence(case, profile) or "you answer"
+        case = next((o.case for o in explained if divergence(o.case, profile)), explained[0].case)
+        does = divergence(case, profile) or "you answer"
         too = f", and {', '.join(other for other, _ in others)} too" if others else ""
         return f"{score}: {does}, as {profile} does{too} (case {case.id}: {case.reason})"
 
@@ -327,20 +327,20 @@ def _alike(outcome: Outcome) -> str:
     return f", as {' and '.join(same)} does" if same else ""
 
 
-def _rows(case: Case) -> list[tuple[str, str, str]]:
-    """What is known of the rows that a case pins, in its own order."""
+def rows(case: Case) -> list[tuple[str, str, str]]:
+    """The rows of DIVERGENCES that a case pins, in the order in which it names them."""
     places = [(re.search(rf"(?<!\w){re.escape(row[0])}(?!\w)", case.pin), row) for row in DIVERGENCES]
     return [row for _, row in sorted(((place.start(), row) for place, row in places if place), key=lambda own: own[0])]
 
 
-def _divergence(case: Case, profile: str) -> str | None:
-    """What `profile` does otherwise in the row that the case pins."""
-    return next((does for _, does, profiles in _rows(case) if profile in profiles.split()), None)
+def divergence(case: Case, profile: str) -> str | None:
+    """The words for what `profile` does otherwise, in the first row that the case pins and it is named in."""
+    return next((does for _, does, profiles in rows(case) if profile in profiles.split()), None)
 
 
 def _known(case: Case) -> str:
     """Who is known to differ in the rows that the case pins, where no answer of theirs is written down."""
-    known = [f"{row} {', '.join(profiles.split())}" for row, _, profiles in _rows(case)]
+    known = [f"{row} {', '.join(profiles.split())}" for row, _, profiles in rows(case)]
     return f"; known to differ: {'; '.join(known)}" if known else ""
 
 

@@ -1,0 +1,153 @@
+"""What a page asks for in a comment of its own, as Markdown, read from the vectors, the checker and the package.
+
+<!-- pins: rigl_count trajectory:rigl -->          every case of functions, or of the runs under one method
+<!-- divergences: rigl_count trajectory:rigl -->   what the checker tells code that does otherwise
+<!-- api: masks methods.rigl -->                   the docstrings of modules
+<!-- notebooks: 09_rigl -->                        where the course builds it
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from minisparse.golden.cases import PROFILES, Case, load
+from minisparse.golden.check import divergence, rows
+from minisparse.golden.show import SIGNS, drawn
+
+ASKED = re.compile(r"<!-- (pins|divergences|api|notebooks): ([\w:. ]+) -->")
+COURSE = Path(__file__).parents[1] / "notebooks"
+OTHERWISE = "no words for it, another answer"
+CLASSES = dict(zip(SIGNS, "stays absent dropped grown back".split(), strict=True))
+
+
+def filled(page: str) -> str:
+    """The Markdown of a page, with its comments answered. ValueError for a function or a method that has no cases."""
+    answers = {"pins": sections, "divergences": divergences, "api": modules, "notebooks": lessons}
+    return ASKED.sub(lambda m: answers[m[1]](m[2].split()), page)
+
+
+def modules(names: list[str]) -> str:
+    """A section for each module of the package, for autodoc to fill."""
+    return "\n\n".join(
+        f"## minisparse.{name}\n\n```{{eval-rst}}\n.. automodule:: minisparse.{name}\n```" for name in names
+    )
+
+
+def lessons(names: list[str]) -> str:
+    """Links to notebooks by their titles, of those that are there."""
+    links = [f"[](/notebooks/{name}.ipynb)" for name in names if (COURSE / f"{name}.ipynb").is_file()]
+    return f"The course builds it step by step: {', '.join(links)}." if links else ""
+
+
+def asked(name: str) -> list[Case]:
+    """The cases of a function, or of "trajectory:rigl", the runs under one method."""
+    function, _, method = name.partition(":")
+    cases = _vectors().get(function, [])
+    if method:
+        cases = [case for case in cases if case.arguments()["case"]["method"]["name"] == method]
+    if not cases:
+        raise ValueError(f"no golden case is of {name!r}")
+    return cases
+
+
+@cache
+def _vectors() -> dict[str, list[Case]]:
+    return load()
+
+
+def sections(names: list[str]) -> str:
+    """A section for each name, with a fold for each case that shows its reason and opens on its picture."""
+    return "\n\n".join(_section(name, asked(name)) for name in names)
+
+
+def _section(name: str, cases: list[Case]) -> str:
+    function, _, method = name.partition(":")
+    if method:
+        head = f"### Whole runs: {method.replace('_', ' ')}\n\n`trajectory(case)`, {_number(cases)}."
+    else:
+        head = f"### {function}\n\n`{function}({', '.join(cases[0].inputs)})`, {_number(cases)}."
+    return "\n\n".join([head, f"```{{raw}} html\n{''.join(map(_fold, cases))}```"])
+
+
+def _number(cases: list[Case]) -> str:
+    return f"{len(cases)} case{'s' if len(cases) > 1 else ''}"
+
+
+def _fold(case: Case) -> str:
+    who = [profile for profile in PROFILES if case.differs(profile)]
+    optional = ' <span class="who">optional</span>' if case.optional else ""
+    differ = f' <span class="who differ">{", ".join(who)} differ{"s" if len(who) == 1 else ""}</span>' if who else ""
+    said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in _said(case, who))
+    return (
+        f'<details class="vector"><summary>{html.escape(case.reason)}{optional}{differ}</summary>'
+        f'<pre tabindex="0" id="{_anchor(case.id)}">{picture(case)}</pre>{said}</details>\n'
+    )
+
+
+def _anchor(id: str) -> str:
+    """Where a link to a case leads: inside of its fold, which opens for it."""
+    return id.replace("/", "-")
+
+
+def picture(case: Case) -> str:
+    """`minisparse golden show`, in HTML: the id, what goes in, what comes out and who answers otherwise."""
+    name, _, *rest = drawn(case)
+    return "\n".join(_coloured(line) for line in [name, *rest])
+
+
+def _coloured(line) -> str:
+    """A line of rich text, its signs in classes of their own."""
+    marked = {i: line.plain[i] for span in line.spans for i in range(span.start, span.end)}
+    cells = (
+        f'<span class="{CLASSES[sign]}">{sign}</span>' if sign in CLASSES and i in marked else html.escape(sign)
+        for i, sign in enumerate(line.plain.rstrip())
+    )
+    return "".join(cells)
+
+
+def _said(case: Case, who: list[str]) -> Iterator[str]:
+    """What the checker says to code that answers as one of `who`."""
+    told: dict[str, list[str]] = {}
+    for profile in who:
+        if words := divergence(case, profile):
+            told.setdefault(words, []).append(profile)
+    for words, profiles in told.items():
+        yield f"Of code that answers as {' and '.join(profiles)}: “{words}”."
+
+
+def divergences(names: list[str]) -> str:
+    """A list of what public code does otherwise, in the checker's words, with the cases that tell.
+
+    What no case of any function tells is there too, where one pins it: it is known of code whose answers are not
+    written down.
+    """
+    cases = [case for name in names for case in asked(name)]
+    told = _told(cases)
+    everywhere = _told([case for own in _vectors().values() for case in own])
+    for _, words, profiles in (row for case in cases for row in rows(case)):
+        if words not in everywhere:
+            told[words] = (profiles.split(), [])
+    if OTHERWISE in told:
+        told[OTHERWISE] = told.pop(OTHERWISE)
+    if not told:
+        return "No public code is known to differ here."
+    return "\n".join(f"- *{words}*: {', '.join(who)} {_links(where)}" for words, (who, where) in told.items())
+
+
+def _links(ids: list[str]) -> str:
+    """Where the pictures of cases are, on the same page."""
+    links = (f'<a href="#{_anchor(id)}">{id}</a>' for id in ids)
+    return f"({', '.join(links)})" if ids else "(known, and no answer written down)"
+
+
+def _told(cases: list[Case]) -> dict[str, tuple[list[str], list[str]]]:
+    """{the checker's words: (the profiles that they are for, the ids of the cases that tell)}."""
+    told: dict[str, tuple[list[str], list[str]]] = {}
+    for case in cases:
+        for profile in (own for own in PROFILES if case.differs(own)):
+            who, where = told.setdefault(divergence(case, profile) or OTHERWISE, ([], []))
+            who.extend({profile} - set(who))
+            where.extend({case.id} - set(where))
+    return told
