@@ -25,11 +25,12 @@ def setup(app: Sphinx) -> None:
 
 
 def answer_comments(app: Sphinx, name: str, source: list[str]) -> None:
-    """The comments of answers.py, answered; a link to the folder of solutions leads to their page."""
+    """The comments of answers.py, answered; the course's map under a name of its own, and with its solutions' page."""
     if name.startswith("docs/"):
         source[0] = filled(source[0])
     if name == "notebooks/README":
-        source[0] = source[0].replace("](solutions)", "](../docs/solutions.md)")
+        map_ = source[0].replace("# The course\n", "# A map, and plans for teachers\n", 1)
+        source[0] = map_.replace("](solutions)", "](../docs/solutions.md)")
 
 
 def skip(app: Sphinx, what: str, name: str, thing: object, skipped: bool, options: object) -> bool | None:
@@ -112,7 +113,7 @@ def inline_math(translator, node: nodes.math) -> None:
 
 
 def block_math(translator, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="math">{_mathml(node, "block")}</div>')
+    translator.body.append(f'<div class="formula">{_mathml(node, "block")}</div>')
     raise nodes.SkipNode
 
 
