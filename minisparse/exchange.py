@@ -22,7 +22,7 @@ import numpy as np
 
 from .backend import Array
 from .checks import same_keys
-from .files import replacing
+from .files import replacing, write_arrays
 from .nn import BatchNorm, Chain, Conv2d, DepthwiseConv2d, Flatten, Layer, Linear, Residual, Shape
 
 Arrays = Mapping[str, Array]
@@ -85,7 +85,7 @@ def save(path: str | PathLike, arrays: Arrays) -> Path:
     arrays = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
     with replacing(path) as unfinished:
         if path.suffix == ".npz":
-            np.savez(unfinished, allow_pickle=False, **arrays)
+            write_arrays(unfinished, arrays)
         elif path.suffix == ".safetensors":
             _library("safetensors.numpy").save_file(arrays, unfinished)
         elif path.suffix == ".pt":

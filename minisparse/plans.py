@@ -21,7 +21,7 @@ from .methods import l0
 from .names import allotted, network
 from .optim import Optimizer, adam, sgd
 from .positions import Positions
-from .runs import CHECKPOINT, CONFIG, RESULT, claim, load_state, metrics, read_json, recorded, write_json
+from .runs import CHECKPOINT, CONFIG, RESULT, claim, difference, load_state, metrics, read_json, recorded, write_json
 from .schedule import multi_step_rate
 from .streams import draw_key
 from .train import Method, State, train
@@ -358,12 +358,12 @@ def go(task: Task, directory: str | Path) -> Generator[dict[str, Any], None, Non
         return
     ticket = origin = _origin(task)
     for number in range(task.plan.rounds or 0):
-        run = partial(_steps, task, ticket, {"round": number})
+        run = partial(_steps, task, _round(directory, number), ticket, {"round": number})
         yield from recorded(_round(directory, number), run, task.per_epoch, device)
         trained = load_state(_round(directory, number) / CHECKPOINT, device)
         shares = {name: 1 - density ** (1 / task.plan.rounds) for name, density in task.densities.items()}
         ticket = recipes.winning_ticket(origin, trained, shares)
-    yield from recorded(directory, partial(_steps, task, ticket, {}), task.per_epoch, device)
+    yield from recorded(directory, partial(_steps, task, directory, ticket, {}), task.per_epoch, device)
     write_json(directory / RESULT, _result(task, directory))
 
 
@@ -405,11 +405,19 @@ def _origin(task: Task) -> State:
 
 
 def _steps(
-    task: Task, origin: State, also: Mapping[str, Any], start: State | None
+    task: Task, directory: Path, origin: State, also: Mapping[str, Any], start: State | None
 ) -> Iterator[tuple[State, dict[str, Any]]]:
-    """Every state and line of metrics of a round, from `start` if that is given; `also` is in every line."""
+    """Every state and line of metrics of a round, from `start` if that is given; `also` is in every line.
+
+    ValueError, before the first, if `start`, the checkpoint in `directory`, is not of this run.
+    """
+    if start and (odd := difference(_form(start), _form(origin))):
+        raise ValueError(f"{directory / CHECKPOINT} is of another run: {odd}")
+    return _from(task, start or origin, also)
+
+
+def _from(task: Task, start: State, also: Mapping[str, Any]) -> Iterator[tuple[State, dict[str, Any]]]:
     plan, entry, rate = task.plan, METHODS[task.plan.method], rate_of(task)
-    start = start or origin
     run = train(
         entry.loss(task),
         start.params,
@@ -437,6 +445,16 @@ def _steps(
         if (step.number + 1) % task.per_epoch == 0:
             line["accuracy"] = evaluate(task, step.params)["accuracy"]
         yield step.state, line
+
+
+def _form(state: State) -> dict[str, Any]:
+    """What all states of one run have in common, as JSON has it."""
+    masks = {f"mask of {name}": [type(mask).__name__, *mask.shape] for name, mask in state.masks.items()}
+    return _shapes(state) | masks | {"slots": list(state.slots), "key": state.key}
+
+
+def _shapes(state: State) -> dict[str, list[int]]:
+    return {name: list(array.shape) for name, array in state.params.items()}
 
 
 def _counts(task: Task, params: Arrays, masks: Arrays) -> dict[str, int]:
@@ -493,10 +511,14 @@ def _result(task: Task, directory: Path) -> dict[str, Any]:
 
 def plan_of(directory: str | Path) -> Plan:
     """The plan of the run in `directory`. ValueError if there is none."""
-    if not (Path(directory) / CONFIG).exists():
+    path = Path(directory) / CONFIG
+    if not path.exists():
         raise ValueError(f"{directory} holds no run: there is no {CONFIG}")
-    config = read_json(Path(directory) / CONFIG)
-    config["data"] = config["data"]["name"]
+    config = read_json(path)
+    try:
+        config["data"] = config["data"]["name"]
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not what decides a run: it names no data") from error
     asked: dict[str, Any] = {name: config[name] for name in Plan._fields if name in config}
     asked |= {name: tuple(value) for name, value in asked.items() if isinstance(value, list)}
     return Plan(**asked)
@@ -510,4 +532,7 @@ def reopen(directory: str | Path, data_dir: str | Path | None = None) -> tuple[T
         raise ValueError(f"{task.plan.data} is other data than that of {directory}: its hash is not {known[:16]}…")
     if not path.exists():
         raise ValueError(f"{directory} holds a run that has not come to its first checkpoint")
-    return task, load_state(path, task.plan.device)
+    state = load_state(path, task.plan.device)
+    if odd := difference(_shapes(state), task.model.shapes()):
+        raise ValueError(f"{path} is of another run: {odd}")
+    return task, state

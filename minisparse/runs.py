@@ -7,25 +7,28 @@ result.json       what came out, once the run is finished
 """
 
 import json
+import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 from urllib.parse import quote
-from zipfile import BadZipFile
 
 import numpy as np
 
 from .backend import Array, to_device, to_numpy
-from .checks import whole
-from .files import replacing
+from .checks import masks_fit, whole
+from .files import replacing, sweep, write_arrays
 from .masks import Masks
 from .positions import Positions
 from .sparse import Compressed, Factors
 from .train import State
 
 CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.npz", "result.json"
+FORMAT = 1  # of a checkpoint
+SUM = 64  # bytes at a checkpoint's end: the SHA-256 of all before them, in hexadecimal
 
 
 def claim(directory: str | PathLike, config: Mapping[str, Any]) -> None:
@@ -64,11 +67,13 @@ def recorded(
     """
     directory = Path(directory)
     whole("every", every, 1)
+    sweep(directory)
     start = load_state(directory / CHECKPOINT, device) if (directory / CHECKPOINT).exists() else None
     saved = state = start
+    run = steps(start)  # which may refuse the checkpoint, before a line is taken away
     with _continued(directory / METRICS, start.number if start else 0) as metrics:
         try:
-            for now, line in steps(start):
+            for now, line in run:
                 metrics.write(json.dumps(line) + "\n")
                 state = now
                 if state.number % every == 0:
@@ -85,22 +90,31 @@ def recorded(
 @contextmanager
 def _continued(path: Path, number: int) -> Iterator[IO[str]]:
     """The file of metrics with the lines of the first `number` steps, open to write on."""
-    lines = path.read_text().splitlines(keepends=True)[:number] if path.exists() else []
+    *lines, _ = path.read_bytes().split(b"\n") if path.exists() else [b""]  # the last is none, or has not been ended
     if len(lines) < number:
         raise ValueError(f"{path} has {len(lines)} lines, the checkpoint beside it comes after {number} steps")
     with replacing(path) as kept:
-        kept.write_text("".join(lines))
+        kept.write_bytes(b"".join(line + b"\n" for line in lines[:number]))
     with path.open("a") as file:
         yield file
 
 
 def metrics(directory: str | PathLike) -> list[dict[str, Any]]:
-    """The lines of metrics that a run has written so far."""
-    return [json.loads(line) for line in (Path(directory) / METRICS).read_text().splitlines()]
+    """The lines of metrics that a run has written so far. ValueError naming the file and the line that is no JSON."""
+    path = Path(directory) / METRICS
+    return [_parsed(line, f"line {n} of {path}") for n, line in enumerate(path.read_bytes().splitlines(), 1)]
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    """What a file of JSON holds. ValueError naming the file if it is none."""
+    return _parsed(path.read_bytes(), str(path))
+
+
+def _parsed(text: bytes, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{place} is no JSON, or damaged: {error}") from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -111,25 +125,66 @@ def write_json(path: Path, value: Any) -> None:
 def save_state(path: str | PathLike, state: State) -> None:
     """Write a State as arrays by name, "params/fc1.weight", and an outline that says how they hang together.
 
-    TypeError for a memory that holds anything but dicts, arrays, numbers and None.
+    The last 64 bytes of the file are the SHA-256 of all before them. TypeError for a memory that holds anything but
+    dicts, arrays, numbers and None.
     """
     arrays: dict[str, Array] = {}
     outline = _outline(to_numpy(state)._asdict(), "", arrays)
     with replacing(Path(path)) as unfinished:
-        np.savez(unfinished, allow_pickle=False, outline=np.array(json.dumps(outline)), **arrays)
+        _write(unfinished, {"format": FORMAT, "state": outline}, arrays)
+
+
+def _write(path: Path, outline: Any, arrays: Mapping[str, Array]) -> None:
+    write_arrays(path, {"outline": np.array(json.dumps(outline)), **arrays}, comment=bytes(SUM))
+    with path.open("r+b") as file:
+        digest = _digest(file)
+        file.seek(-SUM, os.SEEK_END)
+        file.write(digest)
+
+
+def _digest(file: BinaryIO) -> bytes:
+    """The SHA-256, in hexadecimal, of all but the last 64 bytes of a file, which is then left before these."""
+    seen, left = sha256(), max(0, file.seek(0, os.SEEK_END) - SUM)
+    file.seek(0)
+    while part := file.read(min(left, 1 << 20)):
+        seen.update(part)
+        left -= len(part)
+    return seen.hexdigest().encode()
 
 
 def load_state(path: str | PathLike, device: str = "cpu") -> State:
-    """The State that `save_state` wrote. ValueError naming the file if it is damaged, or something else."""
+    """The State that `save_state` wrote: all of it, or none.
+
+    ValueError naming the file if a byte of it has changed, if it is something else, or of another format than ours.
+    """
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = dict(archive)
-        state = State(**_hung(json.loads(str(arrays["outline"])), arrays))
-    except (ValueError, KeyError, TypeError, EOFError, OSError, BadZipFile) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+        with Path(path).open("rb") as file:
+            if _digest(file) != file.read():
+                raise ValueError("it does not end in the SHA-256 of what it holds")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = dict(archive)
+        outline = json.loads(str(arrays["outline"]))
+        known = outline["format"] == FORMAT
+        state = _state(outline["state"], arrays) if known else None
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # whatever zipfile, NumPy or JSON make of another file
         raise ValueError(f"{path} is no checkpoint, or a damaged one: {error}") from error
-    return to_device(state._replace(masks=Masks(state.masks)), device)
+    if state is None:
+        raise ValueError(f"{path} is a checkpoint of format {outline['format']!r}; this minisparse reads {FORMAT} only")
+    return to_device(state, device)
+
+
+def _state(outline: Any, arrays: Mapping[str, Array]) -> State:
+    state = State(**_hung(outline, arrays))
+    whole("number", state.number, 0)
+    whole("key", state.key, 0, 2**128 - 1)
+    masks_fit(state.masks, state.params)
+    for name, mask in state.masks.items():
+        if mask.dtype != bool:
+            raise ValueError(f"mask for {name!r} is {mask.dtype}; accepted is bool")
+    return state._replace(masks=Masks(state.masks))
 
 
 def _outline(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
@@ -148,7 +203,7 @@ def _outline(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
         return ["compressed", _outline(tree.values, path, arrays), _outline(tree.mask, path, arrays)]
     if isinstance(tree, Factors):
         both = [_outline(a, f"{path}/{name}", arrays) for name, a in (("x", tree.x), ("g", tree.g))]
-        return ["factors", *both, tree.scale]
+        return ["factors", *both, tree.scale, tree.absolute]
     if tree is None or type(tree) in (int, float, bool):
         return tree
     raise TypeError(f"{path} is {type(tree).__name__}; a checkpoint holds dicts, arrays, numbers and None")

@@ -98,6 +98,43 @@ def test_only_backend_imports_cupy(module):
     assert module == "backend" or not [name for name in names if "cupy" in name]
 
 
+def pickled(source, module=""):
+    """Where `source` could read or write Python objects, which may be code: the lines as they are."""
+    names = {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
+    for base, name in imports(source, module):
+        if base.partition(".")[0] in names and name != "UnpicklingError":
+            yield f"import {base}"
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        owner, name = ast.unparse(node.func.value), node.func.attr
+        says = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+        if (
+            says.get("allow_pickle", "False") != "False"
+            or (owner in ("np", "numpy") and name == "load" and "allow_pickle" not in says)
+            or (owner in ("np", "numpy") and name in ("save", "savez", "savez_compressed"))  # these pickle objects
+            or (owner == "np.lib.format" and name in ("read_array", "write_array") and "allow_pickle" not in says)
+            or (owner == "joblib" and name in ("dump", "load"))
+            or ("torch" in owner and name == "load" and says.get("weights_only") != "True")
+        ):
+            yield ast.unparse(node)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_file_is_read_or_written_by_pickle(module):
+    assert list(pickled(MODULES[module].read_text(), module)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["import pickle", "from pickle import loads", "np.load(path)", "np.load(path, allow_pickle=True)", "np.savez(f)",
+     "joblib.dump(a, path)", "_library('torch').load(path)", "torch.load(path, weights_only=False)",
+     "np.lib.format.write_array(file, a)"],
+)  # fmt: skip
+def test_the_reader_of_pickles_sees_every_form(source):
+    assert list(pickled(source))
+
+
 @pytest.mark.parametrize(
     ("module", "source", "targets"),
     [

@@ -1,11 +1,14 @@
 """Runs by name: every method, resumed to the last bit, and what each cost."""
 
 import json
+import shutil
 from contextlib import closing
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from minisparse import flops, names, nn, plans, sparse
 from minisparse.autograd import value_and_grad
@@ -68,30 +71,74 @@ def contents(directory):
     return made
 
 
-@pytest.mark.parametrize("stop", [1, 4, 5, 11, 22])
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_goes_on_to_the_last_bit_before_an_update_and_on_it(file, tmp_path, method, stop):
-    plan = plan_for(file, method)
-    run(plan, tmp_path / "whole")
-    total = STEPS * (3 if method == "lottery" else 1)
-    with closing(plans.go(plans.prepare(plan), tmp_path / "parts")) as lines:
-        for _ in range(min(stop, total - 1)):
-            next(lines)
-    run(plan, tmp_path / "parts")
-    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
-    assert len(metrics(tmp_path / "parts")) == STEPS
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """plan -> the folder of its run that nothing interrupted."""
+    folders = {}
+
+    def of(plan):
+        if plan not in folders:
+            folders[plan] = tmp_path_factory.mktemp("whole")
+            run(plan, folders[plan])
+        return folders[plan]
+
+    return of
 
 
-@pytest.mark.parametrize("method", ["dense", "snip", "snfs", "rigl", "gradual"])
-def test_networks_with_batch_norm_and_dropout_go_on_too(file, tmp_path, method):
-    plan = plan_for(file, method, model="tiny")
-    result = run(plan, tmp_path / "whole")
-    with closing(plans.go(plans.prepare(plan), tmp_path / "parts")) as lines:
-        for _ in range(9):
-            next(lines)
-    run(plan, tmp_path / "parts")
-    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
-    assert result["test_accuracy"] > 0.6
+def interrupted(plan, directory, stops):
+    """The run, begun as often as there are stops, each time for so many steps; a stop in (number, killed).
+
+    A kill leaves the folder as it is at that moment; else the run is closed, and writes a checkpoint first.
+    """
+    task = plans.prepare(plan)
+    for turn, (stop, killed) in enumerate(stops):
+        with closing(plans.go(task, directory)) as lines:
+            for _ in zip(range(stop), lines, strict=False):
+                pass
+            if killed:
+                directory = shutil.copytree(directory, directory.with_name(f"killed-{turn}"))
+    run(plan, directory)
+    return directory
+
+
+DESCENTS = {
+    "plain": {"momentum": 0.0},
+    "momentum": {"lr_drops": (1.5,), "lr_factor": 0.5},
+    "nesterov": {"nesterov": True, "weight_decay": 1e-3},
+    "adam": {"optimizer": "adam", "lr": 0.01},
+}
+UPDATES = [4, 5, 8, 10, 12, 15]  # before which steps masks change, of one method or another
+STOPS = st.lists(
+    st.tuples(st.sampled_from([*UPDATES, *(n + 1 for n in UPDATES)]) | st.integers(1, STEPS + 3), st.booleans()),
+    min_size=1,
+    max_size=3,
+)
+STORED = [(method, "masked") for method in METHODS] + [(m, "sparse") for m, e in METHODS.items() if not e.refusal]
+
+
+@pytest.mark.parametrize(("method", "storage"), STORED)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(descent=st.sampled_from(list(DESCENTS)), dense=st.sampled_from([(), ("fc2",)]), stops=STOPS)
+def test_every_method_goes_on_to_the_last_bit_wherever_it_is_stopped_or_killed(
+    file, whole, tmp_path_factory, method, storage, descent, dense, stops
+):
+    """Weights, masks, slots, memory, generator, batches, schedule and lines: all are in these files or follow."""
+    plan = plan_for(file, method, storage=storage, dense=dense, **DESCENTS[descent])
+    parts = interrupted(plan, tmp_path_factory.mktemp("run") / "parts", stops)
+    assert contents(parts) == contents(whole(plan))
+    assert len(metrics(parts)) == STEPS
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "small-dense"])  # this one has one width only
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(descent=st.sampled_from(list(DESCENTS)), stops=STOPS)
+def test_networks_with_convolutions_batch_norm_and_dropout_go_on_too(
+    file, whole, tmp_path_factory, method, descent, stops
+):
+    plan = plan_for(file, method, model="tiny", **DESCENTS[descent])
+    parts = interrupted(plan, tmp_path_factory.mktemp("run") / "parts", stops)
+    assert contents(parts) == contents(whole(plan))
+    assert json.loads((parts / "result.json").read_text())["test_accuracy"] > 0.6
 
 
 def test_adam_trains_what_it_is_asked_to_and_counts_its_updates_across_an_interruption(file, tmp_path):
@@ -143,6 +190,38 @@ def test_the_data_are_part_of_what_decides_a_run(file, tmp_path):
         next(plans.go(plans.prepare(plan_for(file, "rigl")), tmp_path / "a"))
     with pytest.raises(ValueError, match=r"bars\.npz is other data than that of .*a: its hash is not"):
         plans.reopen(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ({"seed": 1}, "key is .* there and .* here"),
+        ({"model": "mlp-11"}, r"fc1.weight is \[36, 11\] there and \[36, 12\] here"),
+        ({"optimizer": "adam"}, r"slots is \['m', 'v', 'updates'\] there and \['velocity'\] here"),
+        ({"storage": "sparse"}, r"mask of fc1.weight is \['Positions', 36, 12\] there and \['ndarray', 36, 12\] here"),
+        ({"dense": ("fc2",)}, r"mask of fc2.weight is not there there and \['ndarray', 12, 3\] here"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused_naming_the_difference_and_left_alone(file, tmp_path, other, sentence):
+    run(plan_for(file, "static", **other), tmp_path / "other")
+    with closing(plans.go(plans.prepare(plan_for(file, "static")), tmp_path / "a")) as lines:
+        for _ in range(6):
+            next(lines)
+    checkpoint = shutil.copy(tmp_path / "other" / "checkpoint.npz", tmp_path / "a")
+    before = contents(tmp_path / "a")
+    with pytest.raises(ValueError, match=rf"{checkpoint} is of another run: {sentence}"):
+        next(plans.go(plans.prepare(plan_for(file, "static")), tmp_path / "a"))
+    assert contents(tmp_path / "a") == before
+    if "model" in other:
+        with pytest.raises(ValueError, match=rf"{checkpoint} is of another run: {sentence}"):
+            plans.reopen(tmp_path / "a")
+
+
+def test_a_config_that_is_none_is_refused_by_name(tmp_path):
+    for text in ("[]", "{}", '{"data": 3}'):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ValueError, match=r"config\.json is not what decides a run: it names no data"):
+            plans.plan_of(tmp_path)
 
 
 def test_options_that_a_method_has_no_use_for_decide_nothing(file):

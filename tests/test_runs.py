@@ -1,6 +1,7 @@
 """A run in a folder: what an interruption leaves, and what goes on from it."""
 
 import json
+import os
 from contextlib import closing
 
 import numpy as np
@@ -12,6 +13,8 @@ from minisparse import nn, ops, random_masks, recipes, runs, sgd
 from minisparse.data import batches
 from minisparse.masks import Masks
 from minisparse.optim import adam
+from minisparse.positions import Positions
+from minisparse.sparse import Compressed, Factors
 from minisparse.train import State, train
 
 MODEL = nn.mlp(12, 9, 3)
@@ -83,30 +86,137 @@ def test_a_memory_that_no_checkpoint_can_hold_is_refused_by_its_place(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("mask", [["positions", "a"], ["positions"], [], ["wavelet", "a"], ["positions", "a", [2, 2]]])
-def test_a_checkpoint_with_masks_of_another_kind_is_refused_by_name(tmp_path, mask):
-    path = tmp_path / "checkpoint.npz"
-    runs.save_state(path, State(0, {}, Masks({}), {}, None, 1))
-    with np.load(path) as archive:
-        outline = json.loads(str(archive["outline"]))
-    np.savez(path, outline=np.array(json.dumps(outline | {"masks": {"w": mask}})), a=np.array([3, 1]))
-    with pytest.raises(ValueError, match=r"checkpoint\.npz is no checkpoint"):
-        runs.load_state(path)
+def small(directory):
+    """A checkpoint with all that one can hold: dense, masked and truly sparse arrays, slots, a memory."""
+    mask = Positions(np.array([1, 3, 4]), (3, 2))
+    weight, factors = Compressed(np.arange(3.0), mask), Factors(np.ones((2, 3)), np.ones((2, 2)), 0.5, absolute=True)
+    state = State(
+        7,
+        {"a": np.eye(2), "b": np.arange(2.0), "c": weight},
+        Masks({"a": np.eye(2) > 0, "c": mask}),
+        {"velocity": {"a": np.zeros((2, 2)), "b": np.full(2, np.pi), "c": weight}, "updates": 3},
+        {"c": factors, "n": None},
+        2**127 + 1,
+    )
+    path = directory / "checkpoint.npz"
+    runs.save_state(path, state)
+    return path, state
 
 
-def test_a_damaged_checkpoint_or_one_with_code_in_it_is_refused_by_name(tmp_path):
-    exhaust(runs.recorded(tmp_path, steps, every=5))
+def test_what_is_stored_truly_sparse_comes_back_as_it_was(tmp_path):
+    path, state = small(tmp_path)
+    back = runs.load_state(path)
+    assert back.masks["c"].flat.tolist() == [1, 3, 4]
+    assert (back.params["c"].values.tolist(), back.params["c"].shape) == ([0.0, 1.0, 2.0], (3, 2))
+    assert (back.memory["c"].dense() == state.memory["c"].dense()).all()
+    assert (back.memory["c"].scale, back.memory["c"].absolute) == (0.5, True)
+    assert back.slots["velocity"]["c"].mask is not None
+
+
+def test_the_same_state_is_the_same_bytes(tmp_path, monkeypatch):
+    first = small(tmp_path)[0].read_bytes()
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    assert small(tmp_path)[0].read_bytes() == first
+
+
+def test_a_checkpoint_with_any_one_byte_changed_or_cut_off_anywhere_is_refused_by_name(tmp_path):
+    path, _ = small(tmp_path)
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    assert len(whole) < 10_000  # every byte of it, and so every field of the archive and of each array in it
+    refused = lambda: pytest.raises(ValueError, match=r"checkpoint\.npz is no checkpoint, or a damaged one")
+    with path.open("r+b", buffering=0) as file:
+        for place, flip in enumerate(rng.integers(1, 256, len(whole))):
+            os.pwrite(file.fileno(), bytes([whole[place] ^ int(flip)]), place)
+            with refused():
+                runs.load_state(path)
+            os.pwrite(file.fileno(), whole[place : place + 1], place)
+        assert runs.load_state(path).number == 7
+        for more in (b"\0", whole[-64:], whole):
+            os.pwrite(file.fileno(), more, len(whole))
+            with refused():
+                runs.load_state(path)
+        for end in reversed(range(len(whole))):
+            file.truncate(end)
+            with refused():
+                runs.load_state(path)
+
+
+def test_a_damaged_checkpoint_stops_the_run_before_anything_of_it_is_used_or_written(tmp_path):
+    with closing(runs.recorded(tmp_path, steps, every=6)) as lines:
+        for _ in range(9):
+            next(lines)
     path = tmp_path / "checkpoint.npz"
     whole = path.read_bytes()
-    np.savez(path, outline=np.array([print]))
+    path.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    begun = []
+    with pytest.raises(ValueError, match="no checkpoint, or a damaged one"):
+        next(runs.recorded(tmp_path, begun.append, every=6))
+    assert begun == []
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def foreign(path, kind):
+    if kind == "text":
+        path.write_text("no checkpoint at all, but a text that is longer than a checksum, which it does not end in")
+    elif kind == "nothing":
+        path.write_bytes(b"")
+    elif kind == "an array":
+        with path.open("wb") as file:
+            np.save(file, np.arange(9))
+    elif kind == "arrays":
+        np.savez(path, x=np.arange(9), outline=np.array("{}"))
+    elif kind == "code":
+        np.savez(path, outline=np.array([print]))
+
+
+@pytest.mark.parametrize("kind", ["text", "nothing", "an array", "arrays", "code"])
+def test_another_file_is_refused_by_name(tmp_path, kind):
+    path = tmp_path / "checkpoint.npz"
+    foreign(path, kind)
     with pytest.raises(ValueError, match=r"checkpoint\.npz is no checkpoint"):
         runs.load_state(path)
-    for damaged in (whole[: len(whole) // 2], b"", b"nothing"):
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"checkpoint\.npz is no checkpoint"):
-            runs.load_state(path)
     with pytest.raises(FileNotFoundError):
         runs.load_state(tmp_path / "nowhere.npz")
+
+
+STATE = {"number": 0, "params": {"w": "w"}, "masks": {"w": "on"}, "slots": {}, "memory": None, "key": 1}
+ARRAYS = {"w": np.zeros((2, 2)), "on": np.ones((2, 2), bool), "a": np.array([3, 1])}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        *(({"masks": {"w": mask}}, "") for mask in (["positions", "a"], ["positions"], [], ["wavelet", "a"])),
+        ({"masks": {"w": ["positions", "a", [2, 2]]}}, "flat must rise"),
+        ({"masks": {"w": "nowhere"}}, "nowhere"),
+        ({"masks": {"w": "a"}}, r"mask for 'w' has shape \(2,\), weight has \(2, 2\)"),
+        ({"masks": {"w": "w"}}, "bool"),
+        ({"masks": {"v": "on"}}, "masks has 'v', which is no parameter"),
+        ({"masks": "on"}, ""),
+        ({"number": -1}, "number is -1"),
+        ({"number": 1.5}, "number is 1.5"),
+        ({"key": 2**128}, "key is"),
+        ({"key": None}, "key is None"),
+        ({"colour": 1}, "colour"),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_that_hangs_together_otherwise_is_refused_by_name(tmp_path, change, sentence):
+    path = tmp_path / "checkpoint.npz"
+    runs._write(path, {"format": runs.FORMAT, "state": STATE}, ARRAYS)
+    assert runs.load_state(path).params["w"].shape == (2, 2)
+    runs._write(path, {"format": runs.FORMAT, "state": STATE | change}, ARRAYS)
+    with pytest.raises(ValueError, match=rf"checkpoint\.npz is no checkpoint.*{sentence}"):
+        runs.load_state(path)
+
+
+@pytest.mark.parametrize("form", [2, 10, "2", None])
+def test_a_checkpoint_of_a_newer_format_is_refused_whatever_it_holds(tmp_path, form):
+    path = tmp_path / "checkpoint.npz"
+    runs._write(path, {"format": form, "state": {"and": "more"}}, {})
+    with pytest.raises(ValueError, match=rf"checkpoint\.npz is a checkpoint of format {form!r}; this .* reads 1 only"):
+        runs.load_state(path)
 
 
 @pytest.mark.parametrize("optimizer", [sgd(0.1, momentum=0.9, nesterov=True), adam(0.01)], ids=["sgd", "adam"])
@@ -151,8 +261,10 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint_and_no_line_is_t
     exhaust(runs.recorded(parts, lambda start: steps(start, stop=12), every=6))
     with (parts / "metrics.jsonl").open("a") as file:  # what a killed process had written since, to half a line
         file.write('{"step": 12, "loss": 1.0}\n{"step": 13, "lo')
+    (parts / ".unfinished-a1.npz").write_bytes(b"PK half a checkpoint")
     exhaust(runs.recorded(parts, steps, every=6))
     assert contents(parts) == contents(tmp_path / "whole")
+    assert sorted(path.name for path in parts.iterdir()) == ["checkpoint.npz", "metrics.jsonl"]
 
 
 def test_checkpoints_are_written_every_so_many_steps(tmp_path):
@@ -178,6 +290,18 @@ def test_metrics_that_are_missing_are_noticed(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("{}\n" * 22)
     with pytest.raises(ValueError, match=r"metrics\.jsonl has 22 lines, the checkpoint beside it comes after 23 steps"):
         next(runs.recorded(tmp_path, steps, every=6))
+    (tmp_path / "metrics.jsonl").write_text("{}\n" * 22 + "{")
+    with pytest.raises(ValueError, match=r"metrics\.jsonl has 22 lines"):  # a line is one when it has ended
+        next(runs.recorded(tmp_path, steps, every=6))
+
+
+def test_json_that_is_damaged_is_refused_by_name_and_line(tmp_path):
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 0}\n{"st\xff": 1}\n')
+    with pytest.raises(ValueError, match=r"line 2 of .*metrics\.jsonl is no JSON, or damaged"):
+        runs.metrics(tmp_path)
+    (tmp_path / "config.json").write_text('{"lr": 0.1')
+    with pytest.raises(ValueError, match=r"config\.json is no JSON, or damaged"):
+        runs.claim(tmp_path, {"lr": 0.1})
 
 
 def test_a_folder_belongs_to_one_config(tmp_path):

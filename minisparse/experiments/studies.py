@@ -181,6 +181,7 @@ def go(
         path = folder(study, directory) / f"{run.name}.json"
         if path.exists():
             _check(path, read_json(path), run)
+            _tidy(path, run)  # where the run was killed after its last line
         else:
             missing.append((study, run, path))
     for study, run in work:
@@ -201,9 +202,8 @@ def _once(study: str, run: Run, path: Path, data_dir: Path | None, watched: Path
     note = watched / f"{study}.{run.name}" if watched else None
     if note:
         note.write_text("0")
-    kept = path.with_suffix("")
     result: Any = None
-    for result in run.function(data_dir=data_dir, **run.config, **({"folder": kept} if run.keeps else {})):
+    for result in run.function(data_dir=data_dir, **run.config, **({"folder": _folder_of(path)} if run.keeps else {})):
         if note and not isinstance(result, dict) and time.perf_counter() > noted + PROGRESS_SECONDS:
             noted = time.perf_counter()
             note.write_text(f"{result:.4f}")
@@ -219,11 +219,21 @@ def _once(study: str, run: Run, path: Path, data_dir: Path | None, watched: Path
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "minisparse": version("minisparse")},
     }
     write_json(path, done)
-    if run.keeps:
-        shutil.rmtree(kept, ignore_errors=True)
+    _tidy(path, run)
     if note:
         note.unlink()
     return read_json(path)
+
+
+def _folder_of(path: Path) -> Path:
+    """Where a run that keeps a folder has it, beside the file that it ends in."""
+    return path.with_suffix("")
+
+
+def _tidy(path: Path, run: Run) -> None:
+    """Take away the folder of a run that is finished."""
+    if run.keeps:
+        shutil.rmtree(_folder_of(path), ignore_errors=True)
 
 
 def _check(path: Path, there: Finished, run: Run) -> None:

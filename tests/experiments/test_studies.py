@@ -229,3 +229,7 @@ def test_a_run_that_keeps_a_folder_goes_on_in_it_until_it_is_finished(tmp_path):
     ((_, result),) = go(study, 1, 1, tmp_path)
     assert result["result"] == {"attempts": 2}
     assert [path.name for path in (tmp_path / "s_t").iterdir()] == ["long.json"]
+    (tmp_path / "s_t" / "long").mkdir()  # as a kill leaves it that comes before the folder is taken away
+    ((_, again),) = go(study, 1, 1, tmp_path)
+    assert again == result
+    assert [path.name for path in (tmp_path / "s_t").iterdir()] == ["long.json"]
