@@ -23,7 +23,7 @@ from .files import replacing
 from .masks import Masks
 from .positions import Positions
 from .sparse import Compressed, Factors
-from .train import State
+from .train import ADVICE, State, not_finite
 
 CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.npz", "result.json"
 
@@ -60,7 +60,8 @@ def recorded(
     every          steps from one checkpoint to the next; there is one more when the caller stops or is interrupted
 
     What a run does after an interruption, to the last bit, is what it would have done without. ValueError if the
-    metrics of the steps before the checkpoint are not there.
+    metrics of the steps before the checkpoint are not there. Where numbers cease to be finite, FloatingPointError, and
+    the last checkpoint stays.
     """
     directory = Path(directory)
     whole("every", every, 1)
@@ -72,14 +73,27 @@ def recorded(
                 metrics.write(json.dumps(line) + "\n")
                 state = now
                 if state.number % every == 0:
+                    _check_finite(state)
                     metrics.flush()  # never fewer lines than the checkpoint has steps
                     save_state(directory / CHECKPOINT, state)
                     saved = state
                 yield line
+        except FloatingPointError as error:
+            after = f"the checkpoint in {directory} is after {saved.number} steps" if saved else "no checkpoint is there"
+            state = saved  # what led to this may be beyond repair already
+            raise FloatingPointError(f"{error}; {after}") from error
         finally:
             if state is not saved and state is not None:
                 metrics.flush()
                 save_state(directory / CHECKPOINT, state)
+
+
+def _check_finite(state: State) -> None:
+    """FloatingPointError for weights or slots that have overflowed since the loss and the gradients were finite."""
+    slots = {slot: own for slot, own in state.slots.items() if isinstance(own, Mapping)}
+    for what, arrays in {"parameter": state.params, **slots}.items():
+        if bad := not_finite(arrays):
+            raise FloatingPointError(f"{what} {bad[0]!r} is not finite after step {state.number - 1}; {ADVICE}")
 
 
 @contextmanager
