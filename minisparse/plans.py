@@ -13,7 +13,7 @@ import numpy as np
 
 from . import flops, nn, ops, recipes, sparse
 from .backend import Array, to_device, to_numpy
-from .checks import whole
+from .checks import same_keys, same_shapes, whole
 from .data import READERS, Dataset, as_inputs, batches, from_file, load
 from .drawn import everywhere
 from .masks import Masks, project, random_masks
@@ -320,10 +320,15 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
         steps,
     )
     trained = entry.model(task, lambda width: network(plan.model, example, classes, width)[0])
-    return task._replace(model=trained)
+    task = task._replace(model=trained)
+    for make in (entry.method, entry.optimizer, entry.loss):
+        make(task)  # each refuses numbers that it cannot be had with, before anything is written
+    return task
 
 
 def _read(plan: Plan, data_dir: str | Path | None, split: str) -> Dataset:
+    if plan.label and Path(plan.data).suffix != ".csv":
+        raise ValueError(f"--label is {plan.label!r}, and --data {plan.data!r}; accepted is --label with a .csv file")
     if plan.data in READERS:
         return load(plan.data, data_dir, split)
     if not Path(plan.data).suffix:
@@ -360,7 +365,7 @@ def go(task: Task, directory: str | Path) -> Generator[dict[str, Any], None, Non
     for number in range(task.plan.rounds or 0):
         run = partial(_steps, task, ticket, {"round": number})
         yield from recorded(_round(directory, number), run, task.per_epoch, device)
-        trained = load_state(_round(directory, number) / CHECKPOINT, device)
+        trained = _state(task, _round(directory, number) / CHECKPOINT)
         shares = {name: 1 - density ** (1 / task.plan.rounds) for name, density in task.densities.items()}
         ticket = recipes.winning_ticket(origin, trained, shares)
     yield from recorded(directory, partial(_steps, task, ticket, {}), task.per_epoch, device)
@@ -410,6 +415,7 @@ def _steps(
     """Every state and line of metrics of a round, from `start` if that is given; `also` is in every line."""
     plan, entry, rate = task.plan, METHODS[task.plan.method], rate_of(task)
     start = start or origin
+    same_keys(checkpoint=start.params, model=origin.params)
     run = train(
         entry.loss(task),
         start.params,
@@ -469,7 +475,7 @@ def statistics(task: Task, params: Mapping[str, Array]) -> dict[str, Array]:
 
 def _result(task: Task, directory: Path) -> dict[str, Any]:
     """What came out of a finished run, and what it cost."""
-    state, entry = load_state(directory / CHECKPOINT, task.plan.device), METHODS[task.plan.method]
+    state, entry = _state(task, directory / CHECKPOINT), METHODS[task.plan.method]
     counts, dense = _counts(task, state.params, state.masks), sum(task.whole.values())
     _, inference = flops.forward(task.costs, entry.kept(state.params, state.masks))
     _, trained = flops.forward(task.costs, state.masks)
@@ -496,7 +502,12 @@ def plan_of(directory: str | Path) -> Plan:
     if not (Path(directory) / CONFIG).exists():
         raise ValueError(f"{directory} holds no run: there is no {CONFIG}")
     config = read_json(Path(directory) / CONFIG)
-    config["data"] = config["data"]["name"]
+    try:
+        config["data"] = config["data"]["name"]
+    except (TypeError, KeyError) as error:
+        raise ValueError(
+            f"{Path(directory) / CONFIG} does not say what data is; accepted is what a run wrote"
+        ) from error
     asked: dict[str, Any] = {name: config[name] for name in Plan._fields if name in config}
     asked |= {name: tuple(value) for name, value in asked.items() if isinstance(value, list)}
     return Plan(**asked)
@@ -510,4 +521,16 @@ def reopen(directory: str | Path, data_dir: str | Path | None = None) -> tuple[T
         raise ValueError(f"{task.plan.data} is other data than that of {directory}: its hash is not {known[:16]}…")
     if not path.exists():
         raise ValueError(f"{directory} holds a run that has not come to its first checkpoint")
-    return task, load_state(path, task.plan.device)
+    return task, _state(task, path)
+
+
+def _state(task: Task, path: Path) -> State:
+    """The state in a checkpoint. ValueError if it is not of the task's network."""
+    state = load_state(path, task.plan.device)
+    try:
+        same_keys(params=state.params, model=task.model.shapes())
+        for name, shape in task.model.shapes().items():
+            same_shapes(**{f"model's {name!r}": np.empty(shape, bool), f"{name!r} in it": state.params[name]})
+    except ValueError as error:
+        raise ValueError(f"{path} is the checkpoint of another network: {error}") from error
+    return state

@@ -13,19 +13,19 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
-from zipfile import BadZipFile
 
 import numpy as np
 
 from .backend import Array, to_device, to_numpy
-from .checks import whole
-from .files import replacing
+from .checks import masks_fit, whole
+from .files import read_npz, replacing
 from .masks import Masks
 from .positions import Positions
 from .sparse import Compressed, Factors
 from .train import ADVICE, State, not_finite
 
 CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.npz", "result.json"
+FORMAT = 1  # of checkpoints; one without a number has it too
 
 
 def claim(directory: str | PathLike, config: Mapping[str, Any]) -> None:
@@ -33,7 +33,10 @@ def claim(directory: str | PathLike, config: Mapping[str, Any]) -> None:
     path = Path(directory) / CONFIG
     if not path.exists():
         write_json(path, config)
-    if odd := difference(read_json(path), config):
+    there = read_json(path)
+    if not isinstance(there, dict):
+        raise ValueError(f"{path} holds {type(there).__name__}; accepted is a dict of all that decides a run")
+    if odd := difference(there, config):
         raise ValueError(f"{directory} holds another run: {odd}; choose another folder")
 
 
@@ -79,7 +82,9 @@ def recorded(
                     saved = state
                 yield line
         except FloatingPointError as error:
-            after = f"the checkpoint in {directory} is after {saved.number} steps" if saved else "no checkpoint is there"
+            after = (
+                f"the checkpoint in {directory} is after {saved.number} steps" if saved else "no checkpoint is there"
+            )
             state = saved  # what led to this may be beyond repair already
             raise FloatingPointError(f"{error}; {after}") from error
         finally:
@@ -110,11 +115,24 @@ def _continued(path: Path, number: int) -> Iterator[IO[str]]:
 
 def metrics(directory: str | PathLike) -> list[dict[str, Any]]:
     """The lines of metrics that a run has written so far."""
-    return [json.loads(line) for line in (Path(directory) / METRICS).read_text().splitlines()]
+    path = Path(directory) / METRICS
+    return [_json(line, f"line {number} of {path}") for number, line in enumerate(path.read_text().splitlines(), 1)]
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    """What a file holds. ValueError naming it if it is no JSON."""
+    try:
+        text = path.read_text()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
+    return _json(text, path)
+
+
+def _json(text: str, where: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where} is no JSON: {error}") from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -128,22 +146,36 @@ def save_state(path: str | PathLike, state: State) -> None:
     TypeError for a memory that holds anything but dicts, arrays, numbers and None.
     """
     arrays: dict[str, Array] = {}
-    outline = _outline(to_numpy(state)._asdict(), "", arrays)
+    outline = {"format": FORMAT} | _outline(to_numpy(state)._asdict(), "", arrays)
     with replacing(Path(path)) as unfinished:
         np.savez(unfinished, allow_pickle=False, outline=np.array(json.dumps(outline)), **arrays)
 
 
 def load_state(path: str | PathLike, device: str = "cpu") -> State:
-    """The State that `save_state` wrote. ValueError naming the file if it is damaged, or something else."""
+    """The State that `save_state` wrote. ValueError naming the file if it is damaged, of another format, or something
+    else; nothing of it is then used."""
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = dict(archive)
-        state = State(**_hung(json.loads(str(arrays["outline"])), arrays))
-    except (ValueError, KeyError, TypeError, EOFError, OSError, BadZipFile) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+        arrays = read_npz(path)
+        outline = json.loads(str(arrays["outline"]))
+        if (found := outline.pop("format", FORMAT)) != FORMAT:
+            raise ValueError(f"its format is {found!r}; accepted is {FORMAT}, which this version of minisparse writes")
+        state = _checked(State(**_hung(outline, arrays)))
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # an archive, an array and JSON can be broken in a dozen ways
         raise ValueError(f"{path} is no checkpoint, or a damaged one: {error}") from error
     return to_device(state._replace(masks=Masks(state.masks)), device)
+
+
+def _checked(state: State) -> State:
+    """The State, if it is one that a run can go on from; else ValueError or TypeError."""
+    whole("number", state.number, 0)
+    whole("key", state.key, 0, 2**128 - 1)
+    for name in ("params", "masks", "slots"):
+        if not isinstance(getattr(state, name), dict):
+            raise TypeError(f"{name} is {type(getattr(state, name)).__name__}; accepted is a dict")
+    masks_fit(state.masks, state.params)
+    return state
 
 
 def _outline(tree: Any, path: str, arrays: dict[str, Array]) -> Any:

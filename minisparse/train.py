@@ -16,6 +16,7 @@ from .sparse import Factors, on_values
 from .streams import draw_key, step_streams, stream
 
 Arrays = Mapping[str, Array]
+MAKERS = {"method": "recipes.rigl()", "optimizer": "sgd(0.1)"}
 ADVICE = "try a smaller learning rate, inputs of a smaller scale, or a loss without logarithms or quotients of zero"
 
 
@@ -91,9 +92,14 @@ def train(
 
     Nothing that was yielded is written to afterwards. The process keeps memory it frees (backend.keep_freed_memory).
 
-    ValueError for masks that do not fit the parameters; FloatingPointError naming the step and the parameter when the
-    loss or a gradient is not finite, before anything of that step is yielded.
+    ValueError for masks that do not fit the parameters, TypeError for another kind of argument. FloatingPointError
+    naming step and parameter where the loss or a gradient is not finite, before anything of that step is yielded.
     """
+    for name, given, kind in (("method", method, Method), ("optimizer", optimizer, Optimizer)):
+        if not isinstance(given, kind):
+            raise TypeError(f"{name} is {given!r}; accepted is {kind.__name__}, as {MAKERS[name]} makes one")
+    if start is not None and not isinstance(start, State):
+        raise TypeError(f"start is {type(start).__name__}; accepted is the state of a Step")
     if any(isinstance(mask, Positions) for mask in masks.values()):
         optimizer = on_values(optimizer)
     if start is None:
