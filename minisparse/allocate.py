@@ -138,6 +138,11 @@ def _last_two(shape: Sequence[int]) -> Sequence[int]:
 
 def density_of(sparsity: float, of: float = 1) -> float:
     """1 − sparsity × of, in exact decimal arithmetic: density_of(0.9) is 0.1, where 1 − 0.9 is 0.09999999999999998."""
-    real("sparsity", sparsity, "numbers in [0, 1)", lambda sparsity: 0 <= float(sparsity) * float(of) < 1)
+    try:
+        absent = float(sparsity) * float(of)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"sparsity is {sparsity!r}; accepted are numbers in [0, 1)") from error
+    if not 0 <= absent < 1:
+        raise ValueError(f"sparsity is {sparsity}; accepted are numbers in [0, 1)")
     exact = 1 - Fraction(str(sparsity)) * Fraction(str(of))
     return float(exact)

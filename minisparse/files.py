@@ -33,4 +33,7 @@ def read_npz(path: str | PathLike) -> dict[str, np.ndarray]:
     with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
         if damaged := archive.zip.testzip():
             raise ValueError(f"{damaged} in it has another checksum than it was written with")
-        return dict(archive)
+        arrays = dict(archive)
+    if odd := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise ValueError(f"{odd[0]} in it is no array")
+    return arrays

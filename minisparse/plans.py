@@ -13,7 +13,7 @@ import numpy as np
 
 from . import flops, nn, ops, recipes, sparse
 from .backend import Array, to_device, to_numpy
-from .checks import same_keys, same_shapes, whole
+from .checks import real, same_keys, same_shapes, whole
 from .data import READERS, Dataset, as_inputs, batches, from_file, load
 from .drawn import everywhere
 from .masks import Masks, project, random_masks
@@ -387,8 +387,11 @@ def finish(plan: Plan, directory: str | Path, data_dir: str | Path | None = None
 
 
 def rate_of(task: Task) -> Callable[[int], float]:
-    """The learning rate at a step."""
+    """The learning rate at a step. ValueError for options that make none."""
     plan = task.plan
+    options = {"--lr": (plan.lr,), "--lr-factor": (plan.lr_factor,), "--lr-drops": plan.lr_drops}
+    for option, own in ((option, own) for option, given in options.items() for own in given):
+        real(option, own, "finite numbers from 0", lambda own: 0 <= own < math.inf)
     return multi_step_rate(plan.lr, [round(epoch * task.per_epoch) for epoch in plan.lr_drops], plan.lr_factor)
 
 

@@ -82,11 +82,9 @@ def recorded(
                     saved = state
                 yield line
         except FloatingPointError as error:
-            after = (
-                f"the checkpoint in {directory} is after {saved.number} steps" if saved else "no checkpoint is there"
-            )
+            after = f"after {saved.number} steps" if saved else "none yet"
             state = saved  # what led to this may be beyond repair already
-            raise FloatingPointError(f"{error}; {after}") from error
+            raise FloatingPointError(f"{error}; checkpoint in {directory}: {after}") from error
         finally:
             if state is not saved and state is not None:
                 metrics.flush()
@@ -164,18 +162,18 @@ def load_state(path: str | PathLike, device: str = "cpu") -> State:
         raise
     except Exception as error:  # an archive, an array and JSON can be broken in a dozen ways
         raise ValueError(f"{path} is no checkpoint, or a damaged one: {error}") from error
-    return to_device(state._replace(masks=Masks(state.masks)), device)
+    return to_device(state, device)
 
 
 def _checked(state: State) -> State:
-    """The State, if it is one that a run can go on from; else ValueError or TypeError."""
+    """The State with its masks as Masks, if a run can go on from it; else ValueError or TypeError."""
     whole("number", state.number, 0)
     whole("key", state.key, 0, 2**128 - 1)
     for name in ("params", "masks", "slots"):
         if not isinstance(getattr(state, name), dict):
             raise TypeError(f"{name} is {type(getattr(state, name)).__name__}; accepted is a dict")
     masks_fit(state.masks, state.params)
-    return state
+    return state._replace(masks=Masks(state.masks))
 
 
 def _outline(tree: Any, path: str, arrays: dict[str, Array]) -> Any:

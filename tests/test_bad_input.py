@@ -4,8 +4,20 @@
 
 What other tests ask of one function or another is not repeated here; this is the promise for all that is public.
 """
+# ruff: noqa: E501 - a row of a table is a line
 
+import gzip
+import io
+import json
 import math
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -23,12 +35,15 @@ from minisparse import (
     nn,
     ops,
     optim,
+    plans,
     recipes,
+    runs,
     schedule,
     sparse,
     train,
 )
 from minisparse.allocate import density_of
+from minisparse.cli import main
 from minisparse.golden import cases, check, values
 from minisparse.methods import l0, magnitude, snip
 from minisparse.methods import set as set_
@@ -115,7 +130,7 @@ PUBLIC = [
     Row("apportion", lambda: ms.apportion(2, {"a": 1}, {"a": True}), TypeError, "room of 'a'", "True", "whole numbers"),
     Row("counts", lambda: ms.counts(SHAPES, DENSITIES | {"fc2.weight": "x"}), TypeError, "density of 'fc2.weight'", "'x'", "0 to 1"),
     Row("counts", lambda: ms.counts(SHAPES, DENSITIES | {"fc9": 1}), ValueError, "densities", "fc9", "same keys"),
-    Row("density_of", lambda: density_of("0.9"), TypeError, "sparsity", "'0.9'", "numbers in [0, 1)"),
+    Row("density_of", lambda: density_of("most"), TypeError, "sparsity", "'most'", "numbers in [0, 1)"),
     # masks
     Row("top_k", lambda: ms.top_k("scores", 1), TypeError, "got", "str", "NumPy and CuPy arrays"),
     Row("top_k", lambda: ms.top_k(ones(3), "1"), TypeError, "k", "'1'", "from 0 to 3"),
@@ -208,7 +223,7 @@ PUBLIC = [
     Row("recipes.l0_loss", lambda: recipes.l0_loss(GATED, 0), ValueError, "n_examples", "0", "whole numbers from 1"),
     Row("recipes.clamped", lambda: recipes.clamped(optim.sgd(0.1), "4.6"), TypeError, "limit", "'4.6'", "numbers above 0"),
     Row("recipes.averaged", lambda: recipes.averaged({}, {}, 0, "0.9"), TypeError, "beta", "'0.9'", "from 0 and below 1"),
-    Row("recipes.mnist_densities", lambda: recipes.mnist_densities("0.98"), TypeError, "sparsity", "'0.98'", "[0, 1)"),
+    Row("recipes.mnist_densities", lambda: recipes.mnist_densities(None), TypeError, "sparsity", "None", "[0, 1)"),
     Row("recipes.small_dense", lambda: recipes.small_dense(lambda f: models.lenet_300_100(width=f), -1, lambda m: 0), ValueError, "target", "-1", "no network"),
     Row("recipes.lottery", lambda: list(recipes.lottery(loss, params(), lambda start: [batch()], 2, 1, rng(), optim.sgd(0.1))), ValueError, "share of 'fc1.weight'", "2", "0 to 1"),
     Row("recipes.lottery", lambda: list(recipes.lottery(loss, params(), lambda start: [batch()], "half", 1, rng(), optim.sgd(0.1))), TypeError, "share of 'fc1.weight'", "'half'", "0 to 1"),
@@ -281,7 +296,7 @@ PUBLIC = [
     Row("frozen", lambda: optim.frozen(optim.sgd(0.1), "fc1.weight"), TypeError, "names", "'fc1.weight'", "a collection"),
     Row("frozen", lambda: optim.frozen(optim.sgd(0.1), ["fc9"]).init(params()), ValueError, "names", "fc9", "the parameters are"),
     Row("train", lambda: one_step(method=recipes.rigl), TypeError, "method", "rigl", "as recipes.rigl() makes one"),
-    Row("train", lambda: one_step(method="rigl"), TypeError, "method", "'rigl'", "a Method"[2:]),
+    Row("train", lambda: one_step(method="rigl"), TypeError, "method", "'rigl'", "Method"),
     Row("train", lambda: one_step(optimizer=optim.sgd), TypeError, "optimizer", "sgd", "as sgd(0.1) makes one"),
     Row("train", lambda: one_step(start="checkpoint.npz"), TypeError, "start", "str", "the state of a Step"),
     Row("train", lambda: one_step(generator=7), TypeError, "rng", "int", "numpy.random.Generator"),
@@ -364,3 +379,457 @@ def refused(call, error, *said):
 @pytest.mark.parametrize("row", PUBLIC, ids=str)
 def test_a_call_is_refused_with_its_argument_the_value_and_what_is_accepted(row):
     refused(row.call, row.error, row.argument, row.value, row.accepted)
+
+
+# Files: what is written, how it is read, and what its refusal says besides the file's name.
+
+
+def idx(*shape, content=None, magic=8):
+    body = bytes(math.prod(shape)) if content is None else content
+    return bytes([0, 0, magic, len(shape)]) + np.array(shape, ">u4").tobytes() + body
+
+
+def npz(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def archive(**members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        for name, content in members.items():
+            made.writestr(name, content)
+    return file.getvalue()
+
+
+def changed(content, at, to=None):
+    """The bytes with one of them flipped, or replaced."""
+    place = at % len(content)
+    return content[:place] + bytes([content[place] ^ 255 if to is None else to]) + content[place + 1 :]
+
+
+def tar(**members):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as made:
+        for name, content in members.items():
+            info = tarfile.TarInfo(f"cifar-10-batches-bin/{name}.bin")
+            info.size = len(content)
+            made.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+GOOD_IDX = gzip.compress(idx(2, 3, 3))
+GOOD_NPZ = npz(x=np.arange(40.0).reshape(20, 2), y=np.arange(20) % 2)
+read_images = partial(data.read_idx, axes=3)
+DATA = [
+    ("empty.gz", b"", read_images, ("begins with ;", "00000803")),
+    ("text.gz", b"hello", read_images, ("no gzip file", "damaged")),
+    ("short.gz", GOOD_IDX[:-5], read_images, ("truncated",)),
+    ("header.gz", GOOD_IDX[:6], read_images, ("truncated",)),
+    ("flipped.gz", changed(GOOD_IDX, -6), read_images, ("damaged",)),
+    ("length.gz", changed(GOOD_IDX, -1), read_images, ("damaged",)),
+    ("twice.gz", GOOD_IDX * 2, read_images, ("has 68 bytes", "says 34")),
+    ("garbage.gz", GOOD_IDX + b"garbage", read_images, ("damaged",)),
+    ("labels.gz", gzip.compress(idx(4)), read_images, ("00000801", "00000803")),
+    ("floats.gz", gzip.compress(idx(2, 3, 3, magic=13)), read_images, ("00000d03", "00000803")),
+    ("cut.gz", gzip.compress(idx(2, 3, 3)[:-1]), read_images, ("has 33 bytes", "says 34")),
+    ("long.gz", gzip.compress(idx(2, 3, 3) + b"x"), read_images, ("has 35 bytes", "says 34")),
+    ("magic.gz", gzip.compress(b"\0\0\x08"), read_images, ("begins with 000008;",)),
+    ("huge.gz", gzip.compress(idx(2**32 - 1, 2**32 - 1, 2**32 - 1, content=b"")), read_images, ("its header says",)),
+    ("other.gz", GOOD_IDX, partial(data.read_idx, axes=3, known="0" * 64), ("SHA-256", "not 0000000000000000")),
+    ("data.txt", b"1,2", data.from_file, ("neither a .npz nor a .csv",)),
+    ("empty.npz", b"", data.from_file, ("no .npz file of arrays",)),
+    ("text.npz", b"1,2,3", data.from_file, ("no .npz file of arrays",)),
+    ("array.npz", b"\x93NUMPY\x01\x00", data.from_file, ("no .npz file of arrays",)),
+    ("half.npz", GOOD_NPZ[: len(GOOD_NPZ) // 2], data.from_file, ("no .npz file of arrays",)),
+    (
+        "flipped.npz",
+        changed(GOOD_NPZ, GOOD_NPZ.index(b"(20, 2)") + 1, ord("1")),
+        data.from_file,
+        ("x.npy in it has another checksum",),
+    ),
+    ("members.npz", archive(x="hello", y="world"), data.from_file, ("no .npz file of arrays",)),
+    ("pickle.npz", npz(x=np.array([None, {}]), y=np.arange(2)), data.from_file, ("no .npz file of arrays",)),
+    ("only-x.npz", npz(x=np.ones((4, 2))), data.from_file, ("has x;", "accepted are x, y")),
+    (
+        "no-y_test.npz",
+        npz(x=np.ones((4, 2)), y=np.arange(4), x_test=np.ones((4, 2))),
+        data.from_file,
+        ("x_test", "accepted are x, y"),
+    ),
+    ("unlike.npz", npz(x=np.ones((4, 2)), y=np.arange(3)), data.from_file, ("(4, 2)", "(3,)", "(N, …) and (N,)")),
+    ("flat.npz", npz(x=np.ones(4), y=np.arange(4)), data.from_file, ("(4,)", "(N, …) and (N,)")),
+    ("words.npz", npz(x=np.array([["a"], ["b"]]), y=np.arange(2)), data.from_file, ("no finite numbers",)),
+    ("nan.npz", npz(x=np.array([[NAN], [1.0]]), y=np.arange(2)), data.from_file, ("no finite numbers",)),
+    ("one-class.npz", npz(x=np.ones((4, 2)), y=np.zeros(4)), data.from_file, ("labels of 1 class", "two or more")),
+    (
+        "new-class.npz",
+        npz(x=np.ones((4, 2)), y=np.arange(4) % 2, x_test=np.ones((1, 2)), y_test=np.array([7])),
+        data.from_file,
+        ("labels in y_test that are not in y",),
+    ),
+    ("empty.csv", b"", data.from_file, ("0 columns", "one column of numbers or more")),
+    ("names.csv", b"label,a\n", data.from_file, ("cannot be read as columns",)),
+    ("one.csv", b"1\n2\n", data.from_file, ("1 columns",)),
+    ("ragged.csv", b"0,1\n1,2\n1\n", data.from_file, ("cannot be read as columns",)),
+    ("words.csv", b"label,a\n0,1\n1,two\n", data.from_file, ("cannot be read as columns", "two")),
+    ("binary.csv", bytes(range(256)), data.from_file, ("no text in columns",)),
+    ("inf.csv", b"0,1\n1,inf\n", data.from_file, ("no finite numbers",)),
+    ("column.csv", b"label,a\n0,1\n1,2\n", partial(data.from_file, label="class"), ("no column 'class'", "label, a")),
+    ("weights.npz", b"PK", exchange.load, ("damaged",)),
+    ("pickle.npz", npz(w=np.array([None])), exchange.load, ("something else than tensors",)),
+    (
+        "flipped.npz",
+        changed(GOOD_NPZ, GOOD_NPZ.index(b"(20, 2)") + 1, ord("1")),
+        exchange.load,
+        ("x.npy in it has another checksum",),
+    ),
+    ("weights.safetensors", b"\xff" * 20, exchange.load, ("damaged",)),
+    ("weights.h5", b"", exchange.load, ("'.h5'", ".npz, .safetensors, .pt and .pth")),
+    ("config.json", b"{", lambda path: runs.read_json(path), ("no JSON",)),
+    ("config.json", b"\xff\xfe", lambda path: runs.read_json(path), ("no JSON",)),
+    ("config.json", b"[" * 10**5, lambda path: runs.read_json(path), ("no JSON",)),
+    ("config.json", b"[1]", lambda path: runs.claim(path.parent, {}), ("list", "a dict")),
+    ("metrics.jsonl", b"{}\n{", lambda path: runs.metrics(path.parent), ("line 2", "no JSON")),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "read", "said"), DATA, ids=[f"{i}-{row[0]}" for i, row in enumerate(DATA)])
+def test_a_file_that_is_damaged_or_another_is_refused_by_its_name(tmp_path, name, content, read, said):
+    (tmp_path / name).write_bytes(content)
+    refused(lambda: read(tmp_path / name), ValueError, name if read is not DATA[-2][2] else "config.json", *said)
+
+
+def test_the_files_from_which_the_damaged_ones_were_made_are_read(tmp_path):
+    (tmp_path / "good.gz").write_bytes(GOOD_IDX)
+    (tmp_path / "good.npz").write_bytes(GOOD_NPZ)
+    assert read_images(tmp_path / "good.gz").shape == (2, 3, 3)
+    assert data.from_file(tmp_path / "good.npz")[0].shape == (16, 2)
+
+
+FOLDERS = [
+    ("mnist", {}, FileNotFoundError, ("train-images-idx3-ubyte.gz", "--data-dir")),
+    (
+        "fashion_mnist",
+        {"train-images-idx3-ubyte.gz": gzip.compress(idx(2, 3, 3))},
+        FileNotFoundError,
+        ("train-labels-idx1", "--data-dir"),
+    ),
+    (
+        "fashion_mnist",
+        {
+            "train-images-idx3-ubyte.gz": gzip.compress(idx(2, 3, 3)),
+            "train-labels-idx1-ubyte.gz": gzip.compress(idx(3)),
+        },
+        ValueError,
+        ("train-labels-idx1", "3 labels for 2 images"),
+    ),
+    (
+        "fashion_mnist",
+        {
+            "train-images-idx3-ubyte.gz": gzip.compress(idx(0, 3, 3)),
+            "train-labels-idx1-ubyte.gz": gzip.compress(idx(0)),
+        },
+        ValueError,
+        ("0 labels", "one or more"),
+    ),
+    (
+        "fashion_mnist",
+        {
+            "train-images-idx3-ubyte.gz": gzip.compress(idx(1, 3, 3)),
+            "train-labels-idx1-ubyte.gz": gzip.compress(idx(1, content=b"\x0a")),
+        },
+        ValueError,
+        ("label 10", "0 to 9"),
+    ),
+    (
+        "mnist",
+        {"train-images-idx3-ubyte.gz": GOOD_IDX},
+        ValueError,
+        ("train-images-idx3", "SHA-256", "another file than expected"),
+    ),
+    ("cifar10", {"cifar-10-binary.tar.gz": b"no archive"}, ValueError, ("cifar-10-binary.tar.gz", "damaged")),
+    (
+        "cifar10",
+        {"cifar-10-binary.tar.gz": tar(test_batch=b"x")},
+        ValueError,
+        ("cifar-10-binary.tar.gz", "data_batch_1.bin"),
+    ),
+    (
+        "cifar10",
+        {"cifar-10-binary.tar.gz": tar(**{f"data_batch_{i}": b"x" for i in range(1, 6)})},
+        ValueError,
+        ("data_batch_1.bin", "1 bytes", "30730000"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "files", "error", "said"), FOLDERS, ids=range(len(FOLDERS)))
+def test_a_data_set_with_a_file_that_is_missing_or_wrong_is_refused(tmp_path, name, files, error, said):
+    (tmp_path / name).mkdir()
+    for file, content in files.items():
+        (tmp_path / name / file).write_bytes(content)
+    refused(lambda: data.load(name, tmp_path), error, *said)
+
+
+# Checkpoints.
+
+
+@cache
+def checkpoint():
+    """The bytes of a checkpoint after one step of RigL with Adam."""
+    return written(one_step(method=recipes.rigl(0.5, 1, 5), optimizer=optim.adam(0.01))[-1].state)
+
+
+def written(state):
+    with TemporaryDirectory() as folder:
+        runs.save_state(Path(folder) / "checkpoint.npz", state)
+        return (Path(folder) / "checkpoint.npz").read_bytes()
+
+
+def outlined(change, **arrays):
+    """The checkpoint with another outline, or other arrays."""
+    with np.load(io.BytesIO(checkpoint())) as file:
+        known = dict(file)
+    outline = change(json.loads(str(known.pop("outline"))))
+    return npz(**known | arrays, outline=np.array(json.dumps(outline)))
+
+
+def without(name):
+    return lambda outline: {key: own for key, own in outline.items() if key != name}
+
+
+CHECKPOINTS = {
+    **{
+        f"cut after {share:.0%}": (lambda share=share: checkpoint()[: int(share * len(checkpoint()))], "")
+        for share in (0, 0.01, 0.1, 0.5, 0.9, 0.99)
+    },
+    "cut by a byte": (lambda: checkpoint()[:-1], ""),
+    "a byte of a weight": (
+        lambda: changed(checkpoint(), checkpoint().index(b"params/fc1.weight.npy") + 200),
+        "checksum",
+    ),
+    "the shape of a weight": (lambda: changed(checkpoint(), checkpoint().index(b"(6, 4)") + 1, ord("5")), "checksum"),
+    "a byte of the outline": (
+        lambda: changed(checkpoint(), checkpoint().index("number".encode("utf-32-le"))),
+        "checksum",
+    ),
+    "text": (lambda: b"weights", ""),
+    "one array": (lambda: b"\x93NUMPY\x01\x00v\x00", ""),
+    "another zip": (lambda: archive(**{"readme.txt": "hello"}), "readme.txt in it is no array"),
+    "another npz": (lambda: GOOD_NPZ, "outline"),
+    "weights alone": (lambda: npz(**params()), "outline"),
+    "an outline with code": (lambda: npz(outline=np.array([print])), ""),
+    "an outline that is no JSON": (lambda: npz(outline=np.array("{")), ""),
+    "an outline that is a list": (lambda: outlined(lambda outline: [1]), ""),
+    "an outline that never ends": (lambda: npz(outline=np.array("[" * 10**5)), ""),
+    "a newer format": (lambda: outlined(lambda outline: outline | {"format": 2}), "format is 2; accepted is 1"),
+    "a format in words": (
+        lambda: outlined(lambda outline: outline | {"format": "new"}),
+        "format is 'new'; accepted is 1",
+    ),
+    **{
+        f"without its {name}": (lambda name=name: outlined(without(name)), name)
+        for name in ("number", "params", "masks", "slots", "memory", "key")
+    },
+    "with more than it should": (lambda: outlined(lambda outline: outline | {"epoch": 3}), "epoch"),
+    "without an array": (lambda: outlined(lambda outline: outline | {"params": {"w": "params/w"}}), "params/w"),
+    "a number below zero": (lambda: outlined(lambda outline: outline | {"number": -1}), "number is -1"),
+    "a number that is none": (lambda: outlined(lambda outline: outline | {"number": "many"}), ""),
+    "a number that is true": (lambda: outlined(lambda outline: outline | {"number": True}), "number is True"),
+    "a key out of range": (lambda: outlined(lambda outline: outline | {"key": 2**128}), "key is"),
+    "parameters that are none": (lambda: outlined(lambda outline: outline | {"params": None}), "params is NoneType"),
+    "slots that are none": (lambda: outlined(lambda outline: outline | {"slots": 3}), "slots is int"),
+    "a mask of no parameter": (
+        lambda: outlined(lambda outline: outline | {"masks": {"fc9": "masks/fc1.weight"}}),
+        "'fc9'",
+    ),
+    "a mask of another shape": (
+        lambda: outlined(lambda outline: outline, **{"masks/fc1.weight": true(2, 2)}),
+        "(2, 2)",
+    ),
+    "a mask of numbers": (
+        lambda: outlined(lambda outline: outline, **{"masks/fc1.weight": 0.5 * ones(6, 4)}),
+        "true and false",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_a_checkpoint_that_is_damaged_foreign_or_newer_is_refused_whole(tmp_path, name):
+    make, said = CHECKPOINTS[name]
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(make())
+    refused(lambda: runs.load_state(path), ValueError, "checkpoint.npz is no checkpoint, or a damaged one", said)
+
+
+def test_the_checkpoint_from_which_the_damaged_ones_were_made_is_read(tmp_path):
+    for content in (checkpoint(), outlined(lambda outline: outline), outlined(without("format"))):
+        (tmp_path / "checkpoint.npz").write_bytes(content)
+        assert runs.load_state(tmp_path / "checkpoint.npz").number == 1
+
+
+# Golden answers.
+
+ANSWERS = [
+    (b"", "is no JSON"),
+    (b"\xff\xfe", "is no JSON"),
+    (b'{"version": 1', "is no JSON"),
+    (b"[" * 10**5, "is no JSON"),
+    (b"[]", "is not of the form"),
+    (b"null", "is not of the form"),
+    (b'{"version": 2, "answers": {}}', '"version": 1'),
+    (b'{"version": "1", "answers": {}}', '"version": 1'),
+    (b'{"version": 1, "answers": [1]}', "is not of the form"),
+    (b'{"version": 1, "answers": {"rigl/nothing": 1}}', "'rigl/nothing', which is no case"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), ANSWERS, ids=range(len(ANSWERS)))
+def test_answers_that_are_none_are_refused_by_their_file(tmp_path, content, said):
+    (tmp_path / "answers.json").write_bytes(content)
+    refused(lambda: check.checked(str(tmp_path)), ValueError, "answers.json", said)
+
+
+# The command line: exit status 2 and one sentence, on standard error, without a traceback.
+
+SLIM = ("--model", "mlp-8", "--epochs", "1")
+COMMANDS = [
+    ("train --method slim", "--method is 'slim'; accepted are dense"),
+    ("train --model lenet-6", "--model is 'lenet-6'; accepted are lenet-300-100"),
+    ("train --model wrn-11-2", "depth is 11"),
+    ("train --data imagenet", "--data is 'imagenet'; accepted are digits"),
+    ("train --data nowhere.csv", "nowhere.csv"),
+    ("train --data nowhere.npz", "nowhere.npz"),
+    ("train --data cifar10", "cifar10"),
+    ("train --data mnist --data-dir nowhere", "nowhere"),
+    ("train --label digit", "--label is 'digit'"),
+    ("train --sparsity 1", "sparsity is 1.0; accepted are numbers in [0, 1)"),
+    ("train --sparsity nan", "sparsity is nan; accepted are numbers in [0, 1)"),
+    ("train --sparsity=-0.1", "sparsity is -0.1"),
+    ("train --sparsity high", "--sparsity"),
+    ("train --distribution normal", "--distribution is 'normal'; accepted are uniform"),
+    ("train --dense fc9", "--dense is 'fc9'; accepted are conv"),
+    ("train --epochs 0", "--epochs"),
+    ("train --epochs 1.5", "--epochs"),
+    ("train --batch 0", "--batch"),
+    ("train --batch 2000", "--batch is 2000; accepted are whole numbers from 1 to 1500"),
+    ("train --optimizer lion", "--optimizer is 'lion'; accepted are sgd, adam"),
+    ("train --lr=-0.1", "--lr is -0.1; accepted are finite numbers from 0"),
+    ("train --lr nan", "--lr is nan; accepted are finite numbers from 0"),
+    ("train --lr-drops 1,ten", "--lr-drops is '1,ten'; accepted are epochs such as 25,40"),
+    ("train --lr-drops nan", "--lr-drops is nan; accepted are finite numbers from 0"),
+    ("train --lr-factor nan", "--lr-factor is nan; accepted are finite numbers from 0"),
+    ("train --momentum 1", "momentum is 1.0; accepted are numbers from 0 below 1"),
+    ("train --weight-decay=-1", "weight_decay is -1.0"),
+    ("train --alpha 2", "alpha is 2.0; accepted are drop fractions"),
+    ("train --delta-t 0", "--delta-t"),
+    ("train --t-end 0", "--t-end"),
+    ("train --method set --zeta 2", "zeta is 2.0; accepted are drop fractions"),
+    ("train --method snfs --prune-rate=-1", "rate is -1.0; accepted are drop fractions"),
+    ("train --method l0 --penalty nan", "lambda_ is nan; accepted are finite numbers"),
+    ("train --method lottery --rounds 0", "--rounds"),
+    ("train --method static --alpha 0.2", "--alpha is given for static"),
+    ("train --seed=-1", "--seed"),
+    ("train --storage csr", "--storage is 'csr'; accepted are masked, sparse"),
+    ("train --method snfs --storage sparse", "--storage is 'sparse'"),
+    ("train --device tpu", "device is 'tpu'; accepted are 'cpu' and 'cuda'"),
+    ("train --resume", "--resume is given without --out"),
+    ("train --out FILE", "FILE"),
+    ("train --wings 2", "--wings"),
+    ("compare --method slim", "--method is 'slim'; accepted are dense"),
+    ("compare --jobs 0", "--jobs"),
+    ("evaluate", "RUN"),
+    ("evaluate nowhere", "nowhere holds no run"),
+    ("evaluate BROKEN", "config.json is no JSON"),
+    ("evaluate FOREIGN", "config.json does not say what data is"),
+    ("evaluate OTHER", "checkpoint.npz is the checkpoint of another network"),
+    ("inspect nowhere", "nowhere holds no run"),
+    ("inspect OTHER", "checkpoint.npz is the checkpoint of another network"),
+    ("export nowhere", "nowhere holds no run"),
+    ("export nowhere --to onnx", "--to is 'onnx'; accepted are npz, safetensors, torch"),
+    ("cost", "--model"),
+    ("cost --model lenet-6", "--model is 'lenet-6'"),
+    ("cost --model lenet-5 --sparsity 1", "sparsity is 1.0"),
+    ("cost --model lenet-5 --shape 28", "--shape is '28'; accepted is a shape like 28x28x1"),
+    ("cost --model lenet-5 --shape 0x28x1", "--shape is '0x28x1'"),
+    ("cost --model lenet-5 --shape 4x4x1", "does not fit into"),
+    ("cost --model lenet-5 --classes 0", "--classes"),
+    ("cost --model lenet-5 --width=-1", "--width is -1.0"),
+    ("cost --model vgg-16 --width 2", "--width is 2.0 for vgg-16; accepted are positive numbers for"),
+    ("cost --model lenet-5 --method adam", "method is 'adam'; accepted are dense"),
+    ("cost --model lenet-5 --convention han", "convention is 'han'; accepted are clean"),
+    ("cost --model lenet-5 --period 0", "--period"),
+    ("cost --model lenet-5 --distribution rigl-mnist", "'rigl-mnist'"),
+    ("reproduce nothing", "NAME is 'nothing'; accepted are all"),
+    ("demo --data imagenet", "--data is 'imagenet'; accepted are digits, mnist"),
+    ("golden show rigl_updat", "'rigl_updat' is no function and no case"),
+    ("golden export OUT --function rigl_updat", "did you mean rigl_update"),
+    ("golden check top_k", "top_k"),
+    ("golden check top_k nowhere:f", "nowhere cannot be imported"),
+    ("golden check top_k minisparse:nothing", "minisparse has no nothing"),
+    ("golden check top_k minisparse:top_k --ties most", "--ties is 'most'; accepted are lower, any"),
+    ("golden check top_k minisparse:top_k --arrays mxnet", "--arrays is 'mxnet'; accepted are numpy"),
+    ("golden check top_k minisparse:top_k --profile mine", "--profile is 'mine'; accepted are reference"),
+    ("golden check BROKEN", "answers.json is no JSON"),
+]  # fmt: skip
+
+
+@cache
+def other_network():
+    """(config, checkpoint) of a run on the digits whose checkpoint is another network's."""
+    task = plans.prepare(plans.Plan(method="dense", model="mlp-8", epochs=1))
+    return task.config, written(one_step()[-1].state)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to be in, with files and runs that are not what they should be."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MINISPARSE_DATA", raising=False)
+    (tmp_path / "FILE").write_text("a file")
+    for name, config in {"BROKEN": "{", "FOREIGN": '{"data": "digits"}', "OTHER": None}.items():
+        (tmp_path / name).mkdir()
+        if config is not None:
+            (tmp_path / name / "config.json").write_text(config)
+    (tmp_path / "BROKEN" / "answers.json").write_text("{")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("line", "said"), COMMANDS, ids=[line for line, _ in COMMANDS])
+def test_a_command_is_refused_with_status_2_and_one_sentence(folder, monkeypatch, capsys, line, said):
+    if "OTHER" in line:
+        config, content = other_network()
+        (folder / "OTHER" / "config.json").write_text(json.dumps(config))
+        (folder / "OTHER" / "checkpoint.npz").write_bytes(content)
+    slim = SLIM if line.startswith(("train", "compare")) else ()
+    given = [word for pair in zip(slim[::2], slim[1::2], strict=True) if pair[0] not in line for word in pair]
+    monkeypatch.setattr(sys, "argv", ["minisparse", *line.split(), *given])
+    with pytest.raises(SystemExit) as left:
+        main()
+    words = capsys.readouterr()
+    assert left.value.code == 2, words
+    assert said in words.err
+    assert "Traceback" not in words.out + words.err
+    assert not (folder / "runs").exists(), "a refused run leaves no folder"
+
+
+@pytest.mark.parametrize("line", ["train --lr nan", "evaluate nowhere", "golden check top_k nowhere:f"])
+def test_the_process_itself_ends_with_status_2(folder, line):
+    package = str(Path(ms.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", "from minisparse.cli import main; main()", *line.split()],
+        env=os.environ | {"PYTHONPATH": package, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("minisparse: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_tables_have_at_least_150_rows_and_no_row_twice():
+    lines = [line for line, _ in COMMANDS]
+    assert len(set(lines)) == len(lines)
+    assert len(PUBLIC) + len(DATA) + len(FOLDERS) + len(CHECKPOINTS) + len(ANSWERS) + len(COMMANDS) >= 150
