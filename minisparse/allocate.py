@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 
-from .checks import same_keys, whole
+from .checks import real, same_keys, whole
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -34,8 +34,7 @@ def erdos_renyi_kernel(shapes: Shapes, density: float, dense: Iterable[str] = ()
 
 def from_epsilon(shapes: Shapes, eps: float, dense: Iterable[str] = ()) -> dict[str, float]:
     """SET's densities (Mocanu et al. 2018, eq. 3): min(1, ε (n_in + n_out) / (n_in n_out)); the total is an outcome."""
-    if not (math.isfinite(eps) and eps > 0):
-        raise ValueError(f"eps is {eps}; accepted are positive finite numbers")
+    real("eps", eps, "positive finite numbers", lambda eps: 0 < eps < math.inf)
     free = _free_layers(shapes, 1.0, dense)
     pairs = {name: _last_two(shape) for name, shape in shapes.items()}
     return {name: min(1.0, eps * sum(p) / math.prod(p)) if name in free else 1.0 for name, p in pairs.items()}
@@ -52,8 +51,7 @@ def apportion(total: int, shares: Mapping[str, float], room: Mapping[str, int]) 
     """
     same_keys(shares=shares, room=room)
     for name, share in shares.items():
-        if not (math.isfinite(share) and share >= 0):
-            raise ValueError(f"share of {name!r} is {share}; accepted are finite numbers from 0")
+        real(f"share of {name!r}", share, "finite numbers from 0", lambda share: 0 <= share < math.inf)
     room = {name: whole(f"room of {name!r}", places, 0) for name, places in room.items()}
     total = whole("total", total, 0, sum(room.values()))
 
@@ -81,8 +79,7 @@ def counts(shapes: Shapes, densities: Mapping[str, float]) -> dict[str, int]:
     """
     same_keys(shapes=shapes, densities=densities)
     for name, density in densities.items():
-        if not 0 <= density <= 1:
-            raise ValueError(f"density of {name!r} is {density}; accepted are 0 to 1")
+        real(f"density of {name!r}", density, "0 to 1", lambda density: 0 <= density <= 1)
     quotas = {name: densities[name] * math.prod(shape) for name, shape in shapes.items()}
     return _largest_remainder(round(round(math.fsum(quotas.values()), 9)), quotas)
 
@@ -118,8 +115,7 @@ def _scaled(
 
 
 def _free_layers(shapes: Shapes, density: float, dense: Iterable[str]) -> list[str]:
-    if not 0 < density <= 1:
-        raise ValueError(f"density is {density}; accepted are numbers in (0, 1]")
+    real("density", density, "numbers in (0, 1]", lambda density: 0 < density <= 1)
     if isinstance(dense, str):
         raise TypeError(f"dense is the string {dense!r}; accepted is a collection of layer names, such as [{dense!r}]")
     dense = set(dense)
@@ -142,7 +138,11 @@ def _last_two(shape: Sequence[int]) -> Sequence[int]:
 
 def density_of(sparsity: float, of: float = 1) -> float:
     """1 − sparsity × of, in exact decimal arithmetic: density_of(0.9) is 0.1, where 1 − 0.9 is 0.09999999999999998."""
-    if not 0 <= float(sparsity) * float(of) < 1:
+    try:
+        absent = float(sparsity) * float(of)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"sparsity is {sparsity!r}; accepted are numbers in [0, 1)") from error
+    if not 0 <= absent < 1:
         raise ValueError(f"sparsity is {sparsity}; accepted are numbers in [0, 1)")
     exact = 1 - Fraction(str(sparsity)) * Fraction(str(of))
     return float(exact)

@@ -1,7 +1,7 @@
 """What every public function asks of its arguments, and one wording for each refusal."""
 
-from collections.abc import Mapping
-from numbers import Integral
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -14,6 +14,17 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     if number < low or (high is not None and number > high):
         raise ValueError(f"{name} is {number}; {accepted}")
     return number
+
+
+def real(name: str, value: Any, accepted: str, holds: Callable[[Any], bool]) -> None:
+    """TypeError unless `value` is a number (True is not), ValueError unless it is one for which `holds` is true.
+
+    accepted: the same in words, "numbers in (0, 1]".
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}; accepted are {accepted}")
+    if not holds(value):
+        raise ValueError(f"{name} is {value}; accepted are {accepted}")
 
 
 def same_keys(**mappings: Mapping) -> None:

@@ -131,6 +131,8 @@ def _sliced(model: Chain, params: Arrays, masks: Masks, used: Array, keep: Array
 
 def _check(model: Chain, params: Arrays, masks: Arrays) -> list[str]:
     """The model's weights from input to output, if all is as `compacted` needs it."""
+    if not isinstance(model, Chain):
+        raise TypeError(f"model is {model!r}; accepted is a Chain")
     for name, layer in model.layers.items():
         if not isinstance(layer, KINDS) or getattr(layer, "groups", 1) != 1:
             raise ValueError(f"layer {name!r} is {layer}; accepted are {', '.join(kind.__name__ for kind in KINDS)}, "

@@ -11,7 +11,7 @@ import hashlib
 import math
 import os
 import tarfile
-import zipfile
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,6 +22,7 @@ import numpy as np
 
 from .backend import Array, namespace
 from .checks import whole
+from .files import read_npz
 from .streams import stream
 
 Dataset = tuple[Array, Array]
@@ -97,9 +98,10 @@ def from_file(path: str | os.PathLike, split: str = "train", label: str | None =
 
 def _npz(path: Path) -> dict[str, Array]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in ("x", "y", "x_test", "y_test") if name in archive}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        arrays = {name: array for name, array in read_npz(path).items() if name in ("x", "y", "x_test", "y_test")}
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # an archive and an array can be broken in a dozen ways
         raise ValueError(f"{path} is no .npz file of arrays, or a damaged one: {error}") from error
     if not {"x", "y"} <= arrays.keys() or ("x_test" in arrays) != ("y_test" in arrays):
         raise ValueError(f"{path} has {', '.join(arrays) or 'neither x nor y'}; accepted are x, y and x_test, y_test")
@@ -107,8 +109,11 @@ def _npz(path: Path) -> dict[str, Array]:
 
 
 def _csv(path: Path, label: str | None) -> dict[str, Array]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        first = next(csv.reader(file), [])
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            first = next(csv.reader(file), [])
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path} is no text in columns: {error}") from error
     named = (label or "label") in first or not any(map(_is_number, first))
     if len(first) < 2:
         raise ValueError(f"{path} has {len(first)} columns; accepted are labels and one column of numbers or more")
@@ -119,8 +124,10 @@ def _csv(path: Path, label: str | None) -> dict[str, Array]:
     read = partial(np.loadtxt, path, delimiter=",", skiprows=int(named), quotechar='"', comments=None, ndmin=2,
                    encoding="utf-8-sig")  # fmt: skip
     try:
-        x, y = read(usecols=others, dtype=np.float32), read(usecols=[place], dtype=str)[:, 0]
-    except ValueError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy only warns of a file without any line
+            x, y = read(usecols=others, dtype=np.float32), read(usecols=[place], dtype=str)[:, 0]
+    except (ValueError, UserWarning) as error:
         raise ValueError(f"{path} cannot be read as columns of numbers: {error}") from error
     return {"x": x, "y": y.astype(float) if all(map(_is_number, y)) else y}
 
@@ -149,6 +156,7 @@ def batches(
     if len(inputs) != len(labels):
         raise ValueError(f"inputs has {len(inputs)} examples, labels has {len(labels)}")
     per_epoch = len(inputs) // whole("size", size, 1, len(inputs))
+    whole("seed", seed, 0)
     for epoch in count(whole("start", start, 0) // per_epoch):
         order = namespace(inputs).asarray(stream(seed, epoch).permutation(len(inputs)))
         for place in range(start - epoch * per_epoch if epoch == start // per_epoch else 0, per_epoch):
@@ -220,7 +228,9 @@ def _idx_pair(find: Callable[[str], Path], name: str, split: str) -> Dataset:
     labels = read_idx(path, axes=1, known=SHA256.get(f"{name}/{prefix}-labels-idx1-ubyte"))
     if len(images) != len(labels):
         raise ValueError(f"{path} has {len(labels)} labels for {len(images)} images")
-    if len(labels) and labels.max() > 9:
+    if not len(labels):
+        raise ValueError(f"{path} has 0 labels; accepted are one or more")
+    if labels.max() > 9:
         raise ValueError(f"{path} has a label {labels.max()}; accepted are 0 to 9")
     return images[..., None], labels.astype(np.int64)
 

@@ -15,14 +15,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .backend import Array
 from .checks import same_keys
-from .files import replacing, write_arrays
+from .files import read_npz, replacing, write_arrays
 from .nn import BatchNorm, Chain, Conv2d, DepthwiseConv2d, Flatten, Layer, Linear, Residual, Shape
 
 Arrays = Mapping[str, Array]
@@ -79,9 +78,14 @@ def from_torch(model: Layer, state: Mapping[str, Any], shape: Shape) -> tuple[di
 def save(path: str | PathLike, arrays: Arrays) -> Path:
     """Write named arrays as a .npz, .safetensors or .pt file, which is what its ending says.
 
-    ValueError for another ending, or where the library that writes it is not installed.
+    ValueError for another ending, or where the library that writes it is not installed; TypeError for what is no array
+    of numbers.
     """
     path = Path(path)
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+            raise TypeError(f"{name!r} is {getattr(array, 'dtype', type(array).__name__)}; accepted are NumPy arrays "
+                            "of numbers")  # fmt: skip
     arrays = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
     with replacing(path) as unfinished:
         if path.suffix == ".npz":
@@ -97,20 +101,35 @@ def save(path: str | PathLike, arrays: Arrays) -> Path:
 
 
 def load(path: str | PathLike) -> dict[str, Array]:
-    """The named arrays of a .npz, .safetensors or .pt file, none of which can run code. Errors as in `save`."""
+    """The named arrays of a .npz, .safetensors or .pt file, none of which can run code.
+
+    Errors as in `save`, and ValueError for a file that is damaged or holds anything else.
+    """
     path = Path(path)
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+        return _or_damaged(path, read_npz)
     if path.suffix == ".safetensors":
-        return _library("safetensors.numpy").load_file(path)
+        return _or_damaged(path, _library("safetensors.numpy").load_file)
     if path.suffix in (".pt", ".pth"):
-        try:
-            state = _library("torch").load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, UnpicklingError) as error:
-            raise ValueError(f"{path} holds something else than tensors, or is damaged: {error}") from error
+        torch = _library("torch")
+        state = _or_damaged(path, lambda path: torch.load(path, map_location="cpu", weights_only=True))
+        if odd := [name for name, tensor in state.items() if not hasattr(tensor, "detach")]:
+            raise ValueError(f"{path} has {odd[0]!r}, which is no tensor")
         return {name: _array(tensor) for name, tensor in state.items()}
     raise ValueError(f"{path} ends in {path.suffix!r}; accepted are .npz, .safetensors, .pt and .pth")
+
+
+def _or_damaged(path: Path, read: Callable[[Path], Any]) -> Any:
+    """What `read` makes of a file. ValueError naming it for whatever its library raises."""
+    try:
+        arrays = read(path)
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} holds something else than tensors, or is damaged: {error}") from error
+    if not isinstance(arrays, Mapping):
+        raise ValueError(f"{path} holds {type(arrays).__name__}; accepted are arrays by name")
+    return arrays
 
 
 def _library(name: str) -> Any:

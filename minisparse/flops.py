@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .backend import Array
-from .checks import whole
+from .checks import real, whole
 from .schedule import cubic
 
 Site = Any  # nn.Site: layers stand above this module
@@ -33,14 +33,18 @@ def forward(costs: Mapping[str, float], masks_or_densities: Mapping[str, Array |
     """(dense, sparse) multiply-adds of one example's forward pass.
 
     masks_or_densities: {name: boolean mask or density}; a parameter without one counts in full.
-    ValueError for a name that has no cost.
+    ValueError for a name that has no cost, or a density outside [0, 1].
     """
     if unknown := [name for name in masks_or_densities if name not in costs]:
         raise ValueError(f"masks has {unknown}, which have no cost; the costs are of {list(costs)}")
     sparse: float = 0
     for name, cost in costs.items():
         kept: Any = masks_or_densities.get(name, 1)
-        sparse += cost * int(kept.sum()) / kept.size if getattr(kept, "ndim", 0) else cost * float(kept)
+        if getattr(kept, "ndim", 0):
+            sparse += cost * int(kept.sum()) / kept.size
+        else:
+            real(f"density of {name!r}", kept, "0 to 1", lambda density: 0 <= density <= 1)
+            sparse += cost * float(kept)
     return sum(costs.values()), sparse
 
 
@@ -151,8 +155,7 @@ def _readings(
     if unknown := densities.keys() - (names := [site.name for site in sites]):
         raise ValueError(f"densities has {sorted(unknown)}, which are no sites; the sites are {names}")
     for name, density in densities.items():
-        if not 0 <= density <= 1:
-            raise ValueError(f"density of {name!r} is {density}; accepted are 0 to 1")
+        real(f"density of {name!r}", density, "0 to 1", lambda density: 0 <= density <= 1)
     for site in sites:
         yield site, CONVENTIONS[convention](site), float(densities.get(site.name, 1))
 
@@ -221,6 +224,7 @@ def training_memory(
         raise ValueError(f"storage is {storage!r}; accepted are masked, sparse")
     if unknown := [name for name in n_active if name not in shapes]:
         raise ValueError(f"n_active has {unknown}, which are no parameters; the parameters are {list(shapes)}")
+    real("alpha", alpha, "shares from 0 to 1", lambda alpha: 0 <= alpha <= 1)
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     kept = {name: whole(f"n_active of {name!r}", n, 0, sizes[name]) for name, n in n_active.items()}
     with_mask = {} if method == "dense" else kept

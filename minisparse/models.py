@@ -1,11 +1,12 @@
 """The papers' networks, each a description. `shape` is one image's (H, W, C); published sizes are the defaults."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 from . import nn
-from .checks import whole
+from .checks import real, whole
 from .nn import (
     BatchNorm,
     Chain,
@@ -25,9 +26,15 @@ from .nn import (
 )
 
 
+def _times(n: int, width: float) -> int:
+    """n units by a factor, rounded down."""
+    real("width", width, "positive finite numbers", lambda width: 0 < width < math.inf)
+    return int(n * width)
+
+
 def lenet_300_100(inputs: int = 784, classes: int = 10, initial: Initial = he_normal, width: float = 1) -> Chain:
     """LeNet-300-100 (LeCun et al. 1998): 266,610 parameters on MNIST. width: a factor on 300 and 100, rounded down."""
-    return nn.mlp(inputs, int(300 * width), int(100 * width), classes, initial=initial)
+    return nn.mlp(inputs, _times(300, width), _times(100, width), classes, initial=initial)
 
 
 def lenet_5(shape: Shape = (28, 28, 1), classes: int = 10, initial: Initial = he_normal, width: float = 1) -> Chain:
@@ -36,7 +43,7 @@ def lenet_5(shape: Shape = (28, 28, 1), classes: int = 10, initial: Initial = he
     width: a factor on the filters and on the 500 hidden units, rounded down.
     Differs from Caffe's own, which has no ReLU after the convolutions.
     """
-    n1, n2, hidden = int(20 * width), int(50 * width), int(500 * width)
+    n1, n2, hidden = _times(20, width), _times(50, width), _times(500, width)
     filters: dict[str, Layer] = {
         "conv1": Conv2d(shape[2], n1, 5, initial=initial),
         "pool1": MaxPool2d(2),
@@ -160,7 +167,7 @@ def resnet_50(shape: Shape = (224, 224, 3), classes: int = 1000, width: float = 
 
     width: a factor on all channels but the image's, rounded down.
     """
-    stem = whole("width × 64", int(64 * width), 1)
+    stem = whole("width × 64", _times(64, width), 1)
     layers: dict[str, Layer] = {
         **_normed("conv1", Conv2d(shape[2], stem, 7, 2, 3, bias=False)),
         "conv1_relu": Relu(),
@@ -168,7 +175,7 @@ def resnet_50(shape: Shape = (224, 224, 3), classes: int = 1000, width: float = 
     }
     c_in = stem
     for stage, (blocks, filters) in enumerate(zip((3, 4, 6, 3), (64, 128, 256, 512), strict=True), 2):
-        middle, c_out = int(filters * width), int(4 * filters * width)
+        middle, c_out = _times(filters, width), _times(4 * filters, width)
         for i in range(blocks):
             stride = 2 if stage > 2 and i == 0 else 1
             body = {
@@ -190,14 +197,14 @@ def mobilenet_v1(shape: Shape = (224, 224, 3), classes: int = 1000, width: float
 
     width: the paper's α, a factor on all channels but the image's, rounded down.
     """
-    c_in = whole("width × 32", int(32 * width), 1)
+    c_in = whole("width × 32", _times(32, width), 1)
     layers: dict[str, Layer] = {
         **_normed("conv1", Conv2d(shape[2], c_in, 3, 2, padding=1, bias=False)),
         "conv1_relu": Relu(),
     }
     plan = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
     for i, (filters, stride) in enumerate(plan, 1):
-        c_out = int(filters * width)
+        c_out = _times(filters, width)
         padding: Any = "same" if stride == 1 else 1
         layers |= {
             **_normed(f"depthwise{i}", DepthwiseConv2d(c_in, 3, stride, padding, bias=False)),

@@ -22,6 +22,7 @@ import numpy as np
 from . import conv, drawn, norm, ops, sparse
 from .autograd import Tensor, as_tensor
 from .backend import Array, namespace
+from .checks import real, whole
 from .methods import l0
 from .positions import Absent, Positions
 from .streams import draw_key, stream
@@ -126,6 +127,9 @@ class Linear(Layer):
     n_out: int
     initial: Initial = field(default=he_normal, repr=False)
 
+    def __post_init__(self) -> None:
+        _whole(self, 0, "n_in", "n_out")
+
     def shapes(self) -> dict[str, Shape]:
         return {"weight": (self.n_in, self.n_out), "bias": (self.n_out,)}
 
@@ -160,7 +164,9 @@ class Conv2d(Layer):
     initial: Initial = field(default=he_normal, repr=False)
 
     def __post_init__(self) -> None:
-        if self.groups < 1 or self.c_in % self.groups or self.c_out % self.groups:
+        _whole(self, 0, "c_in", "c_out")
+        _whole(self, 1, "size", "stride", "groups")
+        if self.c_in % self.groups or self.c_out % self.groups:
             raise ValueError(f"groups is {self.groups}, c_in {self.c_in}, c_out {self.c_out}; "
                              "accepted are groups that divide both")  # fmt: skip
 
@@ -195,6 +201,10 @@ class DepthwiseConv2d(Layer):
     bias: bool = True
     initial: Initial = field(default=he_normal_depthwise, repr=False)
 
+    def __post_init__(self) -> None:
+        _whole(self, 0, "channels")
+        _whole(self, 1, "size", "stride")
+
     def shapes(self) -> dict[str, Shape]:
         weight: dict[str, Shape] = {"weight": (self.size, self.size, self.channels, 1)}
         return weight | ({"bias": (self.channels,)} if self.bias else {})
@@ -226,6 +236,7 @@ class GatedLinear(Linear):
     per_weight: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         l0.log_alpha_of(self.drop_rate)
 
     def shapes(self) -> dict[str, Shape]:
@@ -284,6 +295,10 @@ class BatchNorm(Layer):
 
     channels: int
     eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        _whole(self, 0, "channels")
+        real("eps", self.eps, "finite numbers from 0", lambda eps: 0 <= eps < math.inf)
 
     def shapes(self) -> dict[str, Shape]:
         return {"scale": (self.channels,), "shift": (self.channels,)}
@@ -385,6 +400,7 @@ class MaxPool2d(Layer):
     padding: conv.Padding = "valid"
 
     def __post_init__(self) -> None:
+        _whole(self, 1, "size", *(["stride"] if self.stride is not None else []))
         conv.see_more_than_padding(self.size, self.padding)
 
     def __call__(
@@ -402,6 +418,9 @@ class AvgPool2d(Layer):
 
     size: int
     stride: int | None = None
+
+    def __post_init__(self) -> None:
+        _whole(self, 1, "size", *(["stride"] if self.stride is not None else []))
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
@@ -435,8 +454,7 @@ class Dropout(Layer):
     rate: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rate < 1:
-            raise ValueError(f"rate is {self.rate}; accepted are dropout rates in [0, 1)")
+        real("rate", self.rate, "dropout rates in [0, 1)", lambda rate: 0 <= rate < 1)
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
@@ -464,6 +482,10 @@ class Chain(Layer):
     layers: Mapping[str, Layer]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layers, Mapping):
+            raise TypeError(f"layers is {type(self.layers).__name__}; accepted is a dict of layers by name")
+        if odd := [name for name, layer in self.layers.items() if not isinstance(layer, Layer)]:
+            raise TypeError(f"layer {odd[0]!r} is {self.layers[odd[0]]!r}; accepted is a layer, such as Linear(3, 2)")
         if wrong := [name for name in self.layers if not name or "." in name]:
             raise ValueError(
                 f"layers are named {wrong}; accepted are names without a dot, which joins a name to its parts"
@@ -547,6 +569,12 @@ class Residual(Layer):
 def sites(model: Layer, shape: Shape) -> list[Site]:
     """Every place in the model where an example of `shape`, (n,) or (H, W, C), meets weights, from input to output."""
     return model.sites(shape)[0]
+
+
+def _whole(layer: Layer, low: int, *names: str) -> None:
+    """The errors of a layer's own numbers."""
+    for name in names:
+        whole(f"{name} of {type(layer).__name__}", getattr(layer, name), low)
 
 
 def _image(layer: Any, shape: Shape, channels: int | None = None) -> tuple[int, int, int]:

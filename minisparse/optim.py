@@ -7,10 +7,11 @@
 """
 
 from collections.abc import Callable, Collection, Mapping
+from numbers import Real
 from typing import Any, NamedTuple
 
 from .backend import Array, namespace
-from .checks import same_keys
+from .checks import real, same_keys
 
 Arrays = Mapping[str, Array]
 Rate = float | Callable[[int], float]
@@ -75,6 +76,8 @@ def adam(
 
     It counts its own updates, since some batches of a run change masks instead.
     """
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise TypeError(f"betas is {betas!r}; accepted are two numbers from 0 below 1")
     _check(lr=lr, beta1=betas[0], beta2=betas[1], eps=eps, weight_decay=weight_decay)
     b1, b2, eps, weight_decay = float(betas[0]), float(betas[1]), float(eps), float(weight_decay)
 
@@ -127,16 +130,19 @@ def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
 
 
 def _at(lr: Rate, step: int) -> float:
-    rate = float(lr(step) if callable(lr) else lr)
+    rate = lr(step) if callable(lr) else lr
+    if not isinstance(rate, Real) or isinstance(rate, bool):
+        raise TypeError(f"lr is {rate!r} at step {step}; accepted are finite numbers from 0")
     if not 0 <= rate < float("inf"):
-        raise ValueError(f"lr is {rate} at step {step}; accepted are finite numbers from 0")
-    return rate
+        raise ValueError(f"lr is {float(rate)} at step {step}; accepted are finite numbers from 0")
+    return float(rate)
 
 
 def _check(lr: Rate, **numbers: Any) -> None:
     if not callable(lr):
         _at(lr, 0)
-    for name, number in numbers.items():
-        if not 0 <= number < (1 if name in ("momentum", "beta1", "beta2") else float("inf")):
-            upto = "below 1" if name in ("momentum", "beta1", "beta2") else "and finite"
-            raise ValueError(f"{name} is {number}; accepted are numbers from 0 {upto}")
+    for name, value in numbers.items():
+        if name in ("momentum", "beta1", "beta2"):
+            real(name, value, "numbers from 0 below 1", lambda value: 0 <= value < 1)
+        else:
+            real(name, value, "numbers from 0 and finite", lambda value: 0 <= value < float("inf"))

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import flops, nn, ops, recipes, sparse
 from .backend import Array, to_device, to_numpy
-from .checks import whole
+from .checks import real, whole
 from .data import READERS, Dataset, as_inputs, batches, from_file, load
 from .drawn import everywhere
 from .masks import Masks, project, random_masks
@@ -320,10 +320,15 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
         steps,
     )
     trained = entry.model(task, lambda width: network(plan.model, example, classes, width)[0])
-    return task._replace(model=trained)
+    task = task._replace(model=trained)
+    for make in (entry.method, entry.optimizer, entry.loss):
+        make(task)  # each refuses numbers that it cannot be had with, before anything is written
+    return task
 
 
 def _read(plan: Plan, data_dir: str | Path | None, split: str) -> Dataset:
+    if plan.label and Path(plan.data).suffix != ".csv":
+        raise ValueError(f"--label is {plan.label!r}, and --data {plan.data!r}; accepted is --label with a .csv file")
     if plan.data in READERS:
         return load(plan.data, data_dir, split)
     if not Path(plan.data).suffix:
@@ -360,7 +365,7 @@ def go(task: Task, directory: str | Path) -> Generator[dict[str, Any], None, Non
     for number in range(task.plan.rounds or 0):
         run = partial(_steps, task, _round(directory, number), ticket, {"round": number})
         yield from recorded(_round(directory, number), run, task.per_epoch, device)
-        trained = load_state(_round(directory, number) / CHECKPOINT, device)
+        trained = _state(task, _round(directory, number) / CHECKPOINT)
         shares = {name: 1 - density ** (1 / task.plan.rounds) for name, density in task.densities.items()}
         ticket = recipes.winning_ticket(origin, trained, shares)
     yield from recorded(directory, partial(_steps, task, directory, ticket, {}), task.per_epoch, device)
@@ -382,8 +387,11 @@ def finish(plan: Plan, directory: str | Path, data_dir: str | Path | None = None
 
 
 def rate_of(task: Task) -> Callable[[int], float]:
-    """The learning rate at a step."""
+    """The learning rate at a step. ValueError for options that make none."""
     plan = task.plan
+    options = {"--lr": (plan.lr,), "--lr-factor": (plan.lr_factor,), "--lr-drops": plan.lr_drops}
+    for option, own in ((option, own) for option, given in options.items() for own in given):
+        real(option, own, "finite numbers from 0", lambda own: 0 <= own < math.inf)
     return multi_step_rate(plan.lr, [round(epoch * task.per_epoch) for epoch in plan.lr_drops], plan.lr_factor)
 
 
@@ -487,7 +495,7 @@ def statistics(task: Task, params: Mapping[str, Array]) -> dict[str, Array]:
 
 def _result(task: Task, directory: Path) -> dict[str, Any]:
     """What came out of a finished run, and what it cost."""
-    state, entry = load_state(directory / CHECKPOINT, task.plan.device), METHODS[task.plan.method]
+    state, entry = _state(task, directory / CHECKPOINT), METHODS[task.plan.method]
     counts, dense = _counts(task, state.params, state.masks), sum(task.whole.values())
     _, inference = flops.forward(task.costs, entry.kept(state.params, state.masks))
     _, trained = flops.forward(task.costs, state.masks)
@@ -532,7 +540,12 @@ def reopen(directory: str | Path, data_dir: str | Path | None = None) -> tuple[T
         raise ValueError(f"{task.plan.data} is other data than that of {directory}: its hash is not {known[:16]}…")
     if not path.exists():
         raise ValueError(f"{directory} holds a run that has not come to its first checkpoint")
+    return task, _state(task, path)
+
+
+def _state(task: Task, path: Path) -> State:
+    """The state in a checkpoint. ValueError if it is not of the task's network."""
     state = load_state(path, task.plan.device)
     if odd := difference(_shapes(state), task.model.shapes()):
         raise ValueError(f"{path} is of another run: {odd}")
-    return task, state
+    return state

@@ -34,6 +34,7 @@ class Positions:
         if len(shape) != 2:
             raise ValueError(f"shape is {tuple(shape)}; accepted is (n_in, n_out)")
         self.shape, self.size = (shape[0], shape[1]), math.prod(shape)
+        namespace(flat)  # refuses what is no array
         if flat.ndim != 1 or flat.dtype.kind not in "iu":
             raise TypeError(f"flat is {flat.dtype} of shape {flat.shape}; accepted are whole numbers (n,)")
         self.flat = flat.astype(np.int64, copy=False)

@@ -12,7 +12,7 @@ from . import ops
 from .allocate import density_of
 from .autograd import Tensor, value_and_grad
 from .backend import Array, namespace
-from .checks import same_keys, whole
+from .checks import real, same_keys, whole
 from .masks import Masks, n_active, project
 from .methods import l0
 from .methods.magnitude import (
@@ -60,8 +60,7 @@ def noise(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> int
 
 def smoothed(beta: float) -> Observe:
     """Remember gradients smoothed over batches, M ← β M + (1 − β) g from zero: dense, and never reset."""
-    if not 0 <= beta < 1:
-        raise ValueError(f"beta is {beta}; accepted are numbers from 0 below 1")
+    real("beta", beta, "numbers from 0 below 1", lambda beta: 0 <= beta < 1)
     beta = float(beta)  # NumPy's numbers would make float32 float64
 
     def observe(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
@@ -109,6 +108,8 @@ def rigl(
     watch     what growth ranks by: `latest` gradients, `noise`, `smoothed(0.9)` gradients (app. D)
     fill      what grown weights start at, if not at zero: random_values(0.01), along_gradient(0.01) (sec. 3)
     """
+    _check_fraction("alpha", alpha)
+    real("t_end", t_end, "numbers above 0", lambda t_end: t_end > 0)
     if steps is not None and t_end > steps:
         warnings.warn(
             f"t_end is {t_end}, beyond the run's {steps} steps: masks will still be moving at its end", stacklevel=2
@@ -157,8 +158,7 @@ def snip(
     names = [name for name in params if include(name)]
     if not names:
         raise ValueError(f"include is true for no parameter; the parameters are {list(params)}")
-    if not 0 < density <= 1:
-        raise ValueError(f"density is {density}; accepted are numbers in (0, 1]")
+    real("density", density, "numbers in (0, 1]", lambda density: 0 < density <= 1)
     stream_of, n_batches = step_streams(draw_key(rng)), 0
     total: dict[str, Array] = {}
     for n_batches, batch in enumerate(batches, 1):
@@ -314,8 +314,7 @@ def _part(fraction: float, n_active: int) -> int:
 
 
 def _check_fraction(name: str, fraction: float) -> None:
-    if not 0 <= fraction <= 1:
-        raise ValueError(f"{name} is {fraction}; accepted are drop fractions from 0 to 1")
+    real(name, fraction, "drop fractions from 0 to 1", lambda fraction: 0 <= fraction <= 1)
 
 
 def _rewirings(
@@ -348,6 +347,8 @@ def l0_loss(
     Differs from the authors' code, which divides the weight decay of LeNet-5 by N, though not that of the MLP.
     """
     whole("n_examples", n_examples, 1)
+    for price in lambda_.values() if isinstance(lambda_, Mapping) else (lambda_,):
+        real("lambda_", price, "finite numbers", lambda price: math.isfinite(price))
     per_example: float | dict[str, float]
     if isinstance(lambda_, Mapping):
         per_example = {layer: own / n_examples for layer, own in lambda_.items()}
@@ -368,8 +369,7 @@ def clamped(optimizer: Optimizer, limit: float = math.log(100)) -> Optimizer:
     A gate then never goes too far to come back; nor does P(z ≠ 0) go below 4.71 %, so that expected L0 has that
     floor, even where all test gates are closed. ValueError for a limit that is not positive.
     """
-    if not limit > 0:
-        raise ValueError(f"limit is {limit}; accepted are numbers above 0")
+    real("limit", limit, "numbers above 0", lambda limit: limit > 0)
 
     def update(params: Mapping[str, Array], grads: Mapping[str, Array], slots: dict, step: int) -> tuple[dict, dict]:
         moved, slots = optimizer.update(params, grads, slots, step)
@@ -393,8 +393,7 @@ def averaged(
     Differs from the L0 authors' code, which starts at the initial parameters and yet divides by 1 − β^(n+1); their
     LeNet-5 script does not average at all, for it forgets to hand its --beta_ema on.
     """
-    if not 0 <= beta < 1:
-        raise ValueError(f"beta is {beta}; accepted are numbers from 0 and below 1")
+    real("beta", beta, "numbers from 0 and below 1", lambda beta: 0 <= beta < 1)
     same_keys(average=average, params=params)
     share = (1 - float(beta)) / (1 - float(beta) ** (whole("n", n, 0) + 1))
     return {name: average[name] + share * (w - average[name]) for name, w in params.items()}
@@ -407,6 +406,8 @@ def gradual(final: float, begin: int, end: int, period: int, initial: float = 0.
     itself prune, after the optimizer's step. A layer keeps size − round(s_t · size) connections, half to even; none
     ever comes back. steps: the run's length in batches, if known, so that an end it never reaches is warned of.
     """
+    for name, sparsity in (("initial", initial), ("final", final)):
+        real(name, sparsity, "numbers", lambda sparsity: True)
     if not 0 <= initial <= final <= 1:
         raise ValueError(f"initial is {initial}, final is {final}; accepted are 0 ≤ initial ≤ final ≤ 1")
     cubic(begin, begin, end, final, initial)  # refuses an end before the beginning
@@ -532,8 +533,7 @@ def winning_ticket(origin: State, trained: State, share: float | Mapping[str, fl
     shares = share if isinstance(share, Mapping) else dict.fromkeys(masks, share)
     same_keys(share=shares, masks=masks)
     for name, own in shares.items():
-        if not 0 <= own <= 1:
-            raise ValueError(f"share of {name!r} is {own}; accepted are 0 to 1")
+        real(f"share of {name!r}", own, "0 to 1", lambda own: 0 <= own <= 1)
     weights = {name: trained.params[name] for name in masks}
     if isinstance(share, Mapping) or not globally:
         keep = {name: n - round(shares[name] * n) for name, n in masks.counts.items()}

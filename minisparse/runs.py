@@ -24,7 +24,7 @@ from .files import replacing, sweep, write_arrays
 from .masks import Masks
 from .positions import Positions
 from .sparse import Compressed, Factors
-from .train import State
+from .train import ADVICE, State, not_finite
 
 CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.npz", "result.json"
 FORMAT = 1  # of a checkpoint
@@ -36,7 +36,10 @@ def claim(directory: str | PathLike, config: Mapping[str, Any]) -> None:
     path = Path(directory) / CONFIG
     if not path.exists():
         write_json(path, config)
-    if odd := difference(read_json(path), config):
+    there = read_json(path)
+    if not isinstance(there, dict):
+        raise ValueError(f"{path} holds {type(there).__name__}; accepted is a dict of all that decides a run")
+    if odd := difference(there, config):
         raise ValueError(f"{directory} holds another run: {odd}; choose another folder")
 
 
@@ -63,7 +66,8 @@ def recorded(
     every          steps from one checkpoint to the next; there is one more when the caller stops or is interrupted
 
     What a run does after an interruption, to the last bit, is what it would have done without. ValueError if the
-    metrics of the steps before the checkpoint are not there.
+    metrics of the steps before the checkpoint are not there. Where numbers cease to be finite, FloatingPointError, and
+    the last checkpoint stays.
     """
     directory = Path(directory)
     whole("every", every, 1)
@@ -77,14 +81,27 @@ def recorded(
                 metrics.write(json.dumps(line) + "\n")
                 state = now
                 if state.number % every == 0:
+                    _check_finite(state)
                     metrics.flush()  # never fewer lines than the checkpoint has steps
                     save_state(directory / CHECKPOINT, state)
                     saved = state
                 yield line
+        except FloatingPointError as error:
+            after = f"after {saved.number} steps" if saved else "none yet"
+            state = saved  # what led to this may be beyond repair already
+            raise FloatingPointError(f"{error}; checkpoint in {directory}: {after}") from error
         finally:
             if state is not saved and state is not None:
                 metrics.flush()
                 save_state(directory / CHECKPOINT, state)
+
+
+def _check_finite(state: State) -> None:
+    """FloatingPointError for weights or slots that have overflowed since the loss and the gradients were finite."""
+    slots = {slot: own for slot, own in state.slots.items() if isinstance(own, Mapping)}
+    for what, arrays in {"parameter": state.params, **slots}.items():
+        if bad := not_finite(arrays):
+            raise FloatingPointError(f"{what} {bad[0]!r} is not finite after step {state.number - 1}; {ADVICE}")
 
 
 @contextmanager
@@ -178,6 +195,9 @@ def load_state(path: str | PathLike, device: str = "cpu") -> State:
 
 def _state(outline: Any, arrays: Mapping[str, Array]) -> State:
     state = State(**_hung(outline, arrays))
+    for name in ("params", "masks", "slots"):
+        if not isinstance(getattr(state, name), dict):
+            raise TypeError(f"{name} is {type(getattr(state, name)).__name__}; accepted is a dict")
     whole("number", state.number, 0)
     whole("key", state.key, 0, 2**128 - 1)
     masks_fit(state.masks, state.params)

@@ -6,13 +6,14 @@
 import math
 from collections.abc import Callable, Sequence
 
-from .checks import whole
+from .checks import real, whole
 
 
 def every(period: int, until: float, begin: int | None = None) -> Callable[[int], bool]:
     """True at begin, begin + period, … below `until` (exclusive). `begin` is one period unless given."""
     whole("period", period, 1)
-    first = period if begin is None else begin
+    real("until", until, "numbers", lambda until: until == until)
+    first = period if begin is None else whole("begin", begin, 0)
     return lambda step: first <= step < until and (step - first) % period == 0
 
 

@@ -29,7 +29,7 @@ from .allocate import counts
 from .autograd import primitive
 from .backend import Array, namespace
 from .blocks import on_threads, one_pool_of_threads
-from .checks import same_shapes
+from .checks import masks_fit, same_shapes
 from .masks import Masks, top_k
 from .optim import Optimizer
 from .positions import Positions, in_random_order, in_rising_order, no_array
@@ -371,7 +371,11 @@ def random_positions(
 
 
 def compressed(params: Mapping[str, Array], masks: Mapping[str, Array]) -> tuple[dict[str, Any], Masks]:
-    """Parameters and masks of a network that is stored densely, truly sparse: (params, masks)."""
+    """Parameters and masks of a network that is stored densely, truly sparse: (params, masks).
+
+    ValueError for masks that do not fit the parameters.
+    """
+    masks_fit(masks, params)
     at = {name: Positions(namespace(m).flatnonzero(m), m.shape) for name, m in masks.items()}
     own = {name: Compressed(w.ravel()[at[name].flat], at[name]) if name in at else w for name, w in params.items()}
     return own, Masks(at)

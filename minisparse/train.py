@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .autograd import Tensor, value_and_grad
-from .backend import Array, keep_freed_memory, namespace
+from .backend import Array, in_parts, keep_freed_memory, namespace
 from .checks import masks_fit, same_keys
 from .masks import Masks, project
 from .optim import Optimizer, sgd
@@ -16,6 +16,8 @@ from .sparse import Factors, on_values
 from .streams import draw_key, step_streams, stream
 
 Arrays = Mapping[str, Array]
+MAKERS = {"method": "recipes.rigl()", "optimizer": "sgd(0.1)"}
+ADVICE = "try a smaller learning rate, inputs of a smaller scale, or a loss without logarithms or quotients of zero"
 
 
 class Method(NamedTuple):
@@ -90,8 +92,14 @@ def train(
 
     Nothing that was yielded is written to afterwards. The process keeps memory it frees (backend.keep_freed_memory).
 
-    ValueError for masks that do not fit the parameters; FloatingPointError when the loss is not finite.
+    ValueError for masks that do not fit the parameters, TypeError for another kind of argument. FloatingPointError
+    naming step and parameter where the loss or a gradient is not finite, before anything of that step is yielded.
     """
+    for name, given, kind in (("method", method, Method), ("optimizer", optimizer, Optimizer)):
+        if not isinstance(given, kind):
+            raise TypeError(f"{name} is {given!r}; accepted is {kind.__name__}, as {MAKERS[name]} makes one")
+    if start is not None and not isinstance(start, State):
+        raise TypeError(f"start is {type(start).__name__}; accepted is the state of a Step")
     if any(isinstance(mask, Positions) for mask in masks.values()):
         optimizer = on_values(optimizer)
     if start is None:
@@ -115,8 +123,10 @@ def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Opti
     for number, batch in enumerate(batches, first):
         rng = stream_of(number)
         loss, grads = value_and_grad(lambda p: loss_fn(p, batch, rng), params)  # noqa: B023
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss is {float(loss)} at step {number}; try a smaller learning rate")
+        with np.errstate(over="ignore"):
+            squares = sum(map(_square, grads.values()))
+        if not math.isfinite(loss) or not math.isfinite(squares):
+            _stop(number, loss, params, grads)
         memory = method.observe(memory, {name: grads[name] for name in masks}, rng)
         rewired, before = method.when(number), masks
 
@@ -134,6 +144,37 @@ def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Opti
         state = State(number + 1, params, masks, slots, memory, key)
         yield Step(number, float(loss), params, grads, masks, slots, rewired, state)
         del grads  # which need no longer be there while the next are made
+
+
+def _square(grad: Any) -> Array:
+    """A number that is finite only if every entry of a gradient is: its squared norm, or a bound on it.
+
+    One product with itself reads an array once, faster than isfinite and without an array of answers. Entries beyond
+    1e19 in float32 overflow it while they are finite themselves: `_stop` looks again.
+    """
+    if isinstance(grad, Factors):  # no entry of xᵀ g is above |x| |g|
+        return grad.scale**2 * _square(grad.x) * _square(grad.g)
+    flat = grad.ravel(order="A")
+    return flat.dot(flat)
+
+
+def _stop(number: int, loss: Array, params: Arrays, grads: Arrays) -> None:
+    """FloatingPointError if the loss or a gradient is not finite, with where to look: weights that are not, or where
+    on its way back the gradient ceased to be."""
+    if not math.isfinite(loss):
+        bad = not_finite(params)
+        there = f"{bad[0]!r} is not finite" if bad else "all parameters are finite"
+        raise FloatingPointError(f"the loss is {float(loss)} at step {number}, where {there}; {ADVICE}")
+    if bad := not_finite(grads):
+        raise FloatingPointError(
+            f"the gradient of {bad[-1]!r} is not finite at step {number}, where the loss is {float(loss):.6g}; {ADVICE}"
+        )
+
+
+def not_finite(arrays: Mapping[str, Any]) -> list[str]:
+    """The names of arrays that hold NaN or an infinity; of truly sparse ones, what they store."""
+    stored = {name: getattr(array, "values", array) for name, array in arrays.items()}
+    return [n for n, a in stored.items() if not all(bool(namespace(p).isfinite(p).all()) for p in in_parts(a))]
 
 
 def _restore(params: dict[str, Array], slots: dict, masks: Masks, in_place: bool) -> tuple[dict[str, Array], dict]:

@@ -136,7 +136,10 @@ def answered(path: Path, functions: Mapping[str, Sequence[Case]], **how: Any) ->
 
     ValueError for a file of another form or version, or an answer to a case that is not there.
     """
-    file = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        file = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
     if not isinstance(file, dict) or file.get("version") != VERSION or not isinstance(file.get("answers"), dict):
         raise ValueError(f'{path} is not of the form {{"version": {VERSION}, "answers": {{case id: answer}}}}')
     answers = file["answers"]
@@ -161,7 +164,7 @@ def _read(case: Case, answers: Mapping[str, Any], **how: Any) -> Outcome:
         return Outcome(case, f"raises {answer['error']}")
     try:
         got = decode(answer)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         return Outcome(case, str(error))
     return judged(case, got, **how)
 

@@ -17,6 +17,11 @@ from typing import Any
 import numpy as np
 
 KINDS = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}  # NumPy's letter of a dtype: the dtype of a vector
+ACCEPTED = {
+    "bool": "0 and 1, a mask's data",
+    "int64": "whole numbers of 64 bits",
+    "float64": "numbers, and inf, -inf and nan as text",
+}
 CALLED = {"bool": "a mask", "int64": "an array of whole numbers", "float64": "an array of numbers"}
 
 
@@ -46,11 +51,11 @@ def decode(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, dict):
-        if value.keys() == {"pairs"}:
+        if value.keys() == {"pairs"} and _all_pairs(value["pairs"]):
             return {name: decode(own) for name, own in value["pairs"]}
-        if value.keys() == {"items"}:
+        if value.keys() == {"items"} and isinstance(value["items"], list):
             return tuple(decode(own) for own in value["items"])
-        if value.keys() == {"shape", "dtype", "data"} and value["dtype"] in CALLED:
+        if value.keys() == {"shape", "dtype", "data"} and value["dtype"] in tuple(CALLED):
             return _array(**value)
     raise ValueError(f"{str(value)[:60]} is no value of a vector; see minisparse/golden/README.md")
 
@@ -161,11 +166,30 @@ def _scalar(x: Any) -> Any:
     return x.item() if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0) else x
 
 
-def _array(shape: list[int], dtype: str, data: list) -> np.ndarray:
-    flat = np.array([float(x) for x in data] if dtype == "float64" else data, dtype=dtype)
-    if dtype == "bool" and any(x not in (0, 1) for x in data):
-        raise ValueError("a mask's data are 0 and 1")
-    return flat.reshape(shape)
+def _all_pairs(pairs: Any) -> bool:
+    """Is this a list of names with a value each, none twice."""
+    named = isinstance(pairs, list) and all(
+        isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) for p in pairs
+    )
+    return named and len({name for name, _ in pairs}) == len(pairs)
+
+
+def _array(shape: Any, dtype: str, data: Any) -> np.ndarray:
+    if not isinstance(shape, list) or any(type(n) is not int or n < 0 for n in shape):
+        raise ValueError(f"shape is {str(shape)[:60]}; accepted is a list of whole numbers from 0")
+    if not isinstance(data, list) or len(data) != math.prod(shape):
+        given = f"{len(data)} values" if isinstance(data, list) else str(data)[:60]
+        raise ValueError(f"data is {given}; accepted is a flat list of {math.prod(shape)} for shape {shape}")
+    if odd := [x for x in data if not _fits(x, dtype)]:
+        raise ValueError(f"data has {str(odd[0])[:60]}; accepted are {ACCEPTED[dtype]}")
+    return np.array([float(x) for x in data] if dtype == "float64" else data, dtype=dtype).reshape(shape)
+
+
+def _fits(x: Any, dtype: str) -> bool:
+    """May `x`, as JSON holds it, be in the data of an array of `dtype`."""
+    if dtype == "float64":
+        return x in ("inf", "-inf", "nan") or isinstance(x, float) or (type(x) is int and abs(x) < 2**1023)
+    return type(x) is int and (x in (0, 1) if dtype == "bool" else -(2**63) <= x < 2**63)
 
 
 def _number(x: Any) -> Any:

@@ -27,6 +27,7 @@ import numpy as np
 from .. import ops
 from ..autograd import Tensor, as_tensor
 from ..backend import Array, namespace
+from ..checks import real
 
 Values = Tensor | Array
 
@@ -82,8 +83,7 @@ def log_alpha_of(drop_rate: float) -> float:
 
     Differs from the authors' code: a rate of 0 does not silently become 0.5.
     """
-    if not 0 < drop_rate < 1:
-        raise ValueError(f"drop_rate is {drop_rate}; accepted are rates inside (0, 1)")
+    real("drop_rate", drop_rate, "rates inside (0, 1)", lambda rate: 0 < rate < 1)
     return math.log(1 - drop_rate) - math.log(drop_rate)
 
 
@@ -146,9 +146,8 @@ def penalty(params: Mapping[str, Values], lambda_: float | Mapping[str, float], 
     by_layer = lambda_ if isinstance(lambda_, Mapping) else dict.fromkeys(closing, lambda_)
     if by_layer.keys() != closing.keys():
         raise ValueError(f"lambda_ has the layers {list(by_layer)}; accepted are the gated ones, {list(closing)}")
-    for name, number in (*by_layer.items(), ("weight_decay", weight_decay)):
-        if not 0 <= number < math.inf:
-            raise ValueError(f"the penalty of {name!r} is {number}; accepted are finite numbers from 0")
+    for name, price in (*by_layer.items(), ("weight_decay", weight_decay)):
+        real(f"the penalty of {name!r}", price, "finite numbers from 0", lambda price: 0 <= price < math.inf)
 
     prob = {layer: prob_open(as_tensor(a)) for layer, a in closing.items()}
     terms = [float(by_layer[layer]) * group_size(params, layer) * ops.sum(p) for layer, p in prob.items()]
@@ -220,7 +219,6 @@ def _on(log_alpha: Values, f: Callable[[Tensor], Tensor]) -> Any:
 
 
 def _check(beta: float, gamma: float, zeta: float) -> None:
-    if not 0 < beta < math.inf:
-        raise ValueError(f"beta is {beta}; accepted are finite temperatures above 0")
+    real("beta", beta, "finite temperatures above 0", lambda beta: 0 < beta < math.inf)
     if not -math.inf < gamma < 0 or not 1 < zeta < math.inf:
         raise ValueError(f"gamma is {gamma}, zeta {zeta}; accepted are gamma < 0 and zeta > 1, both finite")

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from ..backend import Array, namespace
-from ..checks import masks_fit, same_keys, same_shapes, whole
+from ..checks import masks_fit, real, same_keys, same_shapes, whole
 from ..masks import n_active, top_k, top_k_of_all
 
 Arrays = Mapping[str, Array]
@@ -67,8 +67,7 @@ def threshold_mask(weight: Array, quality: float, mask: Array | None = None) -> 
     The paper leaves open which weights the deviation is taken over in later rounds, and what happens at the threshold.
     ValueError for a quality that is negative or not finite, a surviving weight that is not finite, or other shapes.
     """
-    if not 0 <= quality < math.inf:
-        raise ValueError(f"quality is {quality}; accepted are finite numbers from 0")
+    real("quality", quality, "finite numbers from 0", lambda quality: 0 <= quality < math.inf)
     _candidates(weight, mask)
     survivors = _there(weight, mask)
     if wrong := int((~namespace(weight).isfinite(survivors)).sum()):
@@ -82,8 +81,7 @@ def retrain_dropout(rate: float, n_kept: int, n_original: int) -> float:
 
     rate D_o in [0, 1); n_kept C_ir of the layer's n_original C_io connections are left.
     """
-    if not 0 <= rate < 1:
-        raise ValueError(f"rate is {rate}; accepted are dropout rates in [0, 1)")
+    real("rate", rate, "dropout rates in [0, 1)", lambda rate: 0 <= rate < 1)
     n_original = whole("n_original", n_original, 1)
     return rate * math.sqrt(whole("n_kept", n_kept, 0, n_original) / n_original)
 

@@ -14,7 +14,7 @@ Evci, Gale, Menick, Castro, Elsen. "Rigging the Lottery: Making All Tickets Winn
 import math
 
 from ..backend import Array
-from ..checks import same_shapes, whole
+from ..checks import real, same_shapes, whole
 from ..masks import top_k
 from ..schedule import cosine
 
@@ -24,8 +24,7 @@ def rigl_count(step: int, n_active: int, alpha: float, t_end: int) -> int:
 
     Differs from the authors' code: no float32 rounding, and 0 from T_end on.
     """
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha is {alpha}; accepted are drop fractions from 0 to 1")
+    real("alpha", alpha, "drop fractions from 0 to 1", lambda alpha: 0 <= alpha <= 1)
     return math.floor(cosine(step, alpha, t_end) * whole("n_active", n_active, 0))
 
 

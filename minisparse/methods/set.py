@@ -14,7 +14,7 @@ connectivity inspired by network science", Nature Communications 9, 2018. doi:10
 import math
 
 from ..backend import Array
-from ..checks import same_shapes
+from ..checks import real, same_shapes
 from ..masks import top_k
 
 
@@ -26,8 +26,7 @@ def set_counts(weight: Array, mask: Array, zeta: float) -> tuple[int, int]:
     Differs from the authors' code, which takes about one more of each sign and loses active weights that are zero.
     """
     same_shapes(weight=weight, mask=mask)
-    if not 0 <= zeta <= 1:
-        raise ValueError(f"zeta is {zeta}; accepted are drop fractions from 0 to 1")
+    real("zeta", zeta, "drop fractions from 0 to 1", lambda zeta: 0 <= zeta <= 1)
     n_negative = int((mask & (weight < 0)).sum())
     return math.floor(zeta * n_negative), math.floor(zeta * (int(mask.sum()) - n_negative))
 
