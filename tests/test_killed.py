@@ -62,7 +62,7 @@ def killed_runs(kills, seed, data, directory):
         left = set()
         while True:
             moments = (f"after:{rng.uniform(0, 0.6)}", f"line:{rng.integers(1, 30_000)}")
-            moment = "never" if seen["kills"] == kills else moments[int(rng.integers(2))]
+            moment = "never" if seen["kills"] == kills else moments[int(rng.integers(3)) > 0]
             if minisparse(moment, *options, "--resume", "--out", out):
                 break
             before, left = left, unfinished(out)

@@ -44,7 +44,8 @@ def test_it_holds_the_package_with_its_vectors_and_nothing_else(wheel):
 def test_it_works_in_another_folder_without_the_repository(wheel, tmp_path):
     own = tmp_path / "site"
     pip("install", "--no-deps", "--target", own, wheel)
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONPATH": str(own)}
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env |= {"PYTHONPATH": str(own), "COLUMNS": "200"}
     here = tmp_path / "here"
     here.mkdir()
 
