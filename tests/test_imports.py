@@ -19,7 +19,7 @@ ROWS = [
     "conv norm sparse methods.l0",
     "drawn",
     "nn",
-    "models compact train exchange",
+    "models compact train exchange replicas",
     "recipes",
     "golden plot names runs",
     "plans course",
