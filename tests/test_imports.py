@@ -12,7 +12,7 @@ import pytest
 from minisparse import backend
 
 ROWS = [
-    "checks backend files streams",
+    "checks backend files streams machines",
     "schedule allocate blocks positions",
     "autograd masks optim flops data",
     "ops methods",
