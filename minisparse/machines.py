@@ -60,11 +60,12 @@ def _alone(here: str, function: Callable[..., Any], call: tuple) -> Any:
 
     if (there := version("minisparse")) != here:
         raise ValueError(f"minisparse is {there} on a worker and {here} here; accepted are equal versions")
-    with _one_at_a_time, threadpool_limits(1):
+    with _one_at_a_time:
+        threadpool_limits(1)  # for good: of a worker's threads only one may set, and reset, those of BLAS
         return function(*call)
 
 
-_one_at_a_time = Lock()  # a worker of several threads has one BLAS, whose threads are counted once
+_one_at_a_time = Lock()
 
 
 def packed(directory: Path) -> dict[str, bytes]:

@@ -79,7 +79,7 @@ def test_a_worker_that_is_killed_in_the_middle_costs_nothing_and_results_are_tho
     here, away = tmp_path / "here", tmp_path / "away"
     own = lambda log, seconds: runs_elsewhere.study(runs_elsewhere.slow, 6, log=str(tmp_path / log), seconds=seconds)
     serial = {run.name: done["result"] for run, done in go(own("log", 0), 1, 1, here)}
-    log, killed = tmp_path / "log-away", None
+    log = tmp_path / "log-away"
     with cluster(tmp_path) as (address, _, workers):
         found = {}
         with closing(go(own("log-away", 1.0), 1, 1, away, scheduler=address)) as runs:
@@ -87,16 +87,17 @@ def test_a_worker_that_is_killed_in_the_middle_costs_nothing_and_results_are_tho
                 assert json.loads((away / "away" / f"{run.name}.json").read_text()) == done
                 found[run.name] = done["result"]
                 if len(found) == 2:
-                    finished = {int(name[1:]) for name in found}
-                    soon(lambda: {seed for seed, _ in begun(log)} - finished)  # noqa: B023
-                    killed = next((seed, pid) for seed, pid in begun(log)[::-1] if seed not in finished)
-                    next(worker for worker in workers if worker.pid == killed[1]).send_signal(signal.SIGKILL)
+                    killed = dict(begun(log))[run.seed]  # what it has made is here, and is not made again
+                    at_work = lambda: [seed for seed, pid in begun(log) if pid == killed and f"s{seed}" not in found]  # noqa: B023
+                    soon(at_work)
+                    (lost,) = at_work()
+                    next(worker for worker in workers if worker.pid == killed).send_signal(signal.SIGKILL)
         assert found == serial
         assert sorted(path.name for path in (away / "away").iterdir()) == [f"s{seed}.json" for seed in range(6)]
-    where = [pid for seed, pid in begun(log) if seed == killed[0]]
+    where = [pid for seed, pid in begun(log) if seed == lost]
     assert len(where) == 2
-    assert where[0] == killed[1] != where[1]
-    assert sorted(seed for seed, _ in begun(log)) == sorted([*range(6), killed[0]])
+    assert where[0] == killed != where[1]
+    assert sorted(seed for seed, _ in begun(log)) == sorted([*range(6), lost])
     before = len(begun(log))
     list(go(own("log-away", 1.0), 1, 1, away, scheduler="tcp://127.0.0.1:1"))  # nobody is asked
     assert len(begun(log)) == before
@@ -205,6 +206,40 @@ def test_a_worker_with_another_minisparse_is_refused():
         ValueError, match=r"minisparse is \S+ on a worker and 0\.0\.0 here; accepted are equal versions"
     ):
         machines._alone("0.0.0", print, ())
+
+
+def test_a_worker_of_several_threads_has_one_call_in_work_and_one_blas_thread():
+    code = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from threading import Barrier
+import numpy
+from threadpoolctl import threadpool_info, threadpool_limits
+from minisparse import machines
+
+at_work, seen = [], set()
+
+def call():
+    at_work.append(None)
+    blas = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    seen.update([len(at_work), *blas])
+    time.sleep(0.02)
+    at_work.pop()
+
+with ThreadPoolExecutor(4) as threads:
+    threads.submit(threadpool_limits, 2).result()
+    together = Barrier(4)  # each on a thread of its own
+    def alone():
+        together.wait()
+        machines._alone(version("minisparse"), call, ())
+    for done in [threads.submit(alone) for _ in range(4)]:
+        done.result()
+print(seen)
+"""
+    paths = os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, capture_output=True)
+    assert done.stdout.decode().strip() == "{1}", done.stderr.decode()
 
 
 def test_a_folder_arrives_as_it_was_sent_and_replaces_what_was_there(tmp_path):
