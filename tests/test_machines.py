@@ -213,7 +213,7 @@ def test_a_worker_of_several_threads_has_one_call_in_work_and_one_blas_thread():
 import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from threading import Barrier
+from threading import Barrier, Thread
 import numpy
 from threadpoolctl import threadpool_info, threadpool_limits
 from minisparse import machines
@@ -227,8 +227,10 @@ def call():
     time.sleep(0.02)
     at_work.pop()
 
+first = Thread(target=threadpool_limits, args=(2,))
+first.start()
+first.join()
 with ThreadPoolExecutor(4) as threads:
-    threads.submit(threadpool_limits, 2).result()
     together = Barrier(4)  # each on a thread of its own
     def alone():
         together.wait()
