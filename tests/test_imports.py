@@ -12,14 +12,14 @@ import pytest
 from minisparse import backend
 
 ROWS = [
-    "checks backend files streams",
+    "checks backend files streams machines",
     "schedule allocate blocks positions",
     "autograd masks optim flops data",
     "ops methods",
     "conv norm sparse methods.l0",
     "drawn",
     "nn",
-    "models compact train exchange",
+    "models compact train exchange replicas",
     "recipes",
     "golden plot names runs",
     "plans course",

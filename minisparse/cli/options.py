@@ -135,3 +135,12 @@ Resume = Annotated[
     typer.Option("--resume", help="Go on with the run in --out; its options are known there.", rich_help_panel=RUN),
 ]
 Jobs = Annotated[int, typer.Option(min=1, help="Runs at a time, each on one core.", rich_help_panel=RUN)]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Hand the runs to the workers of a dask.distributed cluster, in place of --jobs: tcp://HOST:8786. Start "
+        "them with dask worker ADDRESS --nthreads 1; each needs minisparse, and the data in the same place.",
+        rich_help_panel=RUN,
+    ),
+]

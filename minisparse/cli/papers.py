@@ -90,6 +90,14 @@ def reproduce(
     listed: Annotated[bool, typer.Option("--list", help="Show the studies and how far they are.")] = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="Runs of each kind; each study's own unless given.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each on one core.")] = 2,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Hand the runs to the workers of a dask.distributed cluster, in place of --jobs: tcp://HOST:8786. "
+            "Start them with dask worker ADDRESS --nthreads 1; each needs minisparse, and the data in the same place.",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     out: Out = Path("figures"),
     resume: Annotated[
@@ -114,14 +122,14 @@ def reproduce(
         with (
             TemporaryDirectory() as watched,
             Progress(*columns, console=console) as progress,
-            closing(go(work, jobs, out, data_dir, Path(watched))) as runs,
+            closing(go(work, jobs, out, data_dir, Path(watched), scheduler)) as runs,
             _watching(Path(watched), progress),
         ):
             total = progress.add_task(f"{len(work)} runs", total=len(work))
             for _ in runs:
                 progress.advance(total)
     except KeyboardInterrupt:
-        again = f"minisparse reproduce {name} --out {out}"
+        again = f"minisparse reproduce {name} --out {out}" + (f" --scheduler {scheduler}" if scheduler else "")
         console.print(f"Stopped. What is finished is kept; go on with: {again}", soft_wrap=True)
         raise typer.Exit(130) from None
     for study in chosen:

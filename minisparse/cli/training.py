@@ -1,13 +1,16 @@
 """`minisparse train` and `minisparse compare`."""
 
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import plans
+from ..machines import packed, spread, unpacked
 from ..names import has_width
 from ..plans import METHODS, PARTICULAR, Plan, Task
 from ..runs import CONFIG, RESULT, claim, metrics, read_json, write_json
@@ -123,13 +126,12 @@ def compare(
     device: option.Device = DEFAULT.device,
     out: option.Out = None,
     jobs: option.Jobs = 1,
+    scheduler: option.Scheduler = None,
 ) -> None:
     """Train one network by all methods, with the same sparsity, batches and seed: a table, JSON and a picture.
 
     Every run has a folder in --out. Those that are finished are not repeated, so an interrupted comparison goes on.
     """
-    from joblib import Parallel, delayed
-
     from ..plot import accuracy_against_cost
 
     possible = [name for name, entry in METHODS.items() if storage != "sparse" or not entry.refusal]
@@ -140,13 +142,16 @@ def compare(
     out = out or Path("runs") / f"compare-{Path(data).stem}-{model}-S{sparsity}-seed{seed}"
     console.print(f"{len(tasks)} runs of {first.steps:,} batches; their folder is {out.resolve()}", soft_wrap=True)
 
-    def finished(name: str) -> Any:
-        return delayed(_named)(name, asked[name], out / name, data_dir)
-
-    results = {}
-    with Progress(TextColumn("runs"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
-        bar = progress.add_task("", total=len(tasks))
-        for name, result in Parallel(jobs, return_as="generator_unordered")(map(finished, tasks)):
+    for name, task in tasks.items():
+        claim(out / name, task.config)
+    results = {name: read_json(out / name / RESULT) for name in tasks if (out / name / RESULT).exists()}
+    missing = {name: asked[name] for name in tasks if name not in results}
+    with (
+        Progress(TextColumn("runs"), BarColumn(), MofNCompleteColumn(), console=console) as progress,
+        closing(_finished(missing, out, data_dir, jobs, scheduler)) as runs,
+    ):
+        bar = progress.add_task("", total=len(tasks), completed=len(results))
+        for name, result in runs:
             results[name] = result
             progress.update(bar, advance=1)
     results = {name: results[name] for name in tasks}
@@ -164,8 +169,34 @@ def compare(
     console.print(f"The picture is {path.resolve()}", soft_wrap=True)
 
 
+def _finished(
+    missing: dict[str, Plan], out: Path, data_dir: Path | None, jobs: int, scheduler: str | None
+) -> Generator[tuple[str, dict[str, Any]], None, None]:
+    """(name, result) of every run, as they are finished: here, `jobs` at a time, or by a cluster's workers."""
+    from joblib import Parallel, delayed
+
+    if scheduler is not None and missing:
+        calls = ((name, plan, packed(out / name), data_dir) for name, plan in missing.items())
+        with closing(spread(scheduler, _elsewhere, calls)) as runs:
+            for name, files in runs:
+                unpacked(files, out / name)
+                yield name, read_json(out / name / RESULT)
+        return
+    once = delayed(_named)
+    calls = (once(name, plan, out / name, data_dir) for name, plan in missing.items())
+    yield from Parallel(jobs, return_as="generator_unordered")(calls)
+
+
 def _named(name: str, plan: Plan, directory: Path, data_dir: Path | None) -> tuple[str, dict[str, Any]]:
     return name, plans.finish(plan, directory, data_dir)
+
+
+def _elsewhere(name: str, plan: Plan, begun: dict[str, bytes], data_dir: Path | None) -> tuple[str, dict[str, bytes]]:
+    """A run on a worker, which goes on from the files that were sent; the files it then has."""
+    with TemporaryDirectory() as folder:
+        unpacked(begun, Path(folder) / name)
+        plans.finish(plan, Path(folder) / name, data_dir)
+        return name, packed(Path(folder) / name)
 
 
 def _plan(context: typer.Context) -> Plan:

@@ -8,8 +8,10 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ import numpy as np
 from .. import nn
 from ..backend import Array
 from ..data import Dataset, as_inputs, load
+from ..machines import packed, spread, unpacked
 from ..masks import Masks
 from ..optim import is_weight
 from ..runs import difference, read_json, write_json
@@ -168,8 +171,12 @@ def go(
     directory: Path,
     data_dir: Path | None = None,
     watched: Path | None = None,
+    scheduler: str | None = None,
 ) -> Generator[tuple[Study, Run, Finished], None, None]:
     """Run what is not finished of `work`, `jobs` at a time; with more than one, in processes of one BLAS thread each.
+
+    scheduler: the address of a cluster of dask.distributed (machines.spread) whose workers run them instead, find
+    the data at `data_dir` or in $MINISPARSE_DATA, and send back what is written here.
 
     An interruption leaves what is finished. watched: a folder where every run in work keeps a file, {study}.{run}, that
     says how far it is. ValueError, before anything is run, if a file was run by other numbers.
@@ -188,6 +195,13 @@ def go(
         if (path := folder(study, directory) / f"{run.name}.json").exists():
             yield study, run, read_json(path)
     places = {(study.name, run.name): (study, run) for study, run, _ in missing}
+    if scheduler is not None and missing:
+        calls = ((study.name, run, data_dir, packed(_folder_of(path))) for study, run, path in missing)
+        with closing(spread(scheduler, _elsewhere, calls)) as results:
+            for done in results:
+                study, run = places[done["study"], done["run"]]
+                yield study, run, _kept(folder(study, directory) / f"{run.name}.json", run, done)
+        return
     limit = {"inner_max_num_threads": 1} if jobs > 1 else {}
     with parallel_config("loky", n_jobs=jobs, **limit):
         once = delayed(_once)
@@ -198,18 +212,33 @@ def go(
 
 def _once(study: str, run: Run, path: Path, data_dir: Path | None, watched: Path | None) -> Finished:
     """One run, written to `path` when it is finished."""
-    began = noted = time.perf_counter()
     note = watched / f"{study}.{run.name}" if watched else None
     if note:
         note.write_text("0")
+    done = _kept(path, run, _done(study, run, _folder_of(path), data_dir, note))
+    if note:
+        note.unlink()
+    return done
+
+
+def _elsewhere(study: str, run: Run, data_dir: Path | None, begun: dict[str, bytes]) -> Finished:
+    """One run on a worker, which has no folder of figures: it goes on from those of its files that were sent."""
+    with TemporaryDirectory() as own:
+        unpacked(begun, Path(own) / run.name)
+        return _done(study, run, Path(own) / run.name, data_dir, None)
+
+
+def _done(study: str, run: Run, own: Path, data_dir: Path | None, note: Path | None) -> Finished:
+    """What came out of one run; `own` is its folder until then, if it keeps one, and `note` says how far it is."""
+    began = noted = time.perf_counter()
     result: Any = None
-    for result in run.function(data_dir=data_dir, **run.config, **({"folder": _folder_of(path)} if run.keeps else {})):
+    for result in run.function(data_dir=data_dir, **run.config, **({"folder": own} if run.keeps else {})):
         if note and not isinstance(result, dict) and time.perf_counter() > noted + PROGRESS_SECONDS:
             noted = time.perf_counter()
             note.write_text(f"{result:.4f}")
     if not isinstance(result, dict):
         raise TypeError(f"{run.name} of {study} ended with {result!r}; accepted is a dict of what came out")
-    done = {
+    return {
         "study": study,
         "run": run.name,
         "seed": run.seed,
@@ -218,10 +247,12 @@ def _once(study: str, run: Run, path: Path, data_dir: Path | None, watched: Path
         "seconds": round(time.perf_counter() - began, 1),
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "minisparse": version("minisparse")},
     }
+
+
+def _kept(path: Path, run: Run, done: Finished) -> Finished:
+    """A finished run, written to its file, in place of the folder that it had until then."""
     write_json(path, done)
     _tidy(path, run)
-    if note:
-        note.unlink()
     return read_json(path)
 
 
