@@ -31,7 +31,7 @@ def spread(scheduler: str, function: Callable[..., Any], calls: Iterable[tuple])
     """
     try:
         from distributed import Client, KilledWorker, as_completed
-        from distributed.comm import get_address_host_port
+        from distributed.comm import CommClosedError, get_address_host_port
     except ImportError as error:
         raise ValueError("--scheduler needs dask.distributed: pip install 'minisparse[dask]'") from error
     try:
@@ -50,7 +50,7 @@ def spread(scheduler: str, function: Callable[..., Any], calls: Iterable[tuple])
                 yield result
         except KilledWorker as error:
             raise OSError(f"every worker that a call was given to has died: {error}") from error
-        except CancelledError as error:
+        except (CancelledError, CommClosedError) as error:
             raise OSError(f"the scheduler at {scheduler} is gone: {error}") from error
 
 
