@@ -14,7 +14,7 @@ from minisparse.cli import main
 from minisparse.masks import Masks
 from minisparse.methods import l0
 from minisparse.optim import adam, sgd
-from minisparse.train import train
+from minisparse.train import _square, train
 
 NET = nn.mlp(6, 5, 4, 3)
 SHAPES = {name: shape for name, shape in NET.shapes().items() if name.endswith("weight")}
@@ -370,3 +370,14 @@ def test_snip_keeps_the_first_connections_where_all_gradients_are_zero(xp):
     with pytest.warns(UserWarning, match="SNIP keeps nothing of"):
         masks = recipes.snip(zero, params, batches[:1], 10 / 62, rng())
     assert back(masks["fc1.weight"]).ravel().tolist() == [True] * 10 + [False] * 20
+
+
+@pytest.mark.parametrize("x", [1.0, 1e25, math.nan, math.inf])
+@pytest.mark.parametrize("g", [1.0, 1e25, math.nan, math.inf])
+def test_the_square_of_a_gradient_in_factors_is_finite_only_if_all_of_it_is(xp, x, g):
+    ones = np.ones((2, 3), np.float32)
+    factors = sparse.Factors(give(xp, ones * np.float32(x)), give(xp, ones * np.float32(g)), 2.0)
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(back(factors.dense())).all()
+        assert finite or not math.isfinite(_square(factors))
+    assert x + g != 2 or _square(factors) == 4 * 36
