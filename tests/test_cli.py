@@ -314,9 +314,9 @@ def test_three_digits(number, text):
     assert tables.short(number) == text
 
 
-def test_the_readme_shows_what_cost_prints():
+def test_the_guide_shows_what_cost_prints():
     shown = re.search(
-        r"```\n\$ minisparse (cost .*)\n([^`]*)```", (Path(__file__).parent.parent / "README.md").read_text()
+        r"```\n\$ minisparse (cost .*)\n([^`]*)```", (Path(__file__).parent.parent / "docs" / "costs.md").read_text()
     )
     printed = minisparse(*shown[1].split(), COLUMNS="80").stdout
     assert [line.rstrip() for line in printed.splitlines()] == shown[2].splitlines()
