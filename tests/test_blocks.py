@@ -140,7 +140,8 @@ def test_matmul_in_blocks_is_the_product(rows, inner, columns):
 
 def test_a_large_product_is_cut_into_blocks(monkeypatch):
     cut = []
-    monkeypatch.setattr(blocks, "in_blocks", lambda x, each, work, f=blocks.in_blocks: cut.extend(f(x, each, work)))
+    in_blocks = blocks.in_blocks
+    monkeypatch.setattr(blocks, "in_blocks", lambda *args, **options: cut.extend(in_blocks(*args, **options)))
     a, b = np.ones((128, 800)), np.ones((800, 500))
     with blocks.one_pool_of_threads():
         blocks._hold()

@@ -8,6 +8,7 @@ import pytest
 from minisparse import data, plans
 from minisparse.experiments import rigl, rigl_budget, rigl_escape, rigl_runs, rigl_sweeps, rigl_table, studies
 from minisparse.methods.magnitude import remove_dead_units
+from minisparse.optim import Optimizer
 
 SHORT = rigl.Recipe(45, 0.05, (25,), (20,), 0.3, 5, 30)  # three epochs of the digits
 MODULES = (rigl_table, rigl_budget, rigl_escape, rigl_sweeps)
@@ -89,11 +90,11 @@ def test_an_epochs_loss_is_the_mean_of_its_batches_and_the_schedule_counts_from_
     params, sets = model.init(np.random.default_rng(0)), studies.mnist()
     seen_rates = []
 
-    class Descent:
-        init = staticmethod(lambda params: {})
-        update = staticmethod(lambda params, grads, slots, step: seen_rates.append(step) or (params, slots))
-
-    args = (model, params, {}, rigl_escape.recipes.static(), Descent(), sets.train, sets.test, 100)
+    still = Optimizer(
+        init=lambda params: {},
+        update=lambda params, grads, slots, step: seen_rates.append(step) or (params, slots),
+    )
+    args = (model, params, {}, rigl_escape.recipes.static(), still, sets.train, sets.test, 100)
     (one, step), (two, _) = rigl_runs.epochs(*args, 30, 0, 7)
     assert (one.number, two.number) == (1, 2)
     assert seen_rates == list(range(30))
