@@ -273,8 +273,8 @@ class _Matrix:
 class _Products:
     """Where the products of two factors' rows stand that a gradient is needed at: Σ_b a[i, b] b[j, b] for pairs (i, j).
 
-    Every i of the factor with more rows has a group of j. Groups of about one size are a slice: the rows of the other
-    factor are gathered for all of them, and then it is one product for each group. Short groups repeat their first j.
+    Every i of the one factor has a group of j. Groups of about one size are a slice: the rows of the other factor are
+    gathered for all of them, and then it is one product for each group. Short groups repeat their first j.
     """
 
     def __init__(self, matrix: _Matrix, order: Array | None):
@@ -297,7 +297,7 @@ class _Products:
         self.size = end
 
     def of(self, a: Array, b: Array) -> Array:
-        """The products, (n,): a has the rows that there are more of."""
+        """The products, (n,): each row of a has a group, the rows of b are gathered."""
         products, batch = np.empty(self.size, a.dtype), a.shape[1]
 
         def work(pieces: slice) -> None:

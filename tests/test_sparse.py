@@ -81,6 +81,15 @@ def test_a_layer_and_its_gradients_are_those_of_the_dense_matrix(xp, layer, piec
     assert [i for rows, _ in blocks_of for i in range(rows.start, rows.stop)] == list(range(x.shape[1]))
 
 
+@pytest.mark.parametrize("n", [1, 8, 20])
+def test_examples_a_page_apart_are_turned_as_others_are(n):
+    x = np.random.default_rng(0).standard_normal((n, sparse.PAGE // 8))
+    assert x.strides[0] == sparse.PAGE
+    turned = sparse._feature_major(x)
+    assert turned.flags.c_contiguous
+    assert (turned == x.T).all()
+
+
 @given(layers())
 def test_a_weight_that_is_used_twice_has_the_sum_of_both_gradients(xp, layer):
     x, weight, mask, bias, g = layer
