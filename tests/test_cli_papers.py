@@ -57,6 +57,15 @@ def test_the_list_says_how_far_every_study_is(tmp_path):
     assert "computed" not in words.partition("`minisparse report`")[0]
 
 
+def test_names_are_whole_in_a_narrow_terminal(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables.console, "width", 60)
+    long = study("a-study-of-a-long-name")._replace(paper="Truly sparse storage, after A 2018 and B et al. 2021")
+    monkeypatch.setattr(every, "STUDIES", (study(), long))
+    words = said("reproduce", "--list", "--out", tmp_path)
+    assert "adding" in words
+    assert "a-study-of-a-long-name" in words
+
+
 def test_reproduce_says_where_results_are_and_what_came_out_and_repeats_nothing(tmp_path):
     words = said("reproduce", "adding", "--jobs", 1, "--out", tmp_path)
     assert str((tmp_path / "adding").resolve()) in words

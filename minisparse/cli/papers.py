@@ -167,10 +167,10 @@ def _watching(folder: Path, progress: Progress) -> Iterator[None]:
 def _list(studies: Sequence["Study"], out: Path) -> None:
     from ..experiments.studies import finished
 
-    table = plain_table("study", "paper", "minutes for one seed", "finished runs")
+    table = plain_table("paper", "study", "minutes\na seed", "finished\nruns")
     for study in studies:
         if total := len(study.runs(study.seeds)):
-            table.add_row(study.name, study.paper, f"{study.minutes:g}", f"{len(finished(study, out))} of {total}")
+            table.add_row(study.paper, study.name, f"{study.minutes:g}", f"{len(finished(study, out))} of {total}")
     console.print(table)
     console.print("`minisparse report` writes down what came out, and computes the analytic tables.")
 
