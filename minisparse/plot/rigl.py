@@ -63,13 +63,13 @@ def rigl_animation(
 def rigl_table_2(
     path: str | os.PathLike,
     published: Mapping[str, tuple[float, float]],
-    ours: Mapping[str, Sequence[tuple[float, float]]],
+    ours: Mapping[tuple[str, int], Sequence[tuple[float, float]]],
 ) -> Path:
     """Test error against the size of inference, RigL's table 2: published methods hollow, our seeds filled.
 
-    published {method: (KFLOPs, error in %)}; ours {method: [(KFLOPs, error of the best epoch in %)]}.
+    published {method: (KFLOPs, error in %)}; ours {(method, T_end): [(KFLOPs, error of the best epoch in %)]}.
     """
-    colours = {"RigL": "#D55E00", "RigL+": "#0072B2"}
+    colours, markers = {"RigL": "#D55E00", "RigL+": "#0072B2"}, "o^"
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4))
         axes = figure.subplots()
@@ -77,8 +77,10 @@ def rigl_table_2(
             colour = colours.get(method, "#000000")
             axes.plot(kflops, error, "s", color=colour, markerfacecolor="none", markersize=9)
             axes.annotate(method, (kflops, error), (8, -3), textcoords="offset points")
-        for method, seeds in ours.items():
-            axes.plot(*zip(*seeds, strict=True), "o", color=colours[method], label=f"{method}, ours, a point a seed")
+        ends = sorted({t_end for _, t_end in ours})
+        for (method, t_end), seeds in ours.items():
+            label = f"{method}, ours, $T_{{end}}$ {t_end:,}"
+            axes.plot(*zip(*seeds, strict=True), markers[ends.index(t_end)], color=colours[method], label=label)
         axes.plot([], [], "s", color="#000000", markerfacecolor="none", label="published")
         axes.set_xscale("log")
         axes.minorticks_off()
