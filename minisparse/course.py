@@ -54,7 +54,8 @@ class Checked:
     def __repr__(self) -> str:
         n, failed = len(self.verdict.counted), [o for o in self.verdict.counted if o.wrong]
         if not failed:
-            return f"{self.name}: right, in all {n} cases."
+            optional = (f"\n  not counted, and fails: {o.case.id}: {o.case.reason}" for o in self.verdict.failed)
+            return f"{self.name}: right, in all {n} cases." + "".join(optional)
         if all("raises NotImplementedError" in str(o.wrong) for o in failed):
             return f"{self.name}: not written yet. {n} cases are waiting; the first: {failed[0].case.reason}."
         first = failed[0]

@@ -2,9 +2,10 @@
 
 import inspect
 
+import numpy as np
 import pytest
 
-from minisparse import ops
+from minisparse import ops, top_k
 from minisparse.course import check, show
 from minisparse.methods import rigl
 from minisparse.methods.rigl import rigl_update
@@ -39,6 +40,17 @@ def test_the_library_itself_passes():
     result = check("rigl_update", rigl_update)
     assert result
     assert repr(result) == f"rigl_update: right, in all {len(result.verdict.counted)} cases."
+
+
+def test_a_failed_case_that_does_not_count_is_told_to_those_who_are_right():
+    def mine(score, k, among=None):
+        return top_k(score if among is None else np.where(among, score, -np.inf), k)
+
+    result = check("top_k", mine)
+    assert result
+    [failed] = result.verdict.failed
+    assert failed.case.optional
+    assert repr(result).endswith(f"not counted, and fails: {failed.case.id}: {failed.case.reason}")
 
 
 def test_an_exercise_that_is_not_written_fails_and_says_so():
