@@ -57,7 +57,9 @@ class Checked:
             optional = (f"\n  not counted, and fails: {o.case.id}: {o.case.reason}" for o in self.verdict.failed)
             return f"{self.name}: right, in all {n} cases." + "".join(optional)
         if all("raises NotImplementedError" in str(o.wrong) for o in failed):
-            return f"{self.name}: not written yet. {n} cases are waiting; the first: {failed[0].case.reason}."
+            held = f"{n - len(failed)} of {n} hold, the rest is " if len(failed) < n else ""
+            waiting = f"{len(failed)} cases are waiting; the first: {failed[0].case.reason}"
+            return f"{self.name}: {held}not written yet. {waiting}."
         first = failed[0]
         return (
             f"{self.name}: {self.verdict.sentence()}\n"

@@ -7,6 +7,7 @@ import pytest
 
 from minisparse import ops, top_k
 from minisparse.course import check, show
+from minisparse.golden.cases import load
 from minisparse.methods import rigl
 from minisparse.methods.rigl import rigl_update
 
@@ -60,6 +61,20 @@ def test_an_exercise_that_is_not_written_fails_and_says_so():
     result = check("rigl_update", mine)
     assert not result
     assert repr(result).startswith("rigl_update: not written yet.")
+
+
+def test_an_exercise_that_is_half_written_says_how_much_holds():
+    def mine(weight, mask, dense_grad, n_update):
+        if n_update:
+            raise NotImplementedError
+        return mask
+
+    result = check("rigl_update", mine)
+    held = sum(case.arguments()["n_update"] == 0 for case in load()["rigl_update"] if not case.optional)
+    n = len(result.verdict.counted)
+    assert repr(result).startswith(
+        f"rigl_update: {held} of {n} hold, the rest is not written yet. {n - held} cases are"
+    )
 
 
 def test_a_wrong_answer_is_told_with_the_reason_of_the_case():

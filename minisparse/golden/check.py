@@ -98,6 +98,8 @@ def found(where: str) -> Callable:
 
 def imported(module: str) -> Any:
     """The module of that name, from the current folder too. ValueError with what its import raised."""
+    if module.endswith(".py"):
+        raise ValueError(f"{module} is the name of a file; accepted is its module's, {module.removesuffix('.py')}")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -288,14 +290,17 @@ class Verdict:
         nearest = self._nearest()
         if not failed:
             return "; ".join([score, *(f"{o.case.id} is optional and fails{_alike(o)}" for o in self.failed)])
+        if all(str(outcome.wrong).startswith("raises ") for outcome in counted):
+            names = ", ".join(failed[0].case.inputs)
+            return f"{score}: it never answers; it {failed[0].wrong} (called by name with {names}; --arrays converts)"
         if not nearest:
             case = failed[0].case
             return f"{score}: {case.reason} (case {case.id}{_known(case)})"
         (profile, explained), *others = nearest
-        case = next((o.case for o in explained if divergence(o.case, profile)), explained[0].case)
-        does = divergence(case, profile) or "you answer"
+        case = max((o.case for o in explained), key=lambda case: _rows_alike(case, profile))
+        does = f"{words}," if (words := divergence(case, profile)) else "you answer"
         too = f", and {', '.join(other for other, _ in others)} too" if others else ""
-        return f"{score}: {does}, as {profile} does{too} (case {case.id}: {case.reason})"
+        return f"{score}: {does} as {profile} does{too} (case {case.id}: {case.reason})"
 
     def as_json(self) -> dict[str, Any]:
         nearest = self.nearest()
@@ -338,7 +343,17 @@ def rows(case: Case) -> list[tuple[str, str, str]]:
 
 def divergence(case: Case, profile: str) -> str | None:
     """The words for what `profile` does otherwise, in the first row that the case pins and it is named in."""
-    return next((does for _, does, profiles in rows(case) if profile in profiles.split()), None)
+    return next(iter(_words(case, profile)), None)
+
+
+def _words(case: Case, profile: str) -> list[str]:
+    return [does for _, does, profiles in rows(case) if profile in profiles.split()]
+
+
+def _rows_alike(case: Case, profile: str) -> int:
+    """In how many of its rows the case says the same of `profile` as in the first: what it is there to show."""
+    words = _words(case, profile)
+    return words.count(words[0]) if words else 0
 
 
 def _known(case: Case) -> str:

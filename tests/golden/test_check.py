@@ -77,7 +77,7 @@ def test_the_verdict_names_the_implementation_that_errs_alike_and_the_case(vecto
     [
         ("rigl-torch", "your drop ranks inactive weights too, as rigl-torch does"),
         ("jaxpruner", "among equal weights you drop the higher index, as jaxpruner does"),
-        ("tfmot", "you answer, as tfmot does"),
+        ("tfmot", "you answer as tfmot does"),
     ],
 )
 def test_what_a_profile_does_is_its_own_reason_and_not_anothers(vectors, profile, said):
@@ -85,6 +85,37 @@ def test_what_a_profile_does_is_its_own_reason_and_not_anothers(vectors, profile
     content["cases"][1]["profiles"] = [[profile, content["cases"][1]["profiles"][0][1]]]
     (vectors / "rigl_update.json").write_text(json.dumps(content))
     assert verdict(tf1).sentence().startswith(f"2 of 3: {said} (case rigl_update/active-zero")
+
+
+def test_the_case_that_is_named_is_there_to_show_what_is_said():
+    """Who keeps the largest drops the higher of equal weights: the case of equal weights says so, not that of zeros."""
+
+    def keeping(weight, mask, dense_grad, n_update):
+        kept = top_k(abs(weight), int(mask.sum()) - n_update, among=mask)
+        return kept | top_k(abs(dense_grad), n_update, among=~kept)
+
+    said = verdict(keeping).sentence()
+    assert ": among equal weights you drop the higher index, as jaxpruner does" in said
+    assert "(case rigl_update/equal-weights:" in said
+
+
+def test_what_never_answers_is_told_why_and_how_it_is_called(vectors):
+    said = verdict(lambda w, m, g, k: m).sentence()
+    assert said.startswith("0 of 3: it never answers; it raises TypeError: ")
+    assert said.endswith("(called by name with weight, mask, dense_grad, n_update; --arrays converts)")
+    first = cases.load()["rigl_update"][0]
+
+    def once(**arguments):
+        if arguments["n_update"] == first.arguments()["n_update"]:
+            return first.arguments()["mask"]
+        raise ValueError("other")
+
+    assert "never" not in verdict(once).sentence()
+
+
+def test_a_files_name_is_told_from_its_modules(tmp_path):
+    with pytest.raises(ValueError, match=r"my_rigl.py is the name of a file; accepted is its module's, my_rigl$"):
+        check.found("my_rigl.py:update")
 
 
 def test_where_nobody_errs_alike_the_verdict_is_the_reason_of_the_first_case(vectors):
