@@ -13,6 +13,8 @@ import pytest
 from minisparse.files import UNFINISHED
 from minisparse.runs import load_state
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
 CHILD = Path(__file__).with_name("killed.py")
 SIZE = ("--model", "mlp-8", "--sparsity", "0.5", "--batch", "5", "--epochs", "3")
 RUNS = [
