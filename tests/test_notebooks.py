@@ -1,6 +1,7 @@
 """The course runs from top to bottom, is committed as it ran, and asks what its solutions answer."""
 
 import ast
+import os
 import re
 
 import pytest
@@ -79,6 +80,18 @@ def test_it_runs_without_widgets_its_exercises_fail_unsolved_and_hold_solved(pat
         notebook.cells.insert(notebook.cells.index(cell) + 1, judged)
     course.execute(notebook, path.parent)
     assert {cell.id: kinds(cell) for cell in code(notebook) if cell.id in committed} == committed
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.skipif("MINISPARSE_DATA" not in os.environ, reason="MNIST is not here")
+@every_lesson
+def test_it_runs_on_mnist_too(path):
+    notebook = read(path)
+    switch = [cell for cell in code(notebook) if re.search(r"^MNIST = False\b", cell.source, re.MULTILINE)]
+    assert len(switch) == 1
+    switch[0].source = switch[0].source.replace("MNIST = False", "MNIST = True")
+    course.execute(notebook, path.parent)
 
 
 @every
