@@ -111,7 +111,7 @@ def _equal_budget(finished: Sequence[Finished], directory: Path, data_dir: Path 
         cost, times = one["result"]["multiply_adds"], one["config"]["epochs"] // EPOCHS
         point = times * cost["training_as_it_was"] / cost["training_dense"], 100 - one["result"]["error_last"]
         points.setdefault((one["config"]["method"], times), []).append(point)
-    title = f"784-300-100-10 on MNIST, 98 % sparse; {SCALED}"
+    title = f"MNIST, 98 % sparse; {SCALED}"
     return [rigl_equal_budget(directory / "rigl_equal_budget.png", title, points)] if len(points) > 1 else []
 
 
