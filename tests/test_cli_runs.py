@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from minisparse import exchange, nn, plans
 from minisparse.cli import app, results
 from minisparse.cli.tables import console
+from minisparse.files import LOCK, alone_in
 from minisparse.plans import METHODS
 from minisparse.positions import Positions
 from minisparse.runs import load_state, metrics
@@ -46,7 +47,7 @@ def finished(tmp_path_factory):
 
 
 def test_train_leaves_a_run_with_its_figure(finished):
-    assert {path.name for path in finished.iterdir()} == {
+    assert {path.name for path in finished.iterdir()} - {LOCK} == {
         "config.json", "metrics.jsonl", "checkpoint.npz", "result.json", "loss_and_accuracy.png",
         "loss_and_accuracy.svg",
     }  # fmt: skip
@@ -166,6 +167,42 @@ def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path):
     assert "--resume" in words
     assert "Traceback" not in words
     assert load_state(out / "checkpoint.npz").number == len(metrics(out)) > 0
+
+
+def refused(*arguments):
+    """The sentence with which a process of its own ends with status 2."""
+    command = [sys.executable, "-c", "from minisparse.cli import main; main()", *map(str, arguments)]
+    child = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "300"})
+    assert child.returncode == 2, child.stderr
+    assert "Traceback" not in child.stderr
+    return child.stderr
+
+
+@pytest.mark.parametrize(("command", "held"), [("train", "."), ("compare", "."), ("compare", "rigl")])
+def test_a_folder_in_which_another_process_is_at_work_is_refused_with_both(tmp_path, command, held):
+    method = ("--method", "rigl", *QUICK, "--out", tmp_path)
+    with alone_in(tmp_path / held):
+        words = refused(command, *method)
+    assert f"{tmp_path / held} is in use by process {os.getpid()} on " in words
+    assert not list(tmp_path.rglob("*.json"))
+    said(command, *method)
+
+
+def test_a_second_process_cannot_go_on_with_a_run_until_the_first_has_died(tmp_path):
+    out = tmp_path / "a"
+    code = "from minisparse.cli import main; main()"
+    command = ["train", "--model", "mlp-16", "--epochs", "5000", "--out", str(out)]
+    process = subprocess.Popen([sys.executable, "-c", code, *command], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (out / "checkpoint.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for options in (command, [*command, "--resume"]):
+        assert f"{out} is in use by process {process.pid} on " in refused(*options)
+    process.kill()
+    assert process.wait(timeout=60) == -signal.SIGKILL
+    assert "not finished: go on with --resume" in refused(*command)
+    with alone_in(out):
+        assert load_state(out / "checkpoint.npz").number > 0
 
 
 @pytest.mark.parametrize(
