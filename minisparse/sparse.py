@@ -174,6 +174,9 @@ class Factors:
         """The gradient itself, (n_in, n_out)."""
         return self._of(self.x.T @ self.g)
 
+    def moved(self, to: Callable[[Any], Any]) -> "Factors":
+        return Factors(to(self.x), to(self.g), self.scale, self.absolute)
+
     def _of(self, product: Array) -> Array:
         if self.scale != 1.0:
             product *= self.scale
