@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import strict
 from slow import slow_remove_dead_units
 from typer.testing import CliRunner
 
@@ -123,6 +124,21 @@ def test_a_truly_sparse_run_goes_on_to_the_last_bit_and_every_command_reads_it(t
         for name, mask in masks.items():
             assert (file[f"{name}.mask"] == mask.dense()).all()
             assert not file[name][~mask.dense()].any()
+
+
+@pytest.mark.parametrize("storage", ["masked", "sparse"])
+def test_a_run_on_another_device_is_read_by_every_command(tmp_path, monkeypatch, storage):
+    here, there = (tmp_path / name for name in ("here", "there"))
+    said("train", *QUICK, "--storage", storage, "--out", here)
+    monkeypatch.setitem(sys.modules, "cupy", strict)
+    said("train", *QUICK, "--storage", storage, "--device", "cuda", "--out", there)
+    accuracies = [json.loads(said("evaluate", out, "--json"))["accuracy"] for out in (here, there)]
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=1 / 297)
+    assert said("inspect", here, "--json") == said("inspect", there, "--json")
+    for out in (here, there):
+        said("export", out)
+    arrays = [exchange.load(out / "weights.npz") for out in (here, there)]
+    assert all(np.abs(arrays[0][name] * 1.0 - arrays[1][name]).max() < 1e-5 for name in arrays[0])
 
 
 def test_inspect_counts_the_dead_units_of_a_truly_sparse_run(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from minisparse import nn, ops, recipes, sparse
 from minisparse.autograd import value_and_grad
 from minisparse.masks import project, random_masks
-from minisparse.optim import sgd
+from minisparse.optim import adam, sgd
 from minisparse.positions import Positions
 from minisparse.replicas import Ranks, mean, over_mpi, replicated, same_on_all, share, simulated
 from minisparse.runs import load_state, save_state
@@ -32,6 +32,7 @@ METHODS = {
     "rigl": recipes.rigl(0.5, 3, 11),
     "rigl-random": recipes.rigl(0.5, 3, 11, watch=recipes.noise),
     "snfs": recipes.snfs(0.5, 3, 4),
+    "gradual": recipes.gradual(0.8, 3, 9, 3, initial=0.5),
 }
 WHERE = [(storage, method) for storage in ("masked", "sparse") for method in METHODS]
 WHERE.remove(("sparse", "snfs"))  # which is refused
@@ -133,6 +134,15 @@ def test_many_ranks_are_one_rank_with_the_joined_batch(xp, storage, method, size
     assert_one_network(runs, whole)
     moved = [step.number for step in whole if step.rewired]
     assert moved == [] if method == "static" else len(moved) == 3
+
+
+@pytest.mark.parametrize("optimizer", [sgd(0.1, 0.9, nesterov=True, weight_decay=0.01), adam(0.01, weight_decay=0.01)],
+                         ids=["nesterov", "adam"])  # fmt: skip
+@each_method
+def test_they_are_so_with_every_optimizer(storage, method, optimizer):
+    whole = trained(network(np, storage), method, optimizer=optimizer)
+    runs = simulated(2, lambda ranks: trained(network(np, storage), method, ranks, optimizer=optimizer))
+    assert_one_network(runs, whole)
 
 
 @each_size
