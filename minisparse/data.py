@@ -38,6 +38,7 @@ MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://systemds.apache.org/assets/datasets/mnist/",
 )
+GZIP = 1032  # bytes that one compressed byte can stand for, at most
 DOWNLOAD_SECONDS = 15  # until a mirror that does not answer is given up
 
 
@@ -199,12 +200,13 @@ def _cifar10(directory: Path | None, split: str) -> Dataset:
     names = [f"data_batch_{i}.bin" for i in range(1, 6)] if split == "train" else ["test_batch.bin"]
     try:
         with tarfile.open(path) as archive:
-            parts = [archive.extractfile(f"cifar-10-batches-bin/{name}").read() for name in names]  # type: ignore[union-attr]
+            members = [archive.getmember(f"cifar-10-batches-bin/{name}") for name in names]
+            for name, member in zip(names, members, strict=True):
+                if member.size != 10_000 * 3073:
+                    raise ValueError(f"{name} in {path} has {member.size} bytes; accepted are {10_000 * 3073}")
+            parts = [archive.extractfile(member).read() for member in members]  # type: ignore[union-attr]
     except (tarfile.TarError, EOFError, OSError, zlib.error, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not the CIFAR-10 binary archive, or is damaged: {error}") from error
-    for name, part in zip(names, parts, strict=True):
-        if len(part) != 10_000 * 3073:
-            raise ValueError(f"{name} in {path} has {len(part)} bytes; accepted are {10_000 * 3073}")
     records = np.frombuffer(b"".join(parts), np.uint8).reshape(-1, 3073)
     if records[:, 0].max() > 9:
         raise ValueError(f"{path} has a label {records[:, 0].max()}; accepted are 0 to 9")
@@ -238,28 +240,42 @@ def _idx_pair(find: Callable[[str], Path], name: str, split: str) -> Dataset:
 def read_idx(path: Path, axes: int, known: str | None = None) -> Array:
     """The uint8 array of a gzipped IDX file with so many axes; `known` is the SHA-256 of its decompressed bytes.
 
-    ValueError naming the file if it is no gzip file, truncated, of another kind or size, or has another hash.
+    ValueError naming the file if it is no gzip file, truncated, of another kind or size, or has another hash. No more
+    of it is decompressed than its header says.
     """
+    magic = bytes([0, 0, 8, axes])
     try:
-        content = gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            header = file.read(4 + 4 * axes)
+            if header[:4] != magic:
+                raise ValueError(f"{path} begins with {header[:4].hex()}; an IDX file of {axes} byte axes begins with "
+                                 f"{magic.hex()}")  # fmt: skip
+            shape = tuple(int(n) for n in np.frombuffer(header[4:].ljust(4 * axes, b"\0"), ">u4"))
+            expected, most = 4 + 4 * axes + math.prod(shape), GZIP * path.stat().st_size
+            if expected > most:
+                raise ValueError(f"{path} has at most {most} bytes after decompression; its header says {expected}")
+            content = header + _up_to(file, expected + 1 - len(header))
     except (OSError, EOFError, zlib.error) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise ValueError(f"{path} is no gzip file, or a truncated or damaged one: {error}") from error
-    magic = bytes([0, 0, 8, axes])
-    if content[:4] != magic:
-        raise ValueError(
-            f"{path} begins with {content[:4].hex()}; an IDX file of {axes} byte axes begins with {magic.hex()}"
-        )
-    shape = tuple(int(n) for n in np.frombuffer(content[4 : 4 + 4 * axes].ljust(4 * axes, b"\0"), ">u4"))
-    expected = 4 + 4 * axes + math.prod(shape)
     if len(content) != expected:
-        raise ValueError(f"{path} has {len(content)} bytes after decompression; its header says {expected}")
+        there = len(content) if len(content) < expected else f"more than {expected}"
+        raise ValueError(f"{path} has {there} bytes after decompression; its header says {expected}")
     if known and (found := hashlib.sha256(content).hexdigest()) != known:
         raise ValueError(
             f"{path} is another file than expected: SHA-256 {found[:16]}… of its content, not {known[:16]}…"
         )
     return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
+
+
+def _up_to(file: gzip.GzipFile, n: int) -> bytes:
+    """The next n bytes of a file, or all that are left, in memory that follows what is there."""
+    parts = []
+    while n and (part := file.read(min(n, 1 << 20))):
+        parts.append(part)
+        n -= len(part)
+    return b"".join(parts)
 
 
 def _in_folder(directory: Path) -> Callable[[str], Path]:

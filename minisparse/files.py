@@ -1,9 +1,10 @@
-"""Writing files so that an interruption leaves the old one whole; reading arrays if every byte is as it was written."""
+"""Files that an interruption leaves whole, folders that one process has alone, arrays read as they were written."""
 
 import os
+import platform
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
@@ -11,6 +12,34 @@ from zipfile import ZipFile, ZipInfo
 import numpy as np
 
 UNFINISHED = ".unfinished-"  # how the names of files begin that are being written
+LOCK, HOLDER = ".lock", ".holder"  # what a process locks that works in a folder, and where it says who it is
+
+
+@contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """The folder for this block alone, until it ends or its process does, in whichever way: then the lock goes with it.
+
+    ValueError naming the folder and the process that is at work there.
+    """
+    from filelock import FileLock, Timeout
+
+    directory.mkdir(parents=True, exist_ok=True)
+    lock, holder = FileLock(directory / LOCK, timeout=0, thread_local=False), directory / HOLDER
+    try:
+        lock.acquire()
+    except Timeout as error:
+        try:
+            who = holder.read_text()
+        except FileNotFoundError:  # it is just coming or going
+            who = "another process"
+        raise ValueError(f"{directory} is in use by {who}; wait until it ends, or choose another folder") from error
+    try:
+        holder.write_text(f"process {os.getpid()} on {platform.node()}")
+        yield
+    finally:
+        with suppress(OSError):  # on Windows, while another process reads it
+            holder.unlink()
+        lock.release()
 
 
 @contextmanager

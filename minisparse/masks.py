@@ -10,7 +10,7 @@ import numpy as np
 from .allocate import counts
 from .backend import Array, in_parts, namespace
 from .checks import masks_fit, same_shapes, whole
-from .positions import Positions
+from .positions import Positions, countable
 from .streams import draw_key, stream
 
 
@@ -160,7 +160,8 @@ class Masks(Mapping[str, Array]):
     """Which weights exist, layer by layer: a read-only dict of boolean arrays that prints as a table.
 
     .active and .size count the connections there are and those there could be; .density is their ratio; .counts is
-    {name: active}. ValueError for a mask that holds anything but true and false (or 1 and 0).
+    {name: active}. ValueError for a mask that holds anything but true and false (or 1 and 0), and for a truly sparse
+    one with more than 2^31 − 1 inputs, outputs or connections.
     """
 
     def __init__(self, mapping: Mapping[str, Array]):
@@ -226,6 +227,7 @@ def n_active(mask: Array) -> int:
 
 def _frozen(name: str, mask: Array) -> Array:
     if isinstance(mask, Positions):
+        countable(repr(name), mask.shape, mask.sum())
         return mask
     xp = namespace(mask)
     if mask.dtype != bool and not bool(((mask == 0) | (mask == 1)).all()):

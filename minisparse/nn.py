@@ -9,6 +9,8 @@ Every layer has
     sites(shape) -> ([Site], shape)                                  where an example of `shape` meets weights, and what
                                                                      it becomes
     cost(shape) -> ({name: multiply-adds per example}, shape)        what that costs
+
+A call refuses a parameter that is missing, or has another shape than the description says, by its name (ValueError).
 """
 
 import math
@@ -137,6 +139,7 @@ class Linear(Layer):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         self.sites(x.shape[1:])
+        _fit(Linear.shapes(self), params)
         weight = params["weight"]
         kind = type(weight.value if isinstance(weight, Tensor) else weight)
         others = {sparse.Compressed: sparse.sparse_linear, drawn.Drawn: drawn.drawn_linear}
@@ -178,6 +181,7 @@ class Conv2d(Layer):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         self.sites(x.shape[1:])
+        _fit(Conv2d.shapes(self), params)
         bias = params["bias"] if self.bias else None
         return conv.conv2d(x, params["weight"], self.stride, self.padding, self.groups, bias)
 
@@ -213,6 +217,7 @@ class DepthwiseConv2d(Layer):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         self.sites(x.shape[1:])
+        _fit(self.shapes(), params)
         y = conv.depthwise_conv2d(x, params["weight"], self.stride, self.padding)
         return ops.add(y, params["bias"]) if self.bias else y
 
@@ -272,6 +277,7 @@ class GatedConv2d(Conv2d):
 
 def _switched(layer: Layer, params: Mapping[str, Values], train: bool, rng: Any) -> dict[str, Values]:
     """The layer's weight and bias behind its gates: a sample of them in training, else the gates at test."""
+    _fit(layer.shapes(), params)
     log_alpha = params["log_alpha"]
     if not train:
         return l0.switched(params, {"": l0.gate_at_test(log_alpha)})
@@ -307,6 +313,7 @@ class BatchNorm(Layer):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         self.sites(x.shape[1:])
+        _fit(self.shapes(), params)
         if isinstance(stats, _Moments):
             stats.add(x.value if isinstance(x, Tensor) else x)
         if train or isinstance(stats, _Moments):
@@ -509,8 +516,11 @@ class Chain(Layer):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         own, own_stats = _by_layer(params), _by_layer(stats)
-        for name, layer in self.layers.items():
-            x = layer(own.get(name, {}), x, train=train, rng=_noise(rng, name), stats=own_stats.get(name))
+        try:
+            for name, layer in self.layers.items():
+                x = layer(own.get(name, {}), x, train=train, rng=_noise(rng, name), stats=own_stats.get(name))
+        except _Unfit as error:
+            raise _unfit(self.shapes(), params) or error from None  # by its whole name
         return as_tensor(x)
 
     def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
@@ -546,10 +556,13 @@ class Residual(Layer):
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
-        y = self.body(params, x, train=train, rng=rng, stats=stats)
-        if self.shortcut:
-            own, seen = _by_layer(params).get("shortcut", {}), _by_layer(stats).get("shortcut")
-            x = self.shortcut(own, x, train=train, rng=_noise(rng, "shortcut"), stats=seen)
+        try:
+            y = self.body(params, x, train=train, rng=rng, stats=stats)
+            if self.shortcut:
+                own, seen = _by_layer(params).get("shortcut", {}), _by_layer(stats).get("shortcut")
+                x = self.shortcut(own, x, train=train, rng=_noise(rng, "shortcut"), stats=seen)
+        except _Unfit as error:
+            raise _unfit(self.shapes(), params) or error from None
         if y.shape != x.shape:
             raise ValueError(f"the body of a Residual gives {y.shape}, its shortcut {x.shape}; they must be equal")
         return ops.add(y, x)
@@ -569,6 +582,25 @@ class Residual(Layer):
 def sites(model: Layer, shape: Shape) -> list[Site]:
     """Every place in the model where an example of `shape`, (n,) or (H, W, C), meets weights, from input to output."""
     return model.sites(shape)[0]
+
+
+class _Unfit(ValueError):
+    """A parameter that is missing or has another shape. Each layer around says so anew, by the name it has there."""
+
+
+def _unfit(shapes: Mapping[str, Shape], params: Mapping[str, Values]) -> _Unfit | None:
+    for name, shape in shapes.items():
+        if name not in params:
+            return _Unfit(f"params has no {name!r}; the parameters are {list(params)}")
+        if params[name].shape != shape:
+            return _Unfit(f"{name!r} has shape {tuple(params[name].shape)}, the model's has {tuple(shape)}")
+    return None
+
+
+def _fit(shapes: Mapping[str, Shape], params: Mapping[str, Values]) -> None:
+    """ValueError for the first parameter of these that is missing or has another shape."""
+    if wrong := _unfit(shapes, params):
+        raise wrong
 
 
 def _whole(layer: Layer, low: int, *names: str) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 from .backend import Array, namespace
 from .checks import same_shapes, whole
 
+COUNTED = 2**31 - 1  # what the int32 of SciPy's and CuPy's products counts to; flat positions are int64
+
 
 def no_array(own: Any, *_: Any, **__: Any) -> Any:
     """The `__array__` of what is stored truly sparse: a library would take it for one object, and be silently wrong."""
@@ -154,17 +156,26 @@ class Positions:
     @cached_property
     def rows(self) -> Array:
         """The input that each connection comes from, (n,) int32."""
+        countable("a layer", self.shape, len(self.flat))
         return (self.flat // self.shape[1]).astype(np.int32)
 
     @cached_property
     def columns(self) -> Array:
         """The output that each connection leads to, (n,) int32."""
+        countable("a layer", self.shape, len(self.flat))
         return (self.flat % self.shape[1]).astype(np.int32)
 
     def moved(self, to: Any) -> "Positions":
         """The same, with every array handed through `to`."""
         flat = to(self.flat)
         return self if flat is self.flat else Positions(flat, self.shape)
+
+
+def countable(layer: str, shape: tuple[int, ...], n: int) -> None:
+    """ValueError naming the layer of this shape if its inputs, outputs or n connections are too many for int32."""
+    for number, what in (*zip(shape, ("inputs", "outputs"), strict=False), (n, "connections")):
+        if number > COUNTED:
+            raise ValueError(f"{layer} has {number:,} {what}; accepted where it is truly sparse are up to {COUNTED:,}")
 
 
 class Absent:

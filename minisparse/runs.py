@@ -20,7 +20,7 @@ import numpy as np
 
 from .backend import Array, to_device, to_numpy
 from .checks import masks_fit, whole
-from .files import replacing, sweep, write_arrays
+from .files import alone_in, replacing, sweep, write_arrays
 from .masks import Masks
 from .positions import Positions
 from .sparse import Compressed, Factors
@@ -32,11 +32,15 @@ SUM = 64  # bytes at a checkpoint's end: the SHA-256 of all before them, in hexa
 
 
 def claim(directory: str | PathLike, config: Mapping[str, Any]) -> None:
-    """Make `directory` the run's that `config` decides. ValueError naming what differs if it is another run's."""
+    """Make `directory` the run's that `config` decides.
+
+    ValueError naming what differs if it is another run's, or the process that is at work there.
+    """
     path = Path(directory) / CONFIG
-    if not path.exists():
-        write_json(path, config)
-    there = read_json(path)
+    with alone_in(path.parent):
+        if not path.exists():
+            write_json(path, config)
+        there = read_json(path)
     if not isinstance(there, dict):
         raise ValueError(f"{path} holds {type(there).__name__}; accepted is a dict of all that decides a run")
     if odd := difference(there, config):
@@ -66,11 +70,17 @@ def recorded(
     every          steps from one checkpoint to the next; there is one more when the caller stops or is interrupted
 
     What a run does after an interruption, to the last bit, is what it would have done without. ValueError if the
-    metrics of the steps before the checkpoint are not there. Where numbers cease to be finite, FloatingPointError, and
-    the last checkpoint stays.
+    metrics of the steps before the checkpoint are not there, or another process is at work there. Where numbers cease
+    to be finite, FloatingPointError, and the last checkpoint stays.
     """
-    directory = Path(directory)
     whole("every", every, 1)
+    with alone_in(Path(directory)):
+        yield from _recorded(Path(directory), steps, every, device)
+
+
+def _recorded(
+    directory: Path, steps: Callable[[State | None], Iterator[tuple[State, dict[str, Any]]]], every: int, device: str
+) -> Generator[dict[str, Any], None, None]:
     sweep(directory)
     start = load_state(directory / CHECKPOINT, device) if (directory / CHECKPOINT).exists() else None
     saved = state = start

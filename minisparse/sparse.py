@@ -32,7 +32,7 @@ from .blocks import on_threads, one_pool_of_threads
 from .checks import masks_fit, same_shapes
 from .masks import Masks, top_k
 from .optim import Optimizer
-from .positions import Positions, in_random_order, in_rising_order, no_array
+from .positions import Positions, countable, in_random_order, in_rising_order, no_array
 from .streams import draw_key, stream
 
 ROWS = 4096  # that are gathered at a time: they stay in cache
@@ -173,6 +173,9 @@ class Factors:
     def dense(self) -> Array:
         """The gradient itself, (n_in, n_out)."""
         return self._of(self.x.T @ self.g)
+
+    def moved(self, to: Callable[[Any], Any]) -> "Factors":
+        return Factors(to(self.x), to(self.g), self.scale, self.absolute)
 
     def _of(self, product: Array) -> Array:
         if self.scale != 1.0:
@@ -361,9 +364,14 @@ def sparse_linear(x: Array, weight: Compressed, bias: Array) -> Any:
 def random_positions(
     shapes: Mapping[str, tuple[int, ...]], densities: Mapping[str, float], rng: np.random.Generator
 ) -> Masks:
-    """As masks.random_masks, in memory and time that follow the connections: other positions, the same law."""
-    n_active, key = counts(shapes, densities), draw_key(rng)
-    masks = {}
+    """As masks.random_masks, in memory and time that follow the connections: other positions, the same law.
+
+    ValueError naming a layer with more than 2^31 − 1 inputs, outputs or connections.
+    """
+    n_active = counts(shapes, densities)
+    for name, shape in shapes.items():
+        countable(repr(name), shape, n_active[name])
+    key, masks = draw_key(rng), {}
     for name, shape in shapes.items():
         size = math.prod(shape)
         masks[name] = Positions(in_rising_order(in_random_order(stream(key, name), size, n_active[name]), size), shape)

@@ -11,6 +11,8 @@ from arrays import back, give
 
 from minisparse.backend import namespace, to_device, to_numpy
 from minisparse.masks import Masks
+from minisparse.positions import Positions
+from minisparse.sparse import Compressed, Factors
 
 
 class Pair(NamedTuple):
@@ -76,6 +78,16 @@ def test_the_cuda_device_is_cupy_and_back_again_is_the_same(monkeypatch):
     assert home["w"].tolist() == tree["w"].tolist()
     assert home["m"]["w"].tolist() == tree["m"]["w"].tolist()
     assert home["step"] == 4
+
+
+def test_what_is_truly_sparse_is_on_the_device_as_it_was_here(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", strict)
+    mask, rng = Positions(np.array([0, 2, 5]), (2, 3)), np.random.default_rng(0)
+    factors = Factors(rng.standard_normal((4, 2)), rng.standard_normal((4, 3)), -0.5)
+    for own in (mask, Compressed(np.arange(3.0), mask), factors, abs(factors)):
+        there = to_device({"own": own}, "cuda")["own"]
+        assert namespace(there) is namespace(there.dense()) is strict
+        assert there.dense().get().tolist() == to_numpy(there).dense().tolist() == own.dense().tolist()
 
 
 def test_another_device_is_refused_with_the_two_there_are():

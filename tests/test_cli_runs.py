@@ -10,12 +10,14 @@ import time
 
 import numpy as np
 import pytest
+import strict
 from slow import slow_remove_dead_units
 from typer.testing import CliRunner
 
 from minisparse import exchange, nn, plans
 from minisparse.cli import app, results
 from minisparse.cli.tables import console
+from minisparse.files import LOCK, alone_in
 from minisparse.plans import METHODS
 from minisparse.positions import Positions
 from minisparse.runs import load_state, metrics
@@ -46,7 +48,7 @@ def finished(tmp_path_factory):
 
 
 def test_train_leaves_a_run_with_its_figure(finished):
-    assert {path.name for path in finished.iterdir()} == {
+    assert {path.name for path in finished.iterdir()} - {LOCK} == {
         "config.json", "metrics.jsonl", "checkpoint.npz", "result.json", "loss_and_accuracy.png",
         "loss_and_accuracy.svg",
     }  # fmt: skip
@@ -124,6 +126,21 @@ def test_a_truly_sparse_run_goes_on_to_the_last_bit_and_every_command_reads_it(t
             assert not file[name][~mask.dense()].any()
 
 
+@pytest.mark.parametrize("storage", ["masked", "sparse"])
+def test_a_run_on_another_device_is_read_by_every_command(tmp_path, monkeypatch, storage):
+    here, there = (tmp_path / name for name in ("here", "there"))
+    said("train", *QUICK, "--storage", storage, "--out", here)
+    monkeypatch.setitem(sys.modules, "cupy", strict)
+    said("train", *QUICK, "--storage", storage, "--device", "cuda", "--out", there)
+    accuracies = [json.loads(said("evaluate", out, "--json"))["accuracy"] for out in (here, there)]
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=1 / 297)
+    assert said("inspect", here, "--json") == said("inspect", there, "--json")
+    for out in (here, there):
+        said("export", out)
+    arrays = [exchange.load(out / "weights.npz") for out in (here, there)]
+    assert all(np.abs(arrays[0][name] * 1.0 - arrays[1][name]).max() < 1e-5 for name in arrays[0])
+
+
 def test_inspect_counts_the_dead_units_of_a_truly_sparse_run(tmp_path, monkeypatch):
     run = ("--model", "mlp-40-30", "--epochs", "1", "--method", "static", "--storage", "sparse", "--sparsity", "0.97")
     said("train", *run, "--out", tmp_path / "a")
@@ -166,6 +183,42 @@ def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path):
     assert "--resume" in words
     assert "Traceback" not in words
     assert load_state(out / "checkpoint.npz").number == len(metrics(out)) > 0
+
+
+def refused(*arguments):
+    """The sentence with which a process of its own ends with status 2."""
+    command = [sys.executable, "-c", "from minisparse.cli import main; main()", *map(str, arguments)]
+    child = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "300"})
+    assert child.returncode == 2, child.stderr
+    assert "Traceback" not in child.stderr
+    return child.stderr
+
+
+@pytest.mark.parametrize(("command", "held"), [("train", "."), ("compare", "."), ("compare", "rigl")])
+def test_a_folder_in_which_another_process_is_at_work_is_refused_with_both(tmp_path, command, held):
+    method = ("--method", "rigl", *QUICK, "--out", tmp_path)
+    with alone_in(tmp_path / held):
+        words = refused(command, *method)
+    assert f"{tmp_path / held} is in use by process {os.getpid()} on " in words
+    assert not list(tmp_path.rglob("*.json"))
+    said(command, *method)
+
+
+def test_a_second_process_cannot_go_on_with_a_run_until_the_first_has_died(tmp_path):
+    out = tmp_path / "a"
+    code = "from minisparse.cli import main; main()"
+    command = ["train", "--model", "mlp-16", "--epochs", "5000", "--out", str(out)]
+    process = subprocess.Popen([sys.executable, "-c", code, *command], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (out / "checkpoint.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for options in (command, [*command, "--resume"]):
+        assert f"{out} is in use by process {process.pid} on " in refused(*options)
+    process.kill()
+    assert process.wait(timeout=60) == -signal.SIGKILL
+    assert "not finished: go on with --resume" in refused(*command)
+    with alone_in(out):
+        assert load_state(out / "checkpoint.npz").number > 0
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +106,34 @@ def test_labels_in_the_images_place_are_refused_by_their_header(tmp_path):
 @pytest.mark.parametrize("change", [lambda c: c[:-1], lambda c: c + b"x", lambda c: c[:9]])
 def test_an_idx_file_of_another_length_than_its_header_says_is_refused(tmp_path, change):
     path = write(tmp_path, "x.gz", change(idx(np.zeros((5, 28, 28)))))
-    with pytest.raises(ValueError, match=r"x.gz has \d+ bytes after decompression; its header says"):
+    with pytest.raises(ValueError, match=r"x.gz has (more than )?\d+ bytes after decompression; its header says"):
         data.read_idx(path, axes=3)
+
+
+@pytest.mark.parametrize(
+    ("header", "content", "says"),
+    [
+        ((5, 28, 28), np.zeros(1 << 26, np.uint8), "has more than 3936 bytes .* says 3936"),
+        ((3, 10_000, 10_000), np.random.default_rng(0).bytes(1 << 20), "has 1048592 bytes .* says 300000016"),
+        ((2**32 - 1, 2**32 - 1, 2**32 - 1), b"\0" * 99, r"has at most \d+ bytes .* says 79228162458924105385300197391"),
+    ],
+    ids=["a bomb", "a header that says more than there is", "a header that says more than there can be"],
+)
+def test_an_idx_file_takes_memory_for_what_its_header_says_and_for_what_is_there(tmp_path, header, content, says):
+    inside = bytes([0, 0, 8, 3]) + np.array(header, ">u4").tobytes() + bytes(content)
+    path = write(tmp_path, "x.gz", inside)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"x.gz {says}"):
+        data.read_idx(path, axes=3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 22
+
+
+def test_an_idx_file_of_zeros_which_gzip_packs_as_tightly_as_it_can_is_read(tmp_path):
+    path = write(tmp_path, "x.gz", idx(np.zeros((20_000, 28, 28))))
+    assert path.stat().st_size * 1024 < 20_000 * 28 * 28
+    assert not data.read_idx(path, axes=3).any()
 
 
 @given(st.binary(max_size=200))
@@ -171,6 +198,12 @@ def test_a_damaged_cifar10_archive_is_refused(tmp_path):
         data.load("cifar10", tmp_path, "test")
     with pytest.raises(ValueError, match="is not the CIFAR-10 binary archive, or is damaged"):
         data.load("cifar10", tmp_path, "train")
+    cifar_archive(tmp_path, records=20_001)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"test_batch.bin in .* has 61463073 bytes; accepted are 30730000"):
+        data.load("cifar10", tmp_path, "test")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()
     cifar_archive(tmp_path, label=200)
     with pytest.raises(ValueError, match="has a label 200"):
         data.load("cifar10", tmp_path, "test")

@@ -1,6 +1,7 @@
 """Runs that are killed with SIGKILL at moments of all kinds, and go on as if they had not been."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minisparse.files import UNFINISHED
+from minisparse.files import LOCK, UNFINISHED, alone_in
 from minisparse.runs import load_state
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -32,8 +33,9 @@ def minisparse(moment, *arguments):
 
 
 def contents(directory):
-    """All that a run leaves, byte for byte; but pictures, and what a kill in the middle of drawing them leaves."""
-    paths = [path for path in sorted(directory.rglob("*")) if path.is_file() and path.suffix not in (".png", ".svg")]
+    """All that a run leaves, byte for byte; but pictures, what a kill while drawing them leaves, and the lock."""
+    others = lambda path: path.suffix in (".png", ".svg") or path.name == LOCK
+    paths = [path for path in sorted(directory.rglob("*")) if path.is_file() and not others(path)]
     return {str(path.relative_to(directory)): path.read_bytes() for path in paths}
 
 
@@ -87,10 +89,30 @@ def test_runs_killed_at_fifty_moments_writing_included_go_on_to_the_last_byte(da
     assert seen["runs"] >= len(RUNS)
 
 
+def results(out):
+    return {path.name: json.loads(path.read_text())["result"] for path in (out / "small").glob("[!.]*.json")}
+
+
+def test_two_that_reproduce_may_share_a_folder_but_not_a_run_that_has_its_own(tmp_path):
+    command = [sys.executable, CHILD, "never", "reproduce", "small", "--jobs", "1", "--out"]
+    subprocess.run([*command, tmp_path / "alone"], check=True, capture_output=True)
+    both = [subprocess.Popen([*command, tmp_path / "shared"], stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert {process.wait(timeout=120) for process in both} <= {0, 2}
+    assert results(tmp_path / "shared") == results(tmp_path / "alone")
+
+    own = tmp_path / "held" / "small" / "long-seed0"
+    with alone_in(own):
+        done = subprocess.run([*command, tmp_path / "held"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"{own} is in use by process {os.getpid()} on " in done.stderr
+    assert len(results(tmp_path / "held")) == 3
+    minisparse("never", *command[3:], tmp_path / "held")
+    assert results(tmp_path / "held") == results(tmp_path / "alone")
+
+
 @pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_reproduce_killed_goes_on_with_the_runs_that_are_not_finished(tmp_path, kills):
     command = ("reproduce", "small", "--jobs", "1", "--out")
-    results = lambda out: {p.name: json.loads(p.read_text())["result"] for p in (out / "small").glob("[!.]*.json")}
     minisparse("never", *command, tmp_path / "whole")
     assert len(results(tmp_path / "whole")) == 4
     rng, left, folders = np.random.default_rng(kills), kills, 0

@@ -947,3 +947,32 @@ def test_the_authors_drop_rates():
     rates = lambda model: {n: layer.drop_rate for n, layer in model.layers.items() if hasattr(layer, "drop_rate")}
     assert rates(models.l0_lenet_300_100()) == {"fc1": 0.2, "fc2": 0.5, "fc3": 0.5}
     assert rates(models.l0_lenet_5()) == {"conv1": 0.5, "conv2": 0.5, "fc1": 0.5, "fc2": 0.5}
+
+
+BRANCHES = nn.Residual(
+    nn.Chain(
+        {"a": nn.Conv2d(4, 6, 3, padding=1, bias=False), "bn": nn.BatchNorm(6), "b": nn.DepthwiseConv2d(6, 3, 1, 1)}
+    ),
+    nn.Chain({"a": nn.Conv2d(4, 6, 1)}),
+)
+NETWORK = nn.Chain({"conv": nn.GatedConv2d(2, 4, 3), "block": BRANCHES, "flat": nn.Flatten(),
+                    "fc1": nn.GatedLinear(6 * 3 * 3, 5), "fc2": nn.Linear(5, 3)})  # fmt: skip
+CALLED = [(nn.Linear(4, 3), (2, 4)), (nn.GatedLinear(4, 3), (2, 4)), (nn.GatedConv2d(2, 4, 3), (2, 5, 5, 2)),
+          (nn.DepthwiseConv2d(2, 3), (2, 5, 5, 2)), (nn.BatchNorm(4), (2, 4)), (BRANCHES, (2, 5, 5, 4)),
+          (NETWORK, (2, 5, 5, 2))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layer", "shape"), CALLED, ids=[type(layer).__name__ for layer, _ in CALLED])
+def test_a_parameter_that_is_missing_or_of_another_shape_is_refused_by_its_whole_name(layer, shape):
+    params = layer.init(rng(), np.float64)
+    call = lambda own: layer(own, rng(1).standard_normal(shape), train=True, rng=rng(2))
+    call(params)
+    for name, array in params.items():
+        others = {other: a for other, a in params.items() if other != name}
+        with pytest.raises(ValueError) as refused:  # noqa: PT011 - all of what it says
+            call(others)
+        assert str(refused.value) == f"params has no {name!r}; the parameters are {list(others)}"
+        for wrong in {(1,) * array.ndim, array.shape[::-1], (), (2, *array.shape)} - {array.shape}:
+            with pytest.raises(ValueError) as refused:  # noqa: PT011
+                call(params | {name: np.ones(wrong)})
+            assert str(refused.value) == f"{name!r} has shape {wrong}, the model's has {array.shape}"

@@ -314,6 +314,26 @@ def test_every_method_is_defined_where_all_gradients_are_zero(xp, name, stored):
             assert (back(sparse.dense(w)) == (own * masks[n] if n in masks else own)).all()
 
 
+def test_a_gated_network_is_defined_where_all_gradients_are_zero(xp):
+    model = nn.gated(NET, {"fc1": 0.5, "fc2": 0.5})
+    params, batches = model.init(rng()), drawn(xp)[2]
+    loss_fn = recipes.l0_loss(model, 100)
+    zero = lambda p, batch, rng: loss_fn(p, batch, rng) * 0.0
+    *_, last = train(zero, give_all(xp, params), {}, batches, recipes.static(), rng(), recipes.clamped(adam(0.01)))
+    assert all((back(last.params[name]) == w).all() for name, w in params.items())
+
+
+def test_gradual_pruning_goes_by_magnitude_alone_where_all_gradients_are_zero(xp):
+    params, _, batches = drawn(xp)
+    zero = lambda p, batch, rng: ops.softmax_cross_entropy(NET(p, batch[0]), batch[1]) * 0.0
+    full = {name: give(xp, np.ones(shape, bool)) for name, shape in SHAPES.items()}
+    *_, last = train(zero, params, full, batches, recipes.gradual(0.5, 0, 8, 2), rng(), sgd(0.1, momentum=0.9))
+    for name, shape in SHAPES.items():
+        w, left = abs(back(params[name])), math.prod(shape) // 2
+        assert (back(last.masks[name]) == (w >= np.sort(w, axis=None)[-left])).all()
+        assert (back(last.params[name]) == back(params[name]) * back(last.masks[name])).all()
+
+
 @cases
 def test_gradual_pruning_is_defined_on_them_and_never_brings_a_connection_back(xp, kinds):
     masks = masks_of(kinds)

@@ -2,16 +2,20 @@
 
 import json
 import shutil
+import sys
 from contextlib import closing
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import strict
+from arrays import back
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minisparse import flops, names, nn, plans, sparse
 from minisparse.autograd import value_and_grad
+from minisparse.backend import namespace
 from minisparse.data import batches
 from minisparse.ops import softmax_cross_entropy
 from minisparse.plans import METHODS, Plan
@@ -139,6 +143,30 @@ def test_networks_with_convolutions_batch_norm_and_dropout_go_on_too(
     parts = interrupted(plan, tmp_path_factory.mktemp("run") / "parts", stops)
     assert contents(parts) == contents(whole(plan))
     assert json.loads((parts / "result.json").read_text())["test_accuracy"] > 0.6
+
+
+@pytest.mark.parametrize(
+    ("method", "storage", "model"),
+    [(*each, "mlp-12") for each in STORED]
+    + [(method, "masked", "tiny") for method in METHODS if method != "small-dense"],
+)
+def test_on_another_device_every_method_trains_as_here_and_goes_on(
+    file, whole, tmp_path, monkeypatch, method, storage, model
+):
+    """With the strict double for CuPy: nothing may go through NumPy unasked, checkpoints least of all."""
+    plan = plan_for(file, method, storage=storage, model=model)
+    here = whole(plan)
+    monkeypatch.setitem(sys.modules, "cupy", strict)
+    there = interrupted(plan._replace(device="cuda"), tmp_path / "there", [(7, False), (6, True)])
+    (_, a), (_, b) = plans.reopen(here), plans.reopen(there)
+    assert all(namespace(w) is strict for w in b.params.values())
+    assert a.masks.counts == b.masks.counts
+    for name, mask in a.masks.items():
+        assert (sparse.dense(mask) == back(sparse.dense(b.masks[name]))).all()
+    for name, w in a.params.items():
+        np.testing.assert_allclose(sparse.dense(w), back(sparse.dense(b.params[name])), rtol=1e-4, atol=1e-5)
+    lines = zip(metrics(here), metrics(there), strict=True)
+    assert all(one["rewired"] == other["rewired"] and one["active"] == other["active"] for one, other in lines)
 
 
 def test_adam_trains_what_it_is_asked_to_and_counts_its_updates_across_an_interruption(file, tmp_path):

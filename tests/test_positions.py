@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minisparse import masks
+from minisparse.masks import Masks
 from minisparse.positions import Order, Positions, in_random_order, in_rising_order
+from minisparse.sparse import random_positions
 
 SHAPES = st.tuples(st.integers(0, 5), st.integers(0, 5))
 MASKS = SHAPES.flatmap(lambda shape: hnp.arrays(bool, shape))
@@ -155,3 +157,31 @@ def test_positions_of_other_ranks_and_numbers_are_refused(xp):
     for flat in (np.array([0.0]), np.array([True]), np.array([[0]])):
         with pytest.raises(TypeError, match="flat is"):
             Positions(give(xp, flat), (2, 3))
+
+
+MANY = 2**31  # one more than an int32 holds
+
+
+@pytest.mark.parametrize(
+    ("shape", "sentence"), [((MANY, 3), "2,147,483,648 inputs"), ((3, MANY), "2,147,483,648 outputs")]
+)
+def test_sides_that_an_int32_cannot_count_are_refused_by_the_layer_s_name(xp, shape, sentence):
+    at = Positions(give(xp, np.array([0, 3 * MANY - 1])), shape)
+    for name, use in (
+        ("'fc1'", lambda: Masks({"fc1": at})),
+        ("a layer", lambda: at.rows),
+        ("a layer", lambda: at.columns),
+    ):
+        with pytest.raises(ValueError, match=f"{name} has {sentence}; accepted .* are up to 2,147,483,647"):
+            use()
+
+
+def test_so_are_connections_before_one_is_drawn(monkeypatch):
+    with pytest.raises(ValueError, match=r"'fc2' has 2,405,181,686 connections; accepted .* up to 2,147,483,647"):
+        random_positions({"fc1": (6, 5), "fc2": (2**16, 2**16)}, {"fc1": 0.5, "fc2": 0.56}, np.random.default_rng(0))
+    monkeypatch.setattr("minisparse.positions.COUNTED", 6)
+    assert random_positions({"fc1": (6, 5)}, {"fc1": 0.2}, np.random.default_rng(0)).active == 6
+    with pytest.raises(ValueError, match="'fc1' has 7 connections"):
+        Masks({"fc1": Positions(np.arange(7), (6, 5))})
+    with pytest.raises(ValueError, match="a layer has 7 connections"):
+        Positions(np.arange(7), (6, 5)).columns  # noqa: B018

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from minisparse import nn, ops, recipes, sparse
 from minisparse.autograd import value_and_grad
 from minisparse.masks import project, random_masks
-from minisparse.optim import sgd
+from minisparse.optim import adam, sgd
 from minisparse.positions import Positions
 from minisparse.replicas import Ranks, mean, over_mpi, replicated, same_on_all, share, simulated
 from minisparse.runs import load_state, save_state
@@ -32,6 +32,7 @@ METHODS = {
     "rigl": recipes.rigl(0.5, 3, 11),
     "rigl-random": recipes.rigl(0.5, 3, 11, watch=recipes.noise),
     "snfs": recipes.snfs(0.5, 3, 4),
+    "gradual": recipes.gradual(0.8, 3, 9, 3, initial=0.5),
 }
 WHERE = [(storage, method) for storage in ("masked", "sparse") for method in METHODS]
 WHERE.remove(("sparse", "snfs"))  # which is refused
@@ -135,6 +136,15 @@ def test_many_ranks_are_one_rank_with_the_joined_batch(xp, storage, method, size
     assert moved == [] if method == "static" else len(moved) == 3
 
 
+@pytest.mark.parametrize("optimizer", [sgd(0.1, 0.9, nesterov=True, weight_decay=0.01), adam(0.01, weight_decay=0.01)],
+                         ids=["nesterov", "adam"])  # fmt: skip
+@each_method
+def test_they_are_so_with_every_optimizer(storage, method, optimizer):
+    whole = trained(network(np, storage), method, optimizer=optimizer)
+    runs = simulated(2, lambda ranks: trained(network(np, storage), method, ranks, optimizer=optimizer))
+    assert_one_network(runs, whole)
+
+
 @each_size
 @each_method
 @settings(max_examples=4)
@@ -162,7 +172,7 @@ def test_ranks_go_on_from_their_checkpoints_as_if_they_had_never_stopped(tmp_pat
 
 @pytest.mark.parametrize("bug", [False, True])
 def test_replicas_that_grow_connections_of_their_own_drawing_train_different_networks(bug):
-    """The bug of RigL's authors (Evci et al. 2020, app. M): their random growth was not the same on all replicas."""
+    """A bug of RigL's authors (Evci et al. 2020, app. M): their random growth was not the same on all replicas."""
     params, masks, batches = network(np)
 
     def own_noise(ranks):
@@ -193,6 +203,34 @@ def test_replicas_that_grow_connections_of_their_own_drawing_train_different_net
             simulated(2, compared)
     else:
         simulated(2, compared)
+
+
+@pytest.mark.parametrize("bug", [False, True])
+@pytest.mark.parametrize(("name", "first_update"), [("rigl", 3), ("snfs", 2), ("set", 2)])
+def test_replicas_that_grow_by_gradients_of_their_own_share_train_different_networks(name, first_update, bug):
+    """Their other bug: what was averaged were the gradients that they trained with, not those of absent weights.
+
+    RigL and SNFS grow by these, and each replica had its own; SET, which grows at random, was spared.
+    """
+    method = METHODS[name]
+
+    def run(ranks):
+        given = {}
+
+        def loss(params, batch, rng):
+            given.update(params={name: p.value for name, p in params.items()}, batch=batch)
+            return classify(params, batch, rng)
+
+        def watch(memory, grads, rng):
+            own = value_and_grad(lambda p: classify(p, given["batch"], None), given["params"])[1]
+            return method.observe(memory, {name: own[name] for name in grads} if bug else grads, rng)
+
+        return trained(network(np), method._replace(observe=watch), ranks, loss)
+
+    first, second = simulated(2, run)
+    same = [bits(a.masks) == bits(b.masks) for a, b in zip(first, second, strict=True)]
+    apart = STEPS - first_update if bug and name != "set" else 0
+    assert same == [True] * (STEPS - apart) + [False] * apart
 
 
 def test_dropout_is_every_rank_s_own_and_random_growth_is_not():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from minisparse import nn, ops, random_masks, recipes, runs, sgd
 from minisparse.data import batches
+from minisparse.files import LOCK
 from minisparse.masks import Masks
 from minisparse.optim import adam
 from minisparse.positions import Positions
@@ -264,7 +265,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint_and_no_line_is_t
     (parts / ".unfinished-a1.npz").write_bytes(b"PK half a checkpoint")
     exhaust(runs.recorded(parts, steps, every=6))
     assert contents(parts) == contents(tmp_path / "whole")
-    assert sorted(path.name for path in parts.iterdir()) == ["checkpoint.npz", "metrics.jsonl"]
+    assert {path.name for path in parts.iterdir()} - {LOCK} == {"checkpoint.npz", "metrics.jsonl"}
 
 
 def test_checkpoints_are_written_every_so_many_steps(tmp_path):
@@ -283,6 +284,20 @@ def test_a_finished_run_has_no_steps_left(tmp_path):
     before = contents(tmp_path)
     assert list(runs.recorded(tmp_path, steps, every=6)) == []
     assert contents(tmp_path) == before
+
+
+def test_a_run_has_its_folder_alone_while_it_is_stepped_and_no_longer(tmp_path):
+    taken = rf"{tmp_path} is in use by process {os.getpid()} on .*; wait until it ends, or choose another folder"
+    with closing(runs.recorded(tmp_path, steps, every=6)) as lines:
+        next(lines)
+        for use in (lambda: exhaust(runs.recorded(tmp_path, steps, every=6)), lambda: runs.claim(tmp_path, {})):
+            with pytest.raises(ValueError, match=taken):
+                use()
+        exhaust(lines)
+        exhaust(runs.recorded(tmp_path, steps, every=6))
+    with pytest.raises(ZeroDivisionError):
+        exhaust(runs.recorded(tmp_path, lambda start: 1 / 0, every=6))
+    runs.claim(tmp_path, {})
 
 
 def test_metrics_that_are_missing_are_noticed(tmp_path):

@@ -1,5 +1,6 @@
 """Truly sparse storage against the same network under masks."""
 
+import math
 import os
 import subprocess
 import sys
@@ -504,6 +505,25 @@ def test_initial_weights_are_of_the_connections_and_of_the_dense_scale():
     assert values.dtype == np.float32
     assert values.std() == pytest.approx(np.sqrt(2 / 400), rel=0.03)  # 24,000 draws: the deviation's error is 0.5 %
     assert params["fc2.weight"].shape == (300, 10)
+
+
+@pytest.mark.parametrize("shape", [(70_000, 70_000), (2**21, 2**12), (2**12, 2**21)])
+def test_a_layer_may_have_more_positions_than_an_int32_counts(shape):
+    rng = np.random.default_rng(0)
+    masks = random_positions({"weight": shape}, {"weight": 400 / math.prod(shape)}, rng)
+    pairs = [divmod(i, shape[1]) for i in masks["weight"].flat.tolist()]
+    assert masks["weight"].flat[-1] > 2**32
+    own = Compressed(rng.integers(-3, 4, 400) * 1.0, masks["weight"])
+    x, g = (rng.integers(-3, 4, (2, n)) * 1.0 for n in shape)
+    loss = lambda p: ops.sum(sparse_linear(p["x"], p["w"], np.zeros(shape[1])) * g)
+    y, (_, grads) = sparse_linear(x, own, np.zeros(shape[1])).value, value_and_grad(loss, {"x": x, "w": own})
+    out, to_x = np.zeros_like(g), np.zeros_like(x)
+    for (i, j), w in zip(pairs, own.values, strict=True):
+        out[:, j] += x[:, i] * w
+        to_x[:, i] += g[:, j] * w
+    assert (y == out).all()
+    assert (grads["x"] == to_x).all()
+    assert grads["w"].at(own.mask).tolist() == [x[:, i] @ g[:, j] for i, j in pairs]
 
 
 HUGE = """

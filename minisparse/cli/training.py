@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import plans
+from ..files import alone_in
 from ..machines import packed, spread, unpacked
 from ..names import has_width
 from ..plans import METHODS, PARTICULAR, Plan, Task
@@ -142,18 +143,19 @@ def compare(
     out = out or Path("runs") / f"compare-{Path(data).stem}-{model}-S{sparsity}-seed{seed}"
     console.print(f"{len(tasks)} runs of {first.steps:,} batches; their folder is {out.resolve()}", soft_wrap=True)
 
-    for name, task in tasks.items():
-        claim(out / name, task.config)
-    results = {name: read_json(out / name / RESULT) for name in tasks if (out / name / RESULT).exists()}
-    missing = {name: asked[name] for name in tasks if name not in results}
-    with (
-        Progress(TextColumn("runs"), BarColumn(), MofNCompleteColumn(), console=console) as progress,
-        closing(_finished(missing, out, data_dir, jobs, scheduler)) as runs,
-    ):
-        bar = progress.add_task("", total=len(tasks), completed=len(results))
-        for name, result in runs:
-            results[name] = result
-            progress.update(bar, advance=1)
+    with alone_in(out):
+        for name, task in tasks.items():
+            claim(out / name, task.config)
+        results = {name: read_json(out / name / RESULT) for name in tasks if (out / name / RESULT).exists()}
+        missing = {name: asked[name] for name in tasks if name not in results}
+        with (
+            Progress(TextColumn("runs"), BarColumn(), MofNCompleteColumn(), console=console) as progress,
+            closing(_finished(missing, out, data_dir, jobs, scheduler)) as runs,
+        ):
+            bar = progress.add_task("", total=len(tasks), completed=len(results))
+            for name, result in runs:
+                results[name] = result
+                progress.update(bar, advance=1)
     results = {name: results[name] for name in tasks}
     _report(results, first)
     n_test = len(first.test_set[1])
