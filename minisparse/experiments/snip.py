@@ -253,7 +253,7 @@ def _batch_figure(finished: Sequence[Finished], folder: Path, data_dir: Path | N
     ours: dict[int, list[float]] = {}
     for one in finished:
         ours.setdefault(one["config"]["pruning_batch"], []).append(one["result"]["error_last"])
-    title = "LeNet-300-100, 90 % sparse: the error by how many examples SNIP scores connections on"
+    title = "LeNet-300-100, 90 % sparse by SNIP on so many examples"
     return [plot.snip_batch(folder / "snip_batch.png", title, ours, FIGURE_3)] if ours else []
 
 
