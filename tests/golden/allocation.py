@@ -334,6 +334,13 @@ COUNTS.case(
     profiles={**told({"z": 3, "a": 3}, "rigl-tf1", "rigl-torch"), "jaxpruner": {"z": 2, "a": 2}},
 )  # fmt: skip
 COUNTS.case(
+    "a-tie-but-for-rounding",
+    "parts that only rounding tells apart are equal: 3 × 0.1 is 0.30000000000000004 in binary, and a comes first",
+    {"a": (1, 1), "b": (3, 1)}, {"a": 0.3, "b": 0.1},
+    pin="D4, design.md 3", expected={"a": 1, "b": 0}, source="by hand: 0.3 each, 0.6 in all, to 1; a comes first",
+    profiles=told({"a": 1, "b": 1}, "rigl-tf1", "rigl-torch", "jaxpruner"),
+)  # fmt: skip
+COUNTS.case(
     "all-and-nothing",
     "a layer of density 1 keeps all and one of density 0 nothing: no minimum of one connection",
     {"full": (4, 2), "none": (4, 2), "half": (4, 2)}, {"full": 1.0, "none": 0.0, "half": 0.5},

@@ -273,11 +273,11 @@ def counts_by_floored_zeros(shapes, densities, exact=True):
     return {n: math.prod(s) - math.floor(round(zeros[n], 9) if exact else zeros[n]) for n, s in shapes.items()}
 
 
-def counts_of(total, tie=max):
-    """Largest remainder, with another rounding of the total or another tie."""
+def counts_of(total, tie=max, digits=9):
+    """Largest remainder, with another rounding of the total, another tie or remainders to other digits."""
 
     def counts(shapes, densities):
-        quotas = {name: round(densities[name] * math.prod(shape), 9) for name, shape in shapes.items()}
+        quotas = {name: round(densities[name] * math.prod(shape), digits) for name, shape in shapes.items()}
         given = {name: math.floor(quota) for name, quota in quotas.items()}
         left = total(sum(quotas.values())) - sum(given.values())
         for name in sorted(quotas, key=tie(quotas))[:left]:
@@ -347,6 +347,8 @@ DENSITIES = [
           densities[n] * math.prod(s) * (1 + 1e-15) for n, s in shapes.items())), by_remainder)(shapes, densities),
           "design.md 3", "lenet-300-100-at-90"),
     Wrong("ties to the later key", "counts", counts_of(round, by_remainder_then_last), "D4", "ties-to-the-earlier-key"),
+    Wrong("parts told apart in binary", "counts", counts_of(round, by_remainder, digits=17), "D4",
+          "a-tie-but-for-rounding"),
     Wrong("left over to the largest layer", "counts", counts_of(round, by_size), "D2",
           "the-total-is-rounded-not-each-layer"),
     Wrong("at least one connection", "counts", lambda shapes, densities: {
