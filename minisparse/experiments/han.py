@@ -396,7 +396,7 @@ def _three_steps(network: str) -> list[Row]:
         ),
         Row(
             f"han/{network}/error-pruned",
-            f"{name}: error when a twelfth of the weights is left",
+            f"{name}: error after pruning, in the paper to a twelfth",
             table.pruned,
             "%",
             near,

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..backend import Array
-from .style import PAPER, PLATE, STYLE, save
+from .style import PAPER, STYLE, save
 
 CURVES: Any = {  # figure 5's, in Okabe & Ito's colours
     "L2, no retraining": ("#CC79A7", ":", "v"),
@@ -31,10 +31,10 @@ LAYERS: Any = {
 
 
 def note(axis: Any, words: str, height: float, above: bool = True) -> None:
-    """Words at the right end of a horizontal line."""
+    """Words to the right of a horizontal line, where no curve goes."""
     axis.annotate(
-        words, (1, height), (-2, 2 if above else -2), va="bottom" if above else "top", ha="right",
-        xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8, color="#555555", bbox=PLATE,
+        words, (1, height), (4, 0), va="bottom" if above else "top", ha="left",
+        xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8, color="#555555",
     )  # fmt: skip
 
 
@@ -62,10 +62,10 @@ def han_rounds(
         begins = [0, *(epochs + retrain_epochs * number for number in range(len(left) - 1))]
         for begin, share in zip(begins, left, strict=True):
             axis.axvline(begin + 0.5, color="#BBBBBB", linewidth=0.8)
-            axis.text(begin + 0.8, top, f"{100 * share:.3g} % left", va="top", fontsize=8, color="#555555", bbox=PLATE)
+            axis.text(begin + 0.5, top, f" {100 * share:.3g} % left", va="bottom", fontsize=8, color="#555555")
         for value, words, above in ((published[0], "whole", True), (published[1], "pruned", False)):
             axis.axhline(value, **PAPER)
-            note(axis, f"paper, {words}: {value:.2f} %", value, above)
+            note(axis, f"paper, {words}:\n{value:.2f} %", value, above)
         axis.set_ylim(bottom, top)
         axis.set_xlim(0.5, len(errors) + 0.5)
         axis.set_xlabel("epochs")

@@ -37,7 +37,6 @@ STYLE: Any = {
     "figure.constrained_layout.use": True,
 }
 PAPER: Any = {"color": "#555555", "linestyle": (0, (4, 3)), "linewidth": 1}  # the line of a published value
-PLATE: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # behind words that a line may cross
 
 
 def save(figure: Figure, path: str | os.PathLike) -> Path:
