@@ -182,7 +182,8 @@ def figures(network: str, finished: Sequence[Finished], directory: Path, data_di
     """Expected FLOPs and errors by epoch, where there are runs."""
     from .. import plot
 
-    curves = "averaged_by_epoch" if network == "lenet-300-100" else "error_by_epoch"
+    averaged = network == "lenet-300-100"
+    curves = "averaged_by_epoch" if averaged else "error_by_epoch"
     lines = {line.about: line for line in TABLE_1[network].values()}
     seen = {
         about: [
@@ -198,7 +199,7 @@ def figures(network: str, finished: Sequence[Finished], directory: Path, data_di
     return [
         plot.l0_training(
             directory / f"l0_training_{network.replace('-', '_')}.png",
-            f"{TITLES[network]} with L0 gates on MNIST",
+            f"{TITLES[network]} with L0 gates on MNIST{'; errors by averaged parameters' if averaged else ''}",
             {about: own for about, own in seen.items() if own},
             sum(flops.count(nn.sites(model, shape), {}).values()),
             {about: line.error for about, line in lines.items()},

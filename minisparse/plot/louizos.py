@@ -86,8 +86,8 @@ def l0_training(
                 lows.append(min(errors))
                 highs.append(float(np.quantile(errors, 0.9)))
             right.axhline(paper[label], **PAPER | {"color": colour})
-            place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right", "va": "top"}
-            right.annotate(f"paper: {paper[label]:g} %", (1, paper[label]), (-2, -3), color=colour, fontsize=8, **place)
+            place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+            right.annotate(f"paper:\n{paper[label]:g} %", (1, paper[label]), (4, 0), color=colour, fontsize=8, **place)
         left.axhline(dense / 1e3, color="#000000", linestyle=":", label="dense network")
         left.set_ylim(0, 1.08 * dense / 1e3)
         left.set_xlabel("epochs")
