@@ -182,7 +182,7 @@ def _table_1(network: str) -> list[Row]:
     return [
         Row(
             f"snip/{network}/error-{100 * sparsity:.0f}" if sparsity else f"snip/{network}/error-dense",
-            f"{NAMES[network]}, {f'{100 * sparsity:.0f} % sparse' if sparsity else 'whole'}: error",
+            f"{NAMES[network]}, {f'{100 * sparsity:.0f} % sparse by SNIP' if sparsity else 'whole'}: error",
             paper,
             "%",
             {"lenet-300-100": 0.2, "lenet-5": 0.15}[network],
@@ -198,7 +198,7 @@ def _table_1(network: str) -> list[Row]:
 def _connections(network: str, sparsity: float, size: int) -> Row:
     return Row(
         f"snip/{network}/weights-{100 * sparsity:.0f}",
-        f"{NAMES[network]}, {100 * sparsity:.0f} % sparse: weights kept",
+        f"{NAMES[network]}, {100 * sparsity:.0f} % sparse by SNIP: weights kept",
         float(round(size * density_of(sparsity))),
         "weights",
         0.5,
