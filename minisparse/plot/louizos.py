@@ -87,12 +87,12 @@ def l0_training(
                 highs.append(float(np.quantile(errors, 0.9)))
             right.axhline(paper[label], **PAPER | {"color": colour})
             place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
-            right.annotate(f"paper:\n{paper[label]:g} %", (1, paper[label]), (4, 0), color=colour, fontsize=8, **place)
+            right.annotate(f"paper: {paper[label]:g} %", (1, paper[label]), (4, 0), color=colour, fontsize=8, **place)
         left.axhline(dense / 1e3, color="#000000", linestyle=":", label="dense network")
         left.set_ylim(0, 1.08 * dense / 1e3)
         left.set_xlabel("epochs")
         left.set_ylabel("expected FLOPs of one image (thousands)")
-        left.legend(loc="upper right", frameon=False, bbox_to_anchor=(1, 0.93))
+        left.legend(loc="lower left", frameon=False)
         lows, highs = [*lows, *paper.values()], [*highs, *paper.values()]
         room = 0.15 * (max(highs) - min(lows)) + 0.05
         right.set_ylim(max(0, min(lows) - room), max(highs) + 2 * room)
