@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.table import Column, Table
 
+from . import options as option
 from .tables import console, plain_table
 
 if TYPE_CHECKING:  # what reads no data and draws nothing starts without the experiments
@@ -88,20 +89,21 @@ def demo(
 def reproduce(
     name: Annotated[str | None, typer.Argument(help="A study's name, or all; --list shows them.")] = None,
     listed: Annotated[bool, typer.Option("--list", help="Show the studies and how far they are.")] = False,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Runs of each kind; each study's own unless given.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each on one core.")] = 2,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Hand the runs to the workers of a dask.distributed cluster, in place of --jobs: tcp://HOST:8786. "
-            "Start them with dask worker ADDRESS --nthreads 1; each needs minisparse, and the data in the same place.",
-        ),
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs of each kind; each study's own unless given.", rich_help_panel=option.RUN),
     ] = None,
+    jobs: option.Jobs = 2,
+    scheduler: option.Scheduler = None,
     data_dir: DataDir = None,
     out: Out = Path("figures"),
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with what is in --out; it does so anyway: nothing is run twice.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with what is in --out; it does so anyway: nothing is run twice.",
+            rich_help_panel=option.RUN,
+        ),
     ] = True,
 ) -> None:
     """Run a paper's experiments in full. Finished runs are kept and not repeated, so an interrupted study goes on."""

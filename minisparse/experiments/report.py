@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import plot
 from ..files import replacing
-from .studies import Finished, Row, Study, finished, verdict
+from .studies import Finished, Row, Study, cause, finished, verdict
 
 HEAD = """# The papers, beside what came out here
 
@@ -18,8 +18,9 @@ Made by `minisparse report` from the runs in these folders; do not edit. {counts
 *Ours* is the mean over seeds ± their standard deviation. A row is *reached* where that mean is within the tolerance of
 the paper's figure, which was fixed before running and stands in brackets; an error lower than the paper's is reached
 too. Where a paper gives an ordering only, ours is by how much it holds, and it is reached above 0 or the number in
-brackets. Errors are of the test set after the last epoch unless a row says *best*, as some papers report; nothing was
-chosen by the test set. *Not attempted* comes with the minutes of one core that a seed of the study takes.
+brackets. A number behind *missed* leads to what was tried and the likeliest cause, below the table. Errors are of the
+test set after the last epoch unless a row says *best*, as some papers report; nothing was chosen by the test set. *Not
+attempted* comes with the minutes of one core that a seed of the study takes.
 """
 
 
@@ -53,8 +54,12 @@ def _section(
         else:
             lines.append(f"- {study.about} Computed by `minisparse report`.")
     if any(study.rows for study, _ in studies):
+        missed = [(s, row) for s, runs in studies for row in s.rows if verdict(row, row.ours(runs)) == "missed"]
+        causes = list(dict.fromkeys(filter(None, (cause(s, row) for s, row in missed))))
         lines += ["", "| | paper | ours | difference | verdict | source, notes |", "|---|---|---|---|---|---|"]
-        lines += [_line(row, study, runs) for study, runs in studies for row in study.rows]
+        lines += [_line(row, study, runs, causes) for study, runs in studies for row in study.rows]
+        lines += ["", "Missed, as far as a cause was found:", ""] if causes else []
+        lines += [f"{number}. {why}" for number, why in enumerate(causes, 1)]
     for study, runs in studies:
         if shown := study.table(runs):
             lines += ["", *shown]
@@ -71,8 +76,11 @@ def alt(path: Path, study: Study) -> str:
     return about.rstrip(".").replace("]", ")").replace("[", "(")
 
 
-def _line(row: Row, study: Study, runs: Sequence[Finished]) -> str:
-    cells = (row.about, *figures(row, study, runs), "; ".join(filter(None, (row.source, row.note))))
+def _line(row: Row, study: Study, runs: Sequence[Finished], causes: Sequence[str]) -> str:
+    *cells, said = row.about, *figures(row, study, runs)
+    if said == "**missed**" and (why := cause(study, row)):
+        said += f" ({causes.index(why) + 1})"
+    cells += [said, "; ".join(filter(None, (row.source, row.note)))]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -195,9 +195,9 @@ ROWS_MNIST = (
         for method, share in PAPER.items()
         for which in ("last", "best")
     ),
-    Row("set/mnist/over-static", "points by which SET's error is below fixed probability's", None, "%", 0.0, TABLE_3,
+    Row("set/mnist/over-static", "SET's error below fixed probability's", None, "points", 0.0, TABLE_3,
         gap("error_last", {"method": "static"}, {"method": "set"}), note="an ordering; table 3 has 1.06 points"),
-    Row("set/mnist/over-dense", "points by which SET's error is below the dense network's", None, "%", 0.0, TABLE_3,
+    Row("set/mnist/over-dense", "SET's error below the dense network's", None, "points", 0.0, TABLE_3,
         gap("error_last", {"method": "dense"}, {"method": "set"}), note="an ordering; table 3 has 0.19 points"),
     Row("set/mnist/weights", "784-1000-1000-1000-10, SET: weights after a last removal", 89_797, "weights", 8_980,
         TABLE_3,
@@ -206,11 +206,11 @@ ROWS_MNIST = (
 )  # fmt: skip
 SHIPPED = "the tutorial's Pretrained_results, on Fashion-MNIST"
 ROWS_TUTORIAL = (
-    Row("set/tutorial/over-static", "the tutorial on MNIST: points by which SET's error is below fixed probability's",
-        None, "%", 0.0, SHIPPED, gap("error_last", {"method": "static"}, {"method": "set"}),
+    Row("set/tutorial/over-static", "the tutorial on MNIST: SET's error below fixed probability's",
+        None, "points", 0.0, SHIPPED, gap("error_last", {"method": "static"}, {"method": "set"}),
         note="an ordering; there 82.56 ± 0.91 % are right against 80.60 ± 0.61 %"),
-    Row("set/tutorial/over-dense", "the tutorial on MNIST: points by which SET's error is below the dense network's",
-        None, "%", 0.0, SHIPPED, gap("error_last", {"method": "dense"}, {"method": "set"}),
+    Row("set/tutorial/over-dense", "the tutorial on MNIST: SET's error below the dense network's",
+        None, "points", 0.0, SHIPPED, gap("error_last", {"method": "dense"}, {"method": "set"}),
         note="an ordering; there 82.56 ± 0.91 % are right against 81.98 ± 0.26 %"),
     Row("set/tutorial/connections", "the tutorial: connections of the first layer after a removal", 15_996,
         "connections", 160, "the tutorial's Pretrained_results",
@@ -248,7 +248,13 @@ def figures(protocol: Protocol, finished: Sequence[Finished], directory: Path, d
 
 STUDIES = (
     Study("set-mnist", "Mocanu et al. 2018", "SET, fixed probability and dense, 784-1000-1000-1000-10, 50 epochs.",
-          40, 1, partial(runs, MNIST), ROWS_MNIST, partial(figures, MNIST)),
+          40, 1, partial(runs, MNIST), ROWS_MNIST, partial(figures, MNIST), causes={
+              "set/mnist/": "50 epochs, where the authors' code for CIFAR-10 has 1,000: the errors of the sparse "
+              "networks still fall at the end (figure). The paper has SReLU; its other numbers are not published.",
+          }),
     Study("set-tutorial", "Mocanu et al. 2018", "The IJCAI 2019 tutorial's protocol, on MNIST, not Fashion-MNIST.",
-          28, 3, partial(runs, TUTORIAL), ROWS_TUTORIAL, partial(figures, TUTORIAL)),
+          28, 3, partial(runs, TUTORIAL), ROWS_TUTORIAL, partial(figures, TUTORIAL), causes={
+              "set/tutorial/over-": "The images are easier than those of Fashion-MNIST, and 1,000 test images do not "
+              "tell the three apart: the standard error of a difference is about 1.2 points.",
+          }),
 )  # fmt: skip

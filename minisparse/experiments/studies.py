@@ -12,6 +12,7 @@ from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +84,7 @@ class Study(NamedTuple):
     runs     (seeds) -> the runs, what tells most first
     figures  (finished runs, folder, data_dir) -> the files written; none where the runs do not suffice
     table    (finished runs) -> lines of Markdown that stand beneath the rows
+    causes   {how keys of rows begin: why such a row is missed, as far as was found, and what was tried}
     """
 
     name: str
@@ -94,6 +96,7 @@ class Study(NamedTuple):
     rows: tuple[Row, ...]
     figures: Callable[[Sequence[Finished], Path, Path | None], list[Path]]
     table: Callable[[Sequence[Finished]], list[str]] = lambda finished: []
+    causes: Mapping[str, str] = MappingProxyType({})
 
 
 def verdict(row: Row, figures: Sequence[float]) -> str:
@@ -105,6 +108,12 @@ def verdict(row: Row, figures: Sequence[float]) -> str:
         return "reached" if mean > row.tolerance else "missed"
     near = abs(mean - row.paper) <= row.tolerance + 1e-9 * max(1, abs(row.paper))
     return "reached" if near or (row.below and mean < row.paper) else "missed"
+
+
+def cause(study: Study, row: Row) -> str:
+    """Why a row is missed, by the longest of the study's `causes` that its key begins with; "" if it is not known."""
+    begins = [begin for begin in study.causes if row.key.startswith(begin)]
+    return study.causes[max(begins, key=len)] if begins else ""
 
 
 def each(figure: str | Callable[[Finished], float], **config: Any) -> Callable[[Sequence[Finished]], list[float]]:

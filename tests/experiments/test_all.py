@@ -3,11 +3,14 @@
 import json
 import pickle
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
 from minisparse.experiments.all import STUDIES
+from minisparse.experiments.studies import cause, finished, verdict
 
+FIGURES = Path(__file__).parents[2] / "figures"
 ROWS = [row for study in STUDIES for row in study.rows]
 
 
@@ -34,6 +37,15 @@ def test_runs_of_a_study_have_names_of_their_own_and_numbers_that_json_keeps(stu
         assert pickle.loads(pickle.dumps(run)) == run
     assert {run.name for run in study.runs(1)} <= {run.name for run in runs}
     assert (study.minutes > 0) == bool(runs)
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_every_figure_that_was_run_and_missed_says_why(study):
+    for begin in study.causes:
+        assert any(row.key.startswith(begin) for row in study.rows), begin
+    done = finished(study, FIGURES)
+    missed = [row for row in study.rows if verdict(row, row.ours(done)) == "missed"]
+    assert not [row.key for row in missed if not (cause(study, row) or (row.note and not study.runs(1)))]
 
 
 @pytest.mark.parametrize("study", [study for study in STUDIES if study.runs(1)], ids=lambda study: study.name)

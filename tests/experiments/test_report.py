@@ -97,6 +97,27 @@ def test_a_figure_that_no_function_is_named_as_is_told_by_its_study(tmp_path):
     assert report.alt(tmp_path / "unknown.png", study()) == "It adds"
 
 
+def test_a_missed_row_leads_to_its_likeliest_cause_and_others_do_not(tmp_path):
+    keys = ("reached", "near/one", "near/two", "near/two-more", "none")
+    rows = tuple(Row(key, key, 9.0, "%", 0.2, "A 2020", each("error"), key == "reached") for key in keys)
+    causes = {"near/": "Few epochs.", "near/two": "A | rate.", "reached": "Not to be seen."}
+    own = study(rows=rows)._replace(causes=causes)
+    assert "as far as a cause" not in report.written([own], tmp_path).read_text()
+    list(go(own, 1, 1, tmp_path))
+    path = report.written([own], tmp_path)
+    said = {line.split("|")[1].strip(): line.split("|")[5].strip() for line in lines(path, "| n")}
+    assert said == {
+        "near/one": "**missed** (1)",
+        "near/two": "**missed** (2)",
+        "near/two-more": "**missed** (2)",
+        "none": "**missed**",
+    }
+    assert "**reached** |" in lines(path, "| reached")[0]
+    text = path.read_text()
+    assert "\n\nMissed, as far as a cause was found:\n\n1. Few epochs.\n2. A | rate.\n" in text
+    assert "Not to be seen" not in text
+
+
 def test_a_studys_table_stands_beneath_its_rows_and_above_its_figures(tmp_path):
     own = study()._replace(table=lambda finished: [f"| {len(finished)} runs |"] if finished else [])
     assert "| 2 runs |" not in report.written([own], tmp_path).read_text()

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from minisparse import data, plans
+from minisparse import data, nn, plans
+from minisparse.compact import Compact
 from minisparse.experiments import rigl, rigl_budget, rigl_escape, rigl_runs, rigl_sweeps, rigl_table, studies
+from minisparse.masks import Masks
 from minisparse.methods.magnitude import remove_dead_units
 from minisparse.optim import Optimizer
 
@@ -50,7 +52,8 @@ def test_table_2_starts_rigl_plus_from_what_survives():
     assert widths[0] < 784
     # 4 % of what is left of fc1 and 13.6 % of fc2, the last layer dense
     sizes = widths[0] * widths[1], widths[1] * widths[2], widths[2] * 10
-    expected = [round(share * size) for share, size in zip((0.04, 0.136, 1), sizes, strict=True)]
+    wanted = [round(share * size) for share, size in zip((0.04, 0.136, 1), sizes, strict=True)]
+    expected = [min(n, own) for n, own in zip(wanted, first["surviving"].values(), strict=True)]
     assert list(second["weights"].values()) == pytest.approx(expected, abs=1)
     assert all(int(n) <= m for n, m in zip(second["architecture"].split("-"), widths, strict=True))
     for stage in (first, second):
@@ -65,6 +68,31 @@ def test_table_2_starts_rigl_plus_from_what_survives():
         assert stage["error_best"] == min(stage["error_by_epoch"])
         assert stage["error_last"] == stage["error_by_epoch"][-1]
         assert stage["loss_by_epoch"][-1] < stage["loss_by_epoch"][0]
+
+
+def test_rigl_plus_goes_on_with_the_heaviest_connections_of_a_layer():
+    mask = np.array([[1, 1, 0, 1], [0, 1, 1, 1]], bool)
+    weight = np.array([[3.0, -5, 0, 0.5], [0, 1, -2, 0]]) * mask
+    small = Compact(nn.mlp(2, 4), {"fc1.weight": weight}, Masks({"fc1.weight": mask}), np.arange(2))
+    (kept,) = rigl_table.heaviest(small, {"fc1.weight": 0.375}).values()
+    assert kept.tolist() == [[True, True, False, False], [False, False, True, False]]
+    (kept,) = rigl_table.heaviest(small, {"fc1.weight": 1.0}).values()
+    assert kept.tolist() == mask.tolist()
+
+
+def test_rigl_plus_starts_with_rigls_last_weights(monkeypatch):
+    stages, whole = [], rigl_table.epochs
+
+    def watched(model, params, *arguments):
+        for epoch, step in whole(model, params, *arguments):
+            yield epoch, step
+        stages.append((params, step))
+
+    monkeypatch.setattr(rigl_table, "epochs", watched)
+    result_of(rigl_table.run(None, 0, 0.96, **SHORT._replace(sparsity=0.99).numbers))
+    (_, end), (begin, _) = stages
+    alive = remove_dead_units(end.masks, list(end.masks))["fc3.weight"].any(axis=1)
+    assert (begin["fc3.weight"] == (end.params["fc3.weight"] * end.masks["fc3.weight"])[alive]).all()
 
 
 def test_rigl_plus_reads_the_pixels_that_survive(monkeypatch):
