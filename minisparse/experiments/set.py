@@ -249,8 +249,10 @@ def figures(protocol: Protocol, finished: Sequence[Finished], directory: Path, d
 STUDIES = (
     Study("set-mnist", "Mocanu et al. 2018", "SET, fixed probability and dense, 784-1000-1000-1000-10, 50 epochs.",
           40, 1, partial(runs, MNIST), ROWS_MNIST, partial(figures, MNIST), causes={
-              "set/mnist/": "50 epochs, where the authors' code for CIFAR-10 has 1,000: the errors of the sparse "
-              "networks still fall at the end (figure). The paper has SReLU; its other numbers are not published.",
+              "set/mnist/": "At the rate of 0.01 what has grown learns little in the epoch until the next removal, "
+              "and 50 epochs do not make up for it; the authors' code for CIFAR-10 has 1,000. On 5,000 validation "
+              "images after 10 epochs at 0.05, SET had 2.34 % with grown weights of zero and 2.80 % with N(0, 0.1²), a "
+              "static mask 2.80 % (one run each). The paper has SReLU.",
           }),
     Study("set-tutorial", "Mocanu et al. 2018", "The IJCAI 2019 tutorial's protocol, on MNIST, not Fashion-MNIST.",
           28, 3, partial(runs, TUTORIAL), ROWS_TUTORIAL, partial(figures, TUTORIAL), causes={
