@@ -1,5 +1,6 @@
 """Figures of sparse evolutionary training (Mocanu et al. 2018)."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -76,12 +77,16 @@ def error_by_epoch(
             axis.plot(epochs, mean, color=colour, linestyle=dash, label=f"{label}: {mean[-1]:.2f} % at the end")
             axis.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, linewidth=0)
             settled += [values.min(), float(np.quantile(values, 0.9))]
-        for method, published in paper.items():
-            label, colour, _ = POINTS[method]
-            axis.axhline(published, **PAPER | {"color": colour})
-            axis.annotate(f"paper, {label}: {published:.2f} %", (0, published), (3, 2), color=colour, fontsize=8,
-                          xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
         low, high = min([*settled, *paper.values()]), max([*settled, *paper.values()])
+        lower = -math.inf
+        for method, published in sorted(paper.items(), key=lambda item: item[1]):
+            label, colour, _ = POINTS[method]
+            near = published - lower < 0.06 * (high - low)
+            lower = published
+            axis.axhline(published, **PAPER | {"color": colour})
+            axis.annotate(f"paper, {label}: {published:.2f} %", (1, published), (4, 4 if near else -2), color=colour,
+                          fontsize=8, xycoords=("axes fraction", "data"), textcoords="offset points",
+                          va="center")  # fmt: skip
         axis.set_ylim(max(0, low - 0.1 * (high - low)), high + 0.25 * (high - low) + 0.1)
         axis.set_xlabel("epochs")
         axis.set_ylabel("test error (%)")
