@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..backend import Array
-from .style import PAPER, STYLE, save
+from .style import STYLE, published, save
 
 LINES = (("#0072B2", "-"), ("#D55E00", "--"), ("#000000", ":"))
 
@@ -85,9 +85,7 @@ def l0_training(
                 right.plot(range(1, len(errors) + 1), errors, **style)
                 lows.append(min(errors))
                 highs.append(float(np.quantile(errors, 0.9)))
-            right.axhline(paper[label], **PAPER | {"color": colour})
-            place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
-            right.annotate(f"paper: {paper[label]:g} %", (1, paper[label]), (4, 0), color=colour, fontsize=8, **place)
+            published(right, paper[label], f"paper: {paper[label]:g} %", colour)
         left.axhline(dense / 1e3, color="#000000", linestyle=":", label="dense network")
         left.set_ylim(0, 1.08 * dense / 1e3)
         left.set_xlabel("epochs")

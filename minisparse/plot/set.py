@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..backend import Array
-from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
+from .style import METHOD_STYLE, PAPER, POINTS, STYLE, published, save
 
 
 def connections_per_pixel(
@@ -79,14 +79,11 @@ def error_by_epoch(
             settled += [values.min(), float(np.quantile(values, 0.9))]
         low, high = min([*settled, *paper.values()]), max([*settled, *paper.values()])
         lower = -math.inf
-        for method, published in sorted(paper.items(), key=lambda item: item[1]):
+        for method, error in sorted(paper.items(), key=lambda item: item[1]):
             label, colour, _ = POINTS[method]
-            near = published - lower < 0.06 * (high - low)
-            lower = published
-            axis.axhline(published, **PAPER | {"color": colour})
-            axis.annotate(f"paper, {label}: {published:.2f} %", (1, published), (4, 4 if near else -2), color=colour,
-                          fontsize=8, xycoords=("axes fraction", "data"), textcoords="offset points",
-                          va="center")  # fmt: skip
+            near = error - lower < 0.06 * (high - low)
+            lower = error
+            published(axis, error, f"paper, {label}: {error:.2f} %", colour, 4 if near else -2)
         axis.set_ylim(max(0, low - 0.1 * (high - low)), high + 0.25 * (high - low) + 0.1)
         axis.set_xlabel("epochs")
         axis.set_ylabel("test error (%)")

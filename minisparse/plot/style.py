@@ -39,6 +39,13 @@ STYLE: Any = {
 PAPER: Any = {"color": "#555555", "linestyle": (0, (4, 3)), "linewidth": 1}  # the line of a published value
 
 
+def published(axes: Any, figure: float, words: str, colour: str, lift: float = 0) -> None:
+    """A dashed line across `axes` at a published figure, and beside it its `words`, `lift` points higher."""
+    axes.axhline(figure, **PAPER | {"color": colour})
+    axes.annotate(words, (1, figure), (4, lift), color=colour, fontsize=8, xycoords=("axes fraction", "data"),
+                  textcoords="offset points", va="center")  # fmt: skip
+
+
 def save(figure: Figure, path: str | os.PathLike) -> Path:
     """Write a figure as a PNG to `path`, and as an SVG beside it; the path of the PNG.
 

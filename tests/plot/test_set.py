@@ -35,3 +35,13 @@ def test_errors_are_means_over_seeds_and_the_papers_are_lines(tmp_path, figures)
     assert (ours.get_color(), dense.get_color()) == (plot.POINTS["set"][1], plot.POINTS["dense"][1])
     assert set(paper.get_ydata()) == {1.3}
     assert axis.get_ylim()[0] < 1.0
+
+
+def test_published_errors_that_are_near_each_other_have_their_words_apart(tmp_path, figures):
+    errors = {method: [[9.0, 2.0]] for method in ("set", "static", "dense")}
+    paper = {"set": 1.26, "static": 2.32, "dense": 1.45}
+    plot.error_by_epoch(tmp_path / "errors.png", "title", errors, paper)
+    (axis,) = figures[0].axes
+    lifts = {text.get_text(): text.xyann[1] for text in axis.texts}
+    assert lifts["paper, dense: 1.45 %"] > lifts["paper, SET: 1.26 %"] == lifts["paper, static mask: 2.32 %"]
+    assert {line.get_ydata()[0] for line in axis.lines[3:]} == {1.26, 1.45, 2.32}

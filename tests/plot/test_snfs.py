@@ -32,5 +32,11 @@ def test_ours_is_filled_and_the_papers_is_hollow(tmp_path, axes):
     assert papers.get_markerfacecolor() == "none"
 
 
+@pytest.mark.parametrize(("worst", "scale"), [(88.65, "log"), (9.1, "linear")])
+def test_a_network_at_chance_does_not_flatten_the_others(tmp_path, axes, worst, scale):
+    plot.error_against_density(tmp_path / "a.png", "title", {"snfs": {0.01: [worst], 0.1: [1.0]}}, {})
+    assert axes[0].get_yscale() == scale
+
+
 def test_ticks_too_near_the_one_before_have_no_number():
     assert snfs._apart([1, 1.1, 1.8, 2, 4.4, 5, 8, 8.3]) == [1, 1.8, 4.4, 5, 8]
