@@ -19,8 +19,8 @@ Made by `minisparse report` from the runs in these folders; do not edit. {counts
 the paper's figure, which was fixed before running and stands in brackets; an error lower than the paper's is reached
 too. Where a paper gives an ordering only, ours is by how much it holds, and it is reached above 0 or the number in
 brackets. A number behind *missed* leads to what was tried and the likeliest cause, below the table. Errors are of the
-test set after the last epoch unless a row says *best*, as some papers report; nothing was chosen by the test set. *Not
-attempted* comes with the minutes of one core that a seed of the study takes.
+test set after the last epoch unless a row says *best*, as some papers report; nothing was chosen by the test set
+unless a row says so. *Not attempted* comes with the minutes of one core that a seed of the study takes.
 """
 
 
