@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, pad, relu
 
 from minisparse.checks import same_keys
-from minisparse.exchange import to_torch
+from minisparse.models.pytorch import to_torch
 from minisparse.nn import Chain, Shape
 
 Batch = tuple[torch.Tensor, torch.Tensor]

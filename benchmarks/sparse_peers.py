@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from minisparse.sparse import Compressed
+from minisparse.sparse import SparseWeight
 
 
 class CsrLinear(nn.Module):
@@ -24,7 +24,7 @@ class CsrLinear(nn.Module):
     have 32 bits, as MKL's here do: others would be converted at every call.
     """
 
-    def __init__(self, weight: Compressed, bias: np.ndarray):
+    def __init__(self, weight: SparseWeight, bias: np.ndarray):
         super().__init__()
         mask, order = weight.mask, np.argsort(weight.mask.columns, kind="stable")
         n_in, n_out = mask.shape
@@ -96,7 +96,7 @@ def sparselab_network(params: Mapping[str, Any]) -> nn.Module:
     """The same with SparseLab's layers, which know float32 alone."""
     import sparselab
 
-    def layer(weight: Compressed, bias: np.ndarray) -> nn.Module:
+    def layer(weight: SparseWeight, bias: np.ndarray) -> nn.Module:
         mask, order = weight.mask, np.argsort(weight.mask.columns, kind="stable")
         n_in, n_out = mask.shape
         made = sparselab.SparseLinear(n_in, n_out, sparsity=1 - len(mask.flat) / mask.size)
@@ -116,7 +116,7 @@ def _network(params: Mapping[str, Any], sparse: Callable[..., nn.Module], dense:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for i in range(1, len(params) // 2 + 1):
         weight, bias = params[f"fc{i}.weight"], params[f"fc{i}.bias"]
-        if isinstance(weight, Compressed):
+        if isinstance(weight, SparseWeight):
             layer = sparse(weight, bias)
         else:
             layer = dense(*weight.shape, dtype=getattr(torch, weight.dtype.name))
@@ -129,7 +129,7 @@ def _network(params: Mapping[str, Any], sparse: Callable[..., nn.Module], dense:
     return nn.Sequential(layers)
 
 
-def _dense_layer(weight: Compressed, bias: np.ndarray) -> nn.Module:
+def _dense_layer(weight: SparseWeight, bias: np.ndarray) -> nn.Module:
     layer = nn.Linear(*weight.shape, dtype=getattr(torch, weight.dtype.name))
     rows, columns = (torch.from_numpy(places).long() for places in (weight.mask.rows, weight.mask.columns))
     with torch.no_grad():
@@ -142,7 +142,7 @@ def _dense_layer(weight: Compressed, bias: np.ndarray) -> nn.Module:
 def keep_masked(model: nn.Module, params: Mapping[str, Any]) -> None:
     """Let a dense network from `dense_network` train the connections alone: all other gradients are made zero."""
     for name, weight in params.items():
-        if isinstance(weight, Compressed):
+        if isinstance(weight, SparseWeight):
             mask = torch.from_numpy(weight.mask.dense().T)
             model.get_parameter(name).register_hook(lambda g, mask=mask: g * mask)
 

@@ -11,7 +11,6 @@ from . import flops, models, nn, ops, recipes, schedule, sparse
 from .allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, from_epsilon, uniform
 from .autograd import Tensor, backward, gradcheck, primitive, tape, value_and_grad
 from .backend import namespace, to_device, to_numpy
-from .compact import architecture, compacted
 from .flops import forward, storage, training_cost
 from .masks import Masks, project, random_masks, top_k
 from .methods import l0
@@ -26,6 +25,7 @@ from .methods.rigl import rigl_count, rigl_update
 from .methods.set import set_counts, set_update
 from .methods.snfs import snfs_update
 from .methods.snip import sensitivity, snip_masks
+from .models.shrink import architecture, compacted
 from .optim import adam, frozen, sgd
 from .train import Method, Step
 
@@ -83,7 +83,10 @@ __all__ = [
 ]
 
 
+LAZY = {"data": ".data", "exchange": ".models.pytorch", "plot": ".plot", "runs": ".runs"}
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("data", "plot"):
-        return import_module(f".{name}", __name__)
+    if name in LAZY:
+        return import_module(LAZY[name], __name__)
     raise AttributeError(f"minisparse has no {name!r}")

@@ -117,13 +117,13 @@ def _scaled(
 def _free_layers(shapes: Shapes, density: float, dense: Iterable[str]) -> list[str]:
     real("density", density, "numbers in (0, 1]", lambda density: 0 < density <= 1)
     if isinstance(dense, str):
-        raise TypeError(f"dense is the string {dense!r}; accepted is a collection of layer names, such as [{dense!r}]")
+        raise TypeError(f"dense is the string {dense!r}; expected a collection of layer names, such as [{dense!r}]")
     dense = set(dense)
     if unknown := sorted(dense - shapes.keys()):
         raise ValueError(f"dense names unknown layers {unknown}; the layers are {list(shapes)}")
     for name, shape in shapes.items():
         if any(n < 1 for n in shape):
-            raise ValueError(f"shape of {name!r} is {tuple(shape)}; accepted are axes of length 1 or more")
+            raise ValueError(f"shape of {name!r} is {tuple(shape)}; expected axes of length 1 or more")
     free = [name for name in shapes if name not in dense]
     if shapes and not free and density < 1:
         raise ValueError(f"dense names every layer, so that none is left to have density {density}")
@@ -141,8 +141,8 @@ def density_of(sparsity: float, of: float = 1) -> float:
     try:
         absent = float(sparsity) * float(of)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"sparsity is {sparsity!r}; accepted are numbers in [0, 1)") from error
+        raise TypeError(f"sparsity is {sparsity!r}; expected numbers in [0, 1)") from error
     if not 0 <= absent < 1:
-        raise ValueError(f"sparsity is {sparsity}; accepted are numbers in [0, 1)")
+        raise ValueError(f"sparsity is {sparsity}; expected numbers in [0, 1)")
     exact = 1 - Fraction(str(sparsity)) * Fraction(str(of))
     return float(exact)

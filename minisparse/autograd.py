@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, namespace
-from .blocks import add, one_pool_of_threads
+from .storage import zero_gradient
+from .threads import add, one_pool_of_threads
 
 PRIMITIVES: dict[str, Callable[..., "Tensor"]] = {}
 _next_line = count(1)
@@ -21,7 +22,7 @@ class Tensor:
     First derivatives only. TypeError for a value that is not a number or a floating-point array.
     """
 
-    __slots__ = ("line", "op", "parents", "pullback", "value", "varies")
+    __slots__ = ("line", "op", "parents", "pullback", "value", "requires_grad")
     __array_ufunc__ = None  # `array @ tensor` asks the Tensor, not NumPy
 
     __add__: Callable[..., "Tensor"]
@@ -42,11 +43,17 @@ class Tensor:
         parents: tuple["Tensor", ...] = (),
         pullback: Any = None,
         op: str = "leaf",
-        varies: bool = True,
+        requires_grad: bool = True,
     ):
         if op == "leaf":
             value = _floating(value)
-        self.value, self.parents, self.pullback, self.op, self.varies = value, parents, pullback, op, varies
+        self.value, self.parents, self.pullback, self.op, self.requires_grad = (
+            value,
+            parents,
+            pullback,
+            op,
+            requires_grad,
+        )
         self.line = next(_next_line)
 
     @property
@@ -69,7 +76,7 @@ def as_tensor(x: Tensor | Array) -> Tensor:
 
 def constant(value: Array) -> Tensor:
     """A Tensor without a gradient: it starts no tape."""
-    return Tensor(value, op="constant", varies=False)
+    return Tensor(value, op="constant", requires_grad=False)
 
 
 def _floating(value: Any) -> Array:
@@ -79,7 +86,7 @@ def _floating(value: Any) -> Array:
         return np.asarray(value, dtype=np.float64)
     namespace(value)  # refuses what is no array
     if value.dtype.kind != "f":
-        raise TypeError(f"a Tensor of dtype {value.dtype} has no gradient; accepted are floating-point arrays")
+        raise TypeError(f"a Tensor of dtype {value.dtype} has no gradient; expected floating-point arrays")
     return value
 
 
@@ -97,7 +104,7 @@ def primitive(rule: Callable) -> Callable[..., Tensor]:
         values, parents, places = [], [], []
         for place, a in enumerate(args):
             if isinstance(a, Tensor):
-                if a.varies:
+                if a.requires_grad:
                     parents.append(a)
                     places.append(place)
                 a = a.value
@@ -137,13 +144,13 @@ def backward(end: Tensor, keep: Iterable[int] | None = None) -> dict[int, Array]
         places, pullback = t.pullback
         shares = pullback(g) if callable(pullback) else {i: pullback[i](g) for i in places}
         for parent, place in zip(t.parents, places, strict=True):
-            share = _fit(shares[place], parent.value)
+            share = unbroadcast(shares[place], parent.value)
             before = grads.get(parent.line)
             grads[parent.line] = share if before is None else add(before, share)
     return grads
 
 
-def _fit(grad: Array, value: Array) -> Array:
+def unbroadcast(grad: Array, value: Array) -> Array:
     """`grad` summed over the axes along which `value` was stretched, in `value`'s own dtype."""
     if grad.shape != value.shape:
         extra = grad.ndim - value.ndim
@@ -164,25 +171,21 @@ def value_and_grad(
     with one_pool_of_threads():
         loss = loss_fn(leaves)
         if not isinstance(loss, Tensor):
-            raise TypeError(f"loss_fn returned {type(loss).__name__}; accepted is a scalar Tensor")
+            raise TypeError(f"loss_fn returned {type(loss).__name__}; expected a scalar Tensor")
         if loss.shape != ():
-            raise ValueError(f"the loss has shape {loss.shape}; accepted is a scalar, such as a mean or a sum")
+            raise ValueError(f"the loss has shape {loss.shape}; expected a scalar, such as a mean or a sum")
         by_line = backward(loss, keep=[leaf.line for leaf in leaves.values()])
     grads: dict[str, Array] = {}
     taken = set()
     for name, leaf in leaves.items():
         grad = by_line.get(leaf.line)
         if grad is None:
-            grad = _zeros(leaf.value)
+            grad = zero_gradient(leaf.value)
         elif id(grad) in taken or getattr(grad, "base", None) is not None:
             grad = grad.copy()
         taken.add(id(grad))
         grads[name] = grad
     return loss.value.copy(), grads
-
-
-def _zeros(value: Array) -> Array:
-    return value.zero_gradient() if hasattr(value, "zero_gradient") else namespace(value).zeros_like(value)
 
 
 def gradcheck(f: Callable[..., Tensor], *arrays: Array, eps: float = 1e-6, seed: int = 0) -> float:
@@ -211,10 +214,10 @@ def gradcheck(f: Callable[..., Tensor], *arrays: Array, eps: float = 1e-6, seed:
 
     here, ahead, behind = float(pull.value), along(eps), along(-eps)
     forward, backwards = (ahead - here) / eps, (here - behind) / eps
-    if _gap(forward, backwards) > 1e-3:
+    if relative_error(forward, backwards) > 1e-3:
         raise ValueError(f"a kink: the slope is {forward:.6g} ahead and {backwards:.6g} behind; move the point off it")
-    return _gap(by_tape, (ahead - behind) / (2 * eps))
+    return relative_error(by_tape, (ahead - behind) / (2 * eps))
 
 
-def _gap(a: float, b: float) -> float:
+def relative_error(a: float, b: float) -> float:
     return abs(a - b) / max(1.0, abs(a), abs(b))

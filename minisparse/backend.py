@@ -2,7 +2,7 @@
 
 import ctypes
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -25,13 +25,8 @@ def namespace(x: Array) -> Any:
         return namespace(x.home)
     module = sys.modules[type(x).__module__.partition(".")[0]]
     if not isinstance(x, getattr(module, "ndarray", ())):
-        raise TypeError(f"got {type(x).__module__}.{type(x).__name__}; accepted are NumPy and CuPy arrays")
+        raise TypeError(f"got {type(x).__module__}.{type(x).__name__}; expected NumPy and CuPy arrays")
     return module
-
-
-def in_parts(x: Array) -> Iterator[Array]:
-    """`x` itself, or, of a matrix that is never whole, its blocks of rows one after the other."""
-    return (block for _, block in x.row_blocks()) if hasattr(x, "row_blocks") else iter((x,))
 
 
 @cache
@@ -57,7 +52,7 @@ def to_device(tree: Any, device: str) -> Any:
     if device == "cpu":
         return to_numpy(tree)
     if device != "cuda":
-        raise ValueError(f"device is {device!r}; accepted are 'cpu' and 'cuda'")
+        raise ValueError(f"device is {device!r}; expected 'cpu' and 'cuda'")
     try:
         import cupy
     except ImportError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     """`value` as an int. TypeError unless it is a whole number (True is not), ValueError outside low … high."""
-    accepted = f"accepted are whole numbers from {low}" + ("" if high is None else f" to {high}")
+    accepted = f"expected whole numbers from {low}" + ("" if high is None else f" to {high}")
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}; {accepted}")
     number = int(value)
@@ -22,9 +22,9 @@ def real(name: str, value: Any, accepted: str, holds: Callable[[Any], bool]) -> 
     accepted: the same in words, "numbers in (0, 1]".
     """
     if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; accepted are {accepted}")
+        raise TypeError(f"{name} is {value!r}; expected {accepted}")
     if not holds(value):
-        raise ValueError(f"{name} is {value}; accepted are {accepted}")
+        raise ValueError(f"{name} is {value}; expected {accepted}")
 
 
 def same_keys(**mappings: Mapping) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 from .autograd import Tensor, primitive
 from .backend import Array, namespace
-from .blocks import add_to_rows, in_blocks, sum_of_rows
+from .channels import add_to_rows, sum_of_rows
 from .checks import whole
 from .ops import mean
+from .threads import in_blocks
 
 Padding = str | int
 Pullback = Callable[[Array], Array]
@@ -34,11 +35,11 @@ def conv2d(
     groups = whole("groups", groups, 1)
     if x.ndim != 4 or x.shape[3] != c_group * groups or c_out % groups:
         raise ValueError(
-            f"x has shape {x.shape}, kernel {kernel.shape}, groups {groups}; accepted are (N, H, W, C) and "
+            f"x has shape {x.shape}, kernel {kernel.shape}, groups {groups}; expected (N, H, W, C) and "
             "(kh, kw, C/groups, C_out) with C and C_out multiples of groups"
         )
     if bias is not None and bias.shape != (c_out,):
-        raise ValueError(f"bias has shape {bias.shape}; accepted is ({c_out},), one for every output channel")
+        raise ValueError(f"bias has shape {bias.shape}; expected ({c_out},), one for every output channel")
     if groups == 1:
         y, to_x, to_kernel = _convolve(x, kernel, stride, padding)
     else:
@@ -156,7 +157,7 @@ def depthwise_conv2d(x: Array, kernel: Array, stride: int = 1, padding: Padding 
     xp = namespace(x)
     kh, kw, c, multiplier = _kernel_shape(kernel)
     if x.ndim != 4 or x.shape[3] != c:
-        raise ValueError(f"x has shape {x.shape}, kernel {kernel.shape}; accepted are (N, H, W, C) and (kh, kw, C, M)")
+        raise ValueError(f"x has shape {x.shape}, kernel {kernel.shape}; expected (N, H, W, C) and (kh, kw, C, M)")
     frame = (top, bottom), (left, right) = _frame(x, (kh, kw), stride, padding)
     n, h, w, _ = x.shape
     h_out, w_out = _out_shape(x, (kh, kw), stride, padding)
@@ -279,7 +280,7 @@ def avg_pool2d(x: Array, size: int, stride: int | None = None) -> Any:
 def global_avg_pool(x: Tensor | Array) -> Tensor:
     """The mean over all pixels: (N, H, W, C) to (N, C)."""
     if len(x.shape) != 4:
-        raise ValueError(f"x has shape {tuple(x.shape)}; accepted is (N, H, W, C)")
+        raise ValueError(f"x has shape {tuple(x.shape)}; expected (N, H, W, C)")
     return mean(x, axis=(1, 2))
 
 
@@ -301,7 +302,7 @@ def _pool_fits(x: Array, size: int, stride: int, padding: Padding = "valid") -> 
     see_more_than_padding(size, padding)
     if x.ndim != 4 or (padding == "valid" and size > min(x.shape[1:3])):
         raise ValueError(
-            f"x has shape {x.shape}, size is {size}; accepted are (N, H, W, C) at least as large as a window"
+            f"x has shape {x.shape}, size is {size}; expected (N, H, W, C) at least as large as a window"
         )
 
 
@@ -313,7 +314,7 @@ def see_more_than_padding(size: int, padding: Padding) -> None:
 
 def _kernel_shape(kernel: Array) -> tuple[int, int, int, int]:
     if kernel.ndim != 4:
-        raise ValueError(f"kernel has shape {kernel.shape}; accepted are four axes (kh, kw, channels in, channels out)")
+        raise ValueError(f"kernel has shape {kernel.shape}; expected four axes (kh, kw, channels in, channels out)")
     return kernel.shape
 
 
@@ -326,7 +327,7 @@ def pad_sides(n: int, window: int, stride: int, padding: Padding) -> tuple[int, 
     elif padding == "valid":
         before = after = 0
     elif isinstance(padding, str):
-        raise ValueError(f"padding is {padding!r}; accepted are 'valid', 'same' and whole numbers from 0")
+        raise ValueError(f"padding is {padding!r}; expected 'valid', 'same' and whole numbers from 0")
     else:
         before = after = whole("padding", padding, 0)
     if before + n + after < window:

@@ -13,11 +13,7 @@ from .backend import Array
 from .checks import real, whole
 from .schedule import cubic
 
-Site = Any  # nn.Site: layers stand above this module
 VALUE_BYTES = INDEX_BYTES = 4  # float32 weights, int32 indices
-FLAT_BYTES = 8  # int64 positions in a whole layer
-PIECES = 16  # of a truly sparse product: sparse.PIECES
-MANY = 16  # one weight in so many is a connection: sparse.MANY
 
 TRAINING = {  # forward is 1; backward is 2, once for the inputs and once for the weights (Evci et al. 2020, app. H)
     "dense": lambda dense, sparse, period: 3 * dense,
@@ -55,7 +51,7 @@ def training_cost(method: str, dense: float, sparse: float, period: int | None =
     step, so ΔT steps and one update share ΔT + 1 batches. ValueError for an unknown method or a missing period.
     """
     if method not in TRAINING:
-        raise ValueError(f"method is {method!r}; accepted are {', '.join(TRAINING)}")
+        raise ValueError(f"method is {method!r}; expected {', '.join(TRAINING)}")
     if method == "rigl":
         if period is None:
             raise ValueError("period is None; 'rigl' needs ΔT, the steps between two mask updates")
@@ -73,6 +69,34 @@ def pruning_cost(dense: float, sparse: float, begin: int, end: int, steps: int, 
     seen = range(0, whole("steps", steps, 1) + 1, whole("period", period, 1))
     pruned = math.fsum(cubic(step, begin, end, final=1.0) for step in seen) / len(seen)
     return 3 * (dense - (dense - sparse) * pruned)
+
+
+class Site(NamedTuple):
+    """One place where images meet weights: what a counting convention needs to know about it.
+
+    name           of the weight, "conv1.weight"
+    kind           "linear", "conv" or "depthwise"
+    kernel_shape   of the weight, in our layout
+    outputs        how many numbers come out for one example, each a sum of `fan_in` products
+    in_shape       of one example, without padding
+    stride, padding   of a convolution; 1 and "valid" for a linear layer
+    """
+
+    name: str
+    kind: str
+    kernel_shape: tuple[int, ...]
+    outputs: int
+    in_shape: tuple[int, ...]
+    stride: int = 1
+    padding: str | int = "valid"
+
+    @property
+    def fan_in(self) -> int:
+        return math.prod(self.kernel_shape[:2] if self.kind == "depthwise" else self.kernel_shape[:-1])
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.outputs * self.fan_in
 
 
 class Reading(NamedTuple):
@@ -151,7 +175,7 @@ def _readings(
 ) -> Iterator[tuple[Site, Reading, float]]:
     sites = list(sites)
     if convention not in CONVENTIONS:
-        raise ValueError(f"convention is {convention!r}; accepted are {', '.join(CONVENTIONS)}")
+        raise ValueError(f"convention is {convention!r}; expected {', '.join(CONVENTIONS)}")
     if unknown := densities.keys() - (names := [site.name for site in sites]):
         raise ValueError(f"densities has {sorted(unknown)}, which are no sites; the sites are {names}")
     for name, density in densities.items():
@@ -174,96 +198,5 @@ def storage(shape: Sequence[int], n_active: int, kind: str = "dense") -> float:
         "csr": (VALUE_BYTES + INDEX_BYTES) * n_active + INDEX_BYTES * (math.prod(shape[:-1]) + 1),
     }
     if kind not in kinds:
-        raise ValueError(f"kind is {kind!r}; accepted are {', '.join(kinds)}")
+        raise ValueError(f"kind is {kind!r}; expected {', '.join(kinds)}")
     return kinds[kind]
-
-
-def training_memory(
-    shapes: Mapping[str, Sequence[int]],
-    n_active: Mapping[str, int],
-    method: str = "static",
-    storage: str = "masked",
-    *,
-    batch: int = 100,
-    slots: int = 1,
-    alpha: float = 0.3,
-    block: int = 1 << 19,
-) -> dict[str, int]:
-    """Bytes of float32 training, between its steps and within them, as the arrays of this package are.
-
-    shapes    {name: shape} of all parameters
-    n_active  {name: connections} of those that have a mask; the others, and all of them for "dense", are stored whole
-    method    a name in TRAINING; snip as it is once its masks are there
-    storage   "masked" or "sparse"
-    batch     examples in one, on which the factors of a truly sparse layer's gradient depend
-    slots     arrays that the optimizer keeps of each parameter: 1 of sgd, 2 of adam
-    alpha     the largest share of a layer's connections that "rigl" moves
-    block     entries of a gradient that are made at a time: sparse.BLOCK
-
-    Between steps
-    "weights", "slots"
-    "masks"      masked: booleans, and the numbers to multiply by. Sparse: of every connection its position and column,
-                 its place output by output and the row there, and, up to one in MANY, its place among the products
-                 that make its gradient and the column or row there; and where rows and columns begin, for a product
-                 whole and in PIECES. Units without a connection take a little less, and groups of connections of
-                 unlike length more
-    "memory"     the method's own. "snfs": its average, dense in either storage; truly sparse, where recipes.snfs
-                 refuses it, this is what it would need. "rigl" remembers the gradients themselves, counted there
-
-    Within a step
-    "gradients"  masked: dense. Sparse: factors, batch × (n_in + n_out) numbers, and what they are at the connections
-    "update"     what an update of "rigl" makes besides where gradients are factors: a block of rows of one, and the
-                 score and position of each of the best entries so far
-
-    Activations are not counted, nor what a step makes and drops again. ValueError for an unknown method, storage or
-    name, connections out of range, and a truly sparse layer that is not (n_in, n_out).
-    """
-    if method not in TRAINING:
-        raise ValueError(f"method is {method!r}; accepted are {', '.join(TRAINING)}")
-    if storage not in ("masked", "sparse"):
-        raise ValueError(f"storage is {storage!r}; accepted are masked, sparse")
-    if unknown := [name for name in n_active if name not in shapes]:
-        raise ValueError(f"n_active has {unknown}, which are no parameters; the parameters are {list(shapes)}")
-    real("alpha", alpha, "shares from 0 to 1", lambda alpha: 0 <= alpha <= 1)
-    sizes = {name: math.prod(shape) for name, shape in shapes.items()}
-    kept = {name: whole(f"n_active of {name!r}", n, 0, sizes[name]) for name, n in n_active.items()}
-    with_mask = {} if method == "dense" else kept
-    all_of_them = sum(sizes[name] for name in with_mask)
-    memory = VALUE_BYTES * all_of_them if method == "snfs" else 0
-    if storage == "masked":
-        stored = sum(sizes.values())
-        masks, gradients, update = (1 + VALUE_BYTES) * all_of_them, stored, 0
-    else:
-        if odd := [name for name in with_mask if len(shapes[name]) != 2]:
-            raise ValueError(f"{odd[0]!r} has shape {tuple(shapes[odd[0]])}; truly sparse are (n_in, n_out) alone")
-        stored = sum(sizes.values()) - all_of_them + sum(with_mask.values())
-        sides = {name: sum(shapes[name]) for name in with_mask}
-        masks = sum(_layout(shapes[name], n) for name, n in with_mask.items())
-        gradients = stored + whole("batch", batch, 1) * sum(sides.values())
-        update = max((_rigl_update(shapes[name], n, alpha, block) for name, n in with_mask.items()), default=0)
-    return {
-        "weights": VALUE_BYTES * stored,
-        "slots": VALUE_BYTES * whole("slots", slots, 0) * stored,
-        "masks": masks,
-        "memory": memory,
-        "gradients": VALUE_BYTES * gradients,
-        "update": update if method == "rigl" else 0,
-    }
-
-
-def _layout(shape: Sequence[int], n_active: int) -> int:
-    """Bytes of positions.Positions and of their sparse._Layout, where all units have as many connections as others."""
-    n_in, n_out = shape
-    beginnings = 2 * (n_in + 1) + n_in + PIECES + 2 * (n_out + 1) + n_out + PIECES
-    positions = (FLAT_BYTES + 3 * INDEX_BYTES) * n_active + INDEX_BYTES * beginnings
-    if MANY * n_active > n_in * n_out:
-        return positions
-    groups = n_in if n_in > 4 * n_out else n_out
-    return positions + (FLAT_BYTES + INDEX_BYTES) * n_active + FLAT_BYTES * groups
-
-
-def _rigl_update(shape: Sequence[int], n_active: int, alpha: float, block: int) -> int:
-    """Bytes of a block of a layer's gradient and of the best entries, as masks.top_k takes them."""
-    n_in, n_out = shape
-    rows = min(n_in, max(16, whole("block", block, 1) // max(1, n_out)))
-    return VALUE_BYTES * rows * n_out + (VALUE_BYTES + FLAT_BYTES) * math.floor(alpha * n_active)

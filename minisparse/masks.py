@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, pairwise
-from typing import Any
+from itertools import accumulate
 
 import numpy as np
 
 from .allocate import counts
-from .backend import Array, in_parts, namespace
+from .backend import Array, namespace
 from .checks import masks_fit, same_shapes, whole
-from .positions import Positions, countable
+from .storage import door, n_active, projected
 from .streams import draw_key, stream
 
 
+@door("score")
 def top_k(score: Array, k: int, among: Array | None = None) -> Array:
     """Mark exactly k entries of highest score; among equals the lower flat index (C order) is chosen first.
 
@@ -24,11 +24,7 @@ def top_k(score: Array, k: int, among: Array | None = None) -> Array:
     if among is not None:
         same_shapes(score=score, among=among)
         if among.dtype != bool:
-            raise TypeError(f"among has dtype {among.dtype}; accepted is bool")
-    if hasattr(score, "top_k"):  # truly sparse: it chooses by the same rule
-        return score.top_k(k, among)
-    if hasattr(score, "row_blocks"):
-        return _top_k_in_blocks({"": score}, k, None if among is None else {"": among})[""]
+            raise TypeError(f"among has dtype {among.dtype}; expected bool")
     xp = namespace(score)
     if bool((score != score).any()):
         raise ValueError(f"score is NaN at {int((score != score).sum())} of {score.size} entries; ranks need numbers")
@@ -47,71 +43,17 @@ def top_k(score: Array, k: int, among: Array | None = None) -> Array:
     return chosen.reshape(score.shape)
 
 
+@door("scores")
 def top_k_of_all(scores: Mapping[str, Array], k: int, among: Mapping[str, Array] | None = None) -> dict[str, Array]:
     """`top_k` in one ranking of all layers, {name: mask}; among equals the earlier layer, then the lower flat index."""
     if not scores:
         whole("k", k, 0, 0)
         return {}
-    if any(hasattr(score, "row_blocks") for score in scores.values()):
-        return _top_k_in_blocks(scores, k, among)
     xp = namespace(next(iter(scores.values())))
     flat = lambda arrays: xp.concatenate([arrays[name].ravel() for name in scores])
     chosen = top_k(flat(scores), k, None if among is None else flat(among))
     *ends, _ = accumulate(score.size for score in scores.values())
     return {name: own.reshape(scores[name].shape) for name, own in zip(scores, xp.split(chosen, ends), strict=True)}
-
-
-def _top_k_in_blocks(scores: Mapping[str, Any], k: int, among: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`top_k_of_all` where layers come in blocks of rows: these as Positions, arrays as ever.
-
-    What has been seen and is no longer among the k highest is forgotten; a later entry needs to beat the lowest of
-    them, since at equal scores the earlier one stays. A score of −inf is not chosen.
-    """
-    xp, ends = namespace(next(iter(scores.values()))), [*accumulate(score.size for score in scores.values())]
-    k = whole("k", k, 0, ends[-1] if among is None else sum(int(own.sum()) for own in among.values()))
-    highest = (xp.zeros(0, dtype="float32"), xp.zeros(0, dtype="int64"))  # of what has passed: scores and places
-    waiting, n_waiting, first, lowest = [highest], 0, 0, -math.inf
-    for part in _in_order(scores, among) if k else ():
-        above = xp.flatnonzero(part > lowest)
-        waiting.append((part[above], above + first))
-        n_waiting, first = n_waiting + len(above), first + part.size
-        if n_waiting > max(k, 4096):
-            highest = _highest(waiting, k)
-            waiting, n_waiting, lowest = [highest], 0, highest[0].min()
-    places = _highest(waiting, k)[1]
-    cuts = xp.searchsorted(places, xp.asarray([0, *ends])).tolist()
-    chosen = {}
-    for (name, score), start, (a, b) in zip(scores.items(), [0, *ends], pairwise(cuts), strict=False):
-        in_blocks = hasattr(score, "row_blocks")
-        own = Positions(places[a:b] - start, score.shape if in_blocks else (1, score.size))
-        chosen[name] = own if in_blocks else own.dense().reshape(score.shape)
-    return chosen
-
-
-def _in_order(scores: Mapping[str, Any], among: Mapping[str, Any] | None) -> Iterator[Array]:
-    """The scores of all layers, flat, part by part, with −inf where they may not be chosen. ValueError for NaN."""
-    for name, score in scores.items():
-        first = 0
-        for part in in_parts(score):
-            if bool((part != part).any()):
-                raise ValueError(f"score{f' of {name!r}' if name else ''} is NaN; ranks need numbers")
-            flat = part.ravel()
-            if among is not None and hasattr(score, "row_blocks"):
-                flat[(~among[name]).within(first, first + flat.size)] = -math.inf  # the block is nobody else's
-            elif among is not None:
-                flat = namespace(flat).where(among[name].ravel(), flat, -math.inf)
-            yield flat
-            first += flat.size
-
-
-def _highest(parts: list[tuple[Array, Array]], k: int) -> tuple[Array, Array]:
-    """The k highest scores of all parts, or all where they are fewer, with their places, which still rise."""
-    xp = namespace(parts[0][0])
-    scores, places = (xp.concatenate(own) for own in zip(*parts, strict=True))
-    if len(scores) <= k:
-        return scores, places
-    chosen = xp.flatnonzero(top_k(scores, k))
-    return scores[chosen], places[chosen]
 
 
 def _kth_largest(values: Array, k: int) -> Array:
@@ -145,15 +87,8 @@ def project(arrays: Mapping[str, Array], masks: Mapping[str, Array], in_place: b
     not fit the arrays.
     """
     masks_fit(masks, arrays)
-    projected = dict(arrays)
-    for name, mask in masks.items():
-        a = arrays[name]
-        if hasattr(a, "project"):
-            projected[name] = a.project(mask)
-            continue
-        factor = masks.factor(name, a.dtype) if isinstance(masks, Masks) else mask
-        projected[name] = namespace(a).multiply(a, factor, out=a if in_place and a.ndim else None)
-    return projected
+    factors = masks.factors(arrays) if isinstance(masks, Masks) else masks
+    return dict(arrays) | {name: projected(arrays[name], factors[name], in_place) for name in masks}
 
 
 class Masks(Mapping[str, Array]):
@@ -166,7 +101,7 @@ class Masks(Mapping[str, Array]):
 
     def __init__(self, mapping: Mapping[str, Array]):
         frozen = isinstance(mapping, Masks)
-        self._arrays: dict[str, Array] = {n: m if frozen else _frozen(n, m) for n, m in mapping.items()}
+        self._arrays: dict[str, Array] = {n: m if frozen else frozen(m, n) for n, m in mapping.items()}
         self._factors: dict[tuple[str, np.dtype], Array] = {}
 
     def __getitem__(self, name: str) -> Array:
@@ -197,11 +132,12 @@ class Masks(Mapping[str, Array]):
     def density(self) -> float:
         return self.active / self.size if self.size else 1.0
 
-    def factor(self, name: str, dtype: np.dtype) -> Array:
-        """The mask of one layer as numbers: multiplying by them is twice as fast as by booleans."""
-        if (name, dtype) not in self._factors:
-            self._factors[name, dtype] = _read_only(self[name].astype(dtype))
-        return self._factors[name, dtype]
+    def factors(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """The masks as numbers of the arrays' dtypes, to multiply by."""
+        for name, mask in self.items():
+            if (key := (name, arrays[name].dtype)) not in self._factors:
+                self._factors[key] = as_factor(mask, arrays[name].dtype)
+        return {name: self._factors[name, arrays[name].dtype] for name in self}
 
     def __deepcopy__(self, memo: dict) -> "Masks":
         return Masks(dict(self))
@@ -220,15 +156,14 @@ class Masks(Mapping[str, Array]):
         )
 
 
-def n_active(mask: Array) -> int:
-    """How many connections there are."""
-    return mask.sum() if isinstance(mask, Positions) else int(namespace(mask).count_nonzero(mask))
+@door("mask")
+def as_factor(mask: Array, dtype: np.dtype) -> Array:
+    return _read_only(mask.astype(dtype))
 
 
-def _frozen(name: str, mask: Array) -> Array:
-    if isinstance(mask, Positions):
-        countable(repr(name), mask.shape, mask.sum())
-        return mask
+@door("mask")
+def frozen(mask: Array, name: str) -> Array:
+    """A copy that nobody can write to. ValueError for one that is no mask, with its layer's name."""
     xp = namespace(mask)
     if mask.dtype != bool and not bool(((mask == 0) | (mask == 1)).all()):
         raise ValueError(f"mask for {name!r} holds other values than true and false")

@@ -5,14 +5,17 @@ They take Tensors or arrays and return a Tensor; arrays are constants. Each keep
 
 from typing import Any
 
-from . import blocks
 from .autograd import Tensor, primitive
 from .backend import Array, namespace
+from .storage import door
+from .threads import add as plus
+from .threads import matmul as product
+from .threads import matmul_plus, positive_part, where_positive
 
 
 @primitive
 def add(a: Array, b: Array) -> Any:
-    return blocks.add(a, b), lambda g: (g, g)
+    return plus(a, b), lambda g: (g, g)
 
 
 @primitive
@@ -39,7 +42,7 @@ def neg(x: Array) -> Any:
 def matmul(a: Array, b: Array) -> Any:
     """a @ b over the last two axes. Two pullbacks, so that the first layer never computes its images' gradient."""
     if a.ndim < 2 or b.ndim < 2:
-        raise ValueError(f"matmul got shapes {a.shape} and {b.shape}; accepted are arrays of two axes or more")
+        raise ValueError(f"matmul got shapes {a.shape} and {b.shape}; expected arrays of two axes or more")
     if a.shape[-1] != b.shape[-2]:
         raise ValueError(
             f"matmul got shapes {a.shape} and {b.shape}; {a.shape[-1]} columns do not meet {b.shape[-2]} rows"
@@ -48,13 +51,12 @@ def matmul(a: Array, b: Array) -> Any:
 
 
 @primitive
+@door("weight")
 def linear(x: Array, weight: Array, bias: Array) -> Any:
     """x @ weight + bias, as one line of the tape: x (N, n_in), weight (n_in, n_out), bias (n_out,)."""
-    y = blocks.matmul(x, weight)
-    y += bias
-    return y, (
-        lambda g: blocks.matmul(g, weight.T, like=x),
-        lambda g: blocks.matmul(x.T, g),
+    return matmul_plus(x, weight, bias), (
+        lambda g: product(g, weight.T, like=x),
+        lambda g: product(x.T, g),
         lambda g: g.sum(axis=0),
     )
 
@@ -85,10 +87,7 @@ def abs(x: Array) -> Any:
 @primitive
 def relu(x: Array) -> Any:
     """max(x, 0), with slope 0 at 0."""
-    xp = namespace(x)
-    zeros = lambda x: xp.zeros(x.shape[-1:], x.dtype)  # a row of them is compared twice as fast as the number zero
-    y = blocks.each(lambda x, out: xp.maximum(x, zeros(x), out=out), x)
-    return y, lambda g: (blocks.each(lambda g, x, out: xp.multiply(g, x > 0, out=out), g, x),)
+    return positive_part(x), lambda g: (where_positive(g, x),)
 
 
 @primitive
@@ -122,7 +121,7 @@ def transpose(x: Array, axes: tuple[int, ...] | None = None) -> Any:
     """Axes in the order `axes`, or reversed."""
     order = tuple(reversed(range(x.ndim))) if axes is None else tuple(a + x.ndim if a < 0 else a for a in axes)
     if sorted(order) != list(range(x.ndim)):
-        raise ValueError(f"axes are {axes}; accepted is an order of the {x.ndim} axes of shape {x.shape}")
+        raise ValueError(f"axes are {axes}; expected an order of the {x.ndim} axes of shape {x.shape}")
     back = tuple(order.index(axis) for axis in range(x.ndim))
     return x.transpose(order), lambda g: (g.transpose(back),)
 
@@ -151,12 +150,12 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> Any:
     xp = namespace(logits)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):
         raise ValueError(
-            f"logits have shape {logits.shape}, labels {labels.shape}; accepted are (N, classes) and (N,), N > 0"
+            f"logits have shape {logits.shape}, labels {labels.shape}; expected (N, classes) and (N,), N > 0"
         )
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels have dtype {labels.dtype}; accepted are integers")
+        raise TypeError(f"labels have dtype {labels.dtype}; expected integers")
     if bool(((labels < 0) | (labels >= logits.shape[1])).any()):
-        raise ValueError(f"labels reach from {labels.min()} to {labels.max()}; accepted are 0 to {logits.shape[1] - 1}")
+        raise ValueError(f"labels reach from {labels.min()} to {labels.max()}; expected 0 to {logits.shape[1] - 1}")
     examples = xp.arange(len(labels))
     z = xp.ascontiguousarray(logits.T)  # (classes, N): sums over classes run along whole rows
     z = z - z.max(axis=0)

@@ -77,7 +77,7 @@ def adam(
     It counts its own updates, since some batches of a run change masks instead.
     """
     if not isinstance(betas, tuple | list) or len(betas) != 2:
-        raise TypeError(f"betas is {betas!r}; accepted are two numbers from 0 below 1")
+        raise TypeError(f"betas is {betas!r}; expected two numbers from 0 below 1")
     _check(lr=lr, beta1=betas[0], beta2=betas[1], eps=eps, weight_decay=weight_decay)
     b1, b2, eps, weight_decay = float(betas[0]), float(betas[1]), float(eps), float(weight_decay)
 
@@ -106,7 +106,7 @@ def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
     ValueError from `init` for a name that is no parameter.
     """
     if isinstance(names, str):
-        raise TypeError(f"names is the string {names!r}; accepted is a collection of names, such as [{names!r}]")
+        raise TypeError(f"names is the string {names!r}; expected a collection of names, such as [{names!r}]")
     names = frozenset(names)
 
     def init(params: Arrays) -> dict:
@@ -132,9 +132,9 @@ def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
 def _at(lr: Rate, step: int) -> float:
     rate = lr(step) if callable(lr) else lr
     if not isinstance(rate, Real) or isinstance(rate, bool):
-        raise TypeError(f"lr is {rate!r} at step {step}; accepted are finite numbers from 0")
+        raise TypeError(f"lr is {rate!r} at step {step}; expected finite numbers from 0")
     if not 0 <= rate < float("inf"):
-        raise ValueError(f"lr is {float(rate)} at step {step}; accepted are finite numbers from 0")
+        raise ValueError(f"lr is {float(rate)} at step {step}; expected finite numbers from 0")
     return float(rate)
 
 

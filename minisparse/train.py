@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .autograd import Tensor, value_and_grad
-from .backend import Array, in_parts, keep_freed_memory, namespace
+from .backend import Array, keep_freed_memory
 from .checks import masks_fit, same_keys
 from .masks import Masks, project
 from .optim import Optimizer, sgd
-from .positions import Positions
-from .sparse import Factors, on_values
+from .storage import adapted, are_finite, filled, n_not_finite
 from .streams import draw_key, step_streams, stream
 
 Arrays = Mapping[str, Array]
@@ -86,7 +85,8 @@ def train(
     loss_fn(params, batch, rng) -> scalar Tensor; batch is whatever `batches` yields; its rng is a Generator made for
     this step from a key that is drawn from `rng` once, so that a run resumed at any step draws the same numbers.
     masks {name: bool array}: a subset of the parameters; the others stay dense.
-    Truly sparse parameters and masks (minisparse.sparse) are trained alike; `grads` then has Factors.
+    Parameters and masks that are stored truly sparse (minisparse.sparse) are trained alike; their `grads` too are then
+    not written out.
     start: the `state` of an earlier Step; parameters, masks, slots, memory and key then come from it, and `batches`
     from where it stopped.
 
@@ -97,107 +97,94 @@ def train(
     """
     for name, given, kind in (("method", method, Method), ("optimizer", optimizer, Optimizer)):
         if not isinstance(given, kind):
-            raise TypeError(f"{name} is {given!r}; accepted is {kind.__name__}, as {MAKERS[name]} makes one")
+            raise TypeError(f"{name} is {given!r}; expected {kind.__name__}, as {MAKERS[name]} makes one")
     if start is not None and not isinstance(start, State):
-        raise TypeError(f"start is {type(start).__name__}; accepted is the state of a Step")
-    if any(isinstance(mask, Positions) for mask in masks.values()):
-        optimizer = on_values(optimizer)
+        raise TypeError(f"start is {type(start).__name__}; expected the state of a Step")
+    keep_freed_memory()
     if start is None:
         masks_fit(masks, params)
         masks = Masks(masks)
         params = project(params, masks)
+        optimizer = adapted(optimizer, params)
         start = State(0, params, masks, optimizer.init(params), None, draw_key(rng))
     else:
         same_keys(params=params, start=start.params)
         same_keys(masks=masks, start=start.masks)
-        params, slots = _restore(start.params, start.slots, start.masks, in_place=False)
+        optimizer = adapted(optimizer, start.params)
+        params, slots = _restore(start.params, start.slots, start.masks)
         start = start._replace(params=params, slots=slots)
-    return _steps(loss_fn, batches, method, optimizer, start)
+    return _steps(loss_fn, batches, method, optimizer, *start)
 
 
-def _steps(loss_fn: Callable, batches: Iterable, method: Method, optimizer: Optimizer, start: State) -> Iterator[Step]:
-    keep_freed_memory()
-    first, params, masks, slots, memory, key = start
-    del start  # its connections would stay in memory when they have moved
+def _steps(
+    loss_fn: Callable,
+    batches: Iterable,
+    method: Method,
+    optimizer: Optimizer,
+    first: int,
+    params: dict[str, Array],
+    masks: Masks,
+    slots: dict,
+    memory: Any,
+    key: int,
+) -> Iterator[Step]:
     stream_of = step_streams(key)
     for number, batch in enumerate(batches, first):
         rng = stream_of(number)
         loss, grads = value_and_grad(lambda p: loss_fn(p, batch, rng), params)  # noqa: B023
-        with np.errstate(over="ignore"):
-            squares = sum(map(_square, grads.values()))
-        if not math.isfinite(loss) or not math.isfinite(squares):
-            _stop(number, loss, params, grads)
+        if not (math.isfinite(loss) and are_finite(grads.values())):
+            raise _diverged(number, loss, params, grads)
         memory = method.observe(memory, {name: grads[name] for name in masks}, rng)
         rewired, before = method.when(number), masks
 
         if not (rewired and method.pauses):
             params, slots = optimizer.update(params, grads, slots, number)
-            # Masked arrays are either the optimizer's new ones or have their zeros already.
-            params, slots = _restore(params, slots, masks, in_place=True)
+            params, slots = _restore(params, slots, masks, fresh=True)
         if rewired:
             masks = Masks(method.decide({name: params[name] for name in masks}, masks, memory, number))
             same_keys(masks=before, decided=masks)
-            params, slots = _restore(params, slots, masks, in_place=False)
+            params, slots = _restore(params, slots, masks)
         if rewired and method.fill:
             params = _filled(method.fill, params, before, masks, grads, rng)
 
         state = State(number + 1, params, masks, slots, memory, key)
         yield Step(number, float(loss), params, grads, masks, slots, rewired, state)
-        del grads  # which need no longer be there while the next are made
 
 
-def _square(grad: Any) -> Array:
-    """A number that is finite only if every entry of a gradient is: its squared norm, or a bound on it.
-
-    One product with itself reads an array once, faster than isfinite and without an array of answers. Entries beyond
-    1e19 in float32 overflow it while they are finite themselves: `_stop` looks again.
-    """
-    if isinstance(grad, Factors):  # no entry of xᵀ g is above |x| |g|
-        return grad.scale**2 * _square(grad.x) * _square(grad.g)
-    flat = grad.ravel(order="A")
-    return flat.dot(flat)
-
-
-def _stop(number: int, loss: Array, params: Arrays, grads: Arrays) -> None:
-    """FloatingPointError if the loss or a gradient is not finite, with where to look: weights that are not, or where
-    on its way back the gradient ceased to be."""
+def _diverged(number: int, loss: Array, params: Arrays, grads: Arrays) -> FloatingPointError:
+    """What to say where the loss or a gradient is not finite, with where to look: weights that are not, or where on its
+    way back the gradient ceased to be."""
     if not math.isfinite(loss):
         bad = not_finite(params)
         there = f"{bad[0]!r} is not finite" if bad else "all parameters are finite"
-        raise FloatingPointError(f"the loss is {float(loss)} at step {number}, where {there}; {ADVICE}")
-    if bad := not_finite(grads):
-        raise FloatingPointError(
-            f"the gradient of {bad[-1]!r} is not finite at step {number}, where the loss is {float(loss):.6g}; {ADVICE}"
-        )
+        return FloatingPointError(f"the loss is {float(loss)} at step {number}, where {there}; {ADVICE}")
+    name = not_finite(grads)[-1]
+    return FloatingPointError(
+        f"the gradient of {name!r} is not finite at step {number}, where the loss is {float(loss):.6g}; {ADVICE}"
+    )
 
 
 def not_finite(arrays: Mapping[str, Any]) -> list[str]:
-    """The names of arrays that hold NaN or an infinity; of truly sparse ones, what they store."""
-    stored = {name: getattr(array, "values", array) for name, array in arrays.items()}
-    return [n for n, a in stored.items() if not all(bool(namespace(p).isfinite(p).all()) for p in in_parts(a))]
+    """The names of arrays that hold NaN or an infinity."""
+    return [name for name, array in arrays.items() if n_not_finite(array)]
 
 
-def _restore(params: dict[str, Array], slots: dict, masks: Masks, in_place: bool) -> tuple[dict[str, Array], dict]:
-    """The invariant: weights and every slot are zero where the mask is."""
-    slots = {name: project(s, masks, in_place) if isinstance(s, Mapping) else s for name, s in slots.items()}
-    return project(params, masks, in_place), slots
+def _restore(params: dict[str, Array], slots: dict, masks: Masks, fresh: bool = False) -> tuple[dict[str, Array], dict]:
+    """The invariant: weights and every slot are zero where the mask is.
+
+    fresh: the arrays are the optimizer's new ones, which nobody has seen, or have their zeros already.
+    """
+    slots = {name: project(s, masks, fresh) if isinstance(s, Mapping) else s for name, s in slots.items()}
+    return project(params, masks, fresh), slots
 
 
 def _filled(
     fill: Callable, params: dict[str, Array], before: Masks, masks: Masks, grads: Arrays, rng: np.random.Generator
 ) -> dict[str, Array]:
     """`params` with the values of `fill` at the positions that are active now and were not before."""
-    weights = {name: params[name] for name in masks}
-    filled, key = dict(params), draw_key(rng)
+    weights, key = {name: params[name] for name in masks}, draw_key(rng)
+    new = {}
     for name, mask in masks.items():
         grown = mask & ~before[name]
-        xp = namespace(mask)
-        values = fill(name, grown, weights, grads, stream(key, name))
-        if isinstance(grown, Positions):
-            values = values.at(grown) if isinstance(values, Factors) else xp.asarray(values, dtype=params[name].dtype)
-            filled[name] = params[name].filled(grown, values)
-            continue
-        values = xp.asarray(values, dtype=params[name].dtype)
-        filled[name] = params[name].copy()
-        filled[name].ravel()[xp.flatnonzero(grown)] = values[grown] if values.shape == grown.shape else values
-    return filled
+        new[name] = filled(params[name], grown, fill(name, grown, weights, grads, stream(key, name)))
+    return params | new

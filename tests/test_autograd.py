@@ -283,5 +283,5 @@ def test_gradcheck_is_relative_to_the_larger_slope(xp):
 
 
 def test_a_loss_with_an_axis_is_refused_though_it_has_one_entry(xp):
-    with pytest.raises(ValueError, match=r"the loss has shape \(1,\); accepted is a scalar"):
+    with pytest.raises(ValueError, match=r"the loss has shape \(1,\); expected a scalar"):
         value_and_grad(lambda p: p["a"] * 2.0, {"a": give(xp, np.ones(1))})

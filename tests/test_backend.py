@@ -11,8 +11,8 @@ from arrays import back, give
 
 from minisparse.backend import namespace, to_device, to_numpy
 from minisparse.masks import Masks
-from minisparse.positions import Positions
-from minisparse.sparse import Compressed, Factors
+from minisparse.sparse.positions import Positions
+from minisparse.sparse import SparseWeight, FactoredGradient
 
 
 class Pair(NamedTuple):
@@ -32,7 +32,7 @@ def test_numbers_belong_to_numpy(number):
 
 @pytest.mark.parametrize("value", [[1.0], (1.0,), "1", None, {"a": 1}, range(3)])
 def test_what_is_not_an_array_is_refused_by_the_name_of_its_type(value):
-    with pytest.raises(TypeError, match=rf"builtins\.{type(value).__name__}; accepted are NumPy and CuPy arrays"):
+    with pytest.raises(TypeError, match=rf"builtins\.{type(value).__name__}; expected NumPy and CuPy arrays"):
         namespace(value)
 
 
@@ -83,15 +83,15 @@ def test_the_cuda_device_is_cupy_and_back_again_is_the_same(monkeypatch):
 def test_what_is_truly_sparse_is_on_the_device_as_it_was_here(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", strict)
     mask, rng = Positions(np.array([0, 2, 5]), (2, 3)), np.random.default_rng(0)
-    factors = Factors(rng.standard_normal((4, 2)), rng.standard_normal((4, 3)), -0.5)
-    for own in (mask, Compressed(np.arange(3.0), mask), factors, abs(factors)):
+    factors = FactoredGradient(rng.standard_normal((4, 2)), rng.standard_normal((4, 3)), -0.5)
+    for own in (mask, SparseWeight(np.arange(3.0), mask), factors, abs(factors)):
         there = to_device({"own": own}, "cuda")["own"]
         assert namespace(there) is namespace(there.dense()) is strict
         assert there.dense().get().tolist() == to_numpy(there).dense().tolist() == own.dense().tolist()
 
 
 def test_another_device_is_refused_with_the_two_there_are():
-    with pytest.raises(ValueError, match="device is 'tpu'; accepted are 'cpu' and 'cuda'"):
+    with pytest.raises(ValueError, match="device is 'tpu'; expected 'cpu' and 'cuda'"):
         to_device({}, "tpu")
 
 

@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from minisparse import conv, nn, ops
 from minisparse.autograd import Tensor, backward, value_and_grad
-from minisparse.norm import batch_norm
+from minisparse.nn.normalize import batch_norm
 
 
 def grads(f, **params):
@@ -76,18 +76,18 @@ def test_the_images_gradient_is_not_computed_for_constant_images(monkeypatch):
         (lambda x, k: conv.conv2d(x, k, groups=3), "groups 3"),
         (lambda x, k: conv.conv2d(x[0], k), r"x has shape \(5, 5, 2\)"),
         (lambda x, k: conv.conv2d(x, k[0]), r"kernel has shape \(3, 2, 4\)"),
-        (lambda x, k: conv.conv2d(x, k, 1, "valid", 1, k[0, 0, 0, :1]), r"bias has shape \(1,\); accepted is \(4,\)"),
-        (lambda x, k: conv.conv2d(x, k, padding="full"), "padding is 'full'; accepted are 'valid', 'same'"),
+        (lambda x, k: conv.conv2d(x, k, 1, "valid", 1, k[0, 0, 0, :1]), r"bias has shape \(1,\); expected \(4,\)"),
+        (lambda x, k: conv.conv2d(x, k, padding="full"), "padding is 'full'; expected 'valid', 'same'"),
         (lambda x, k: conv.conv2d(x, k, padding=-1), "padding is -1"),
         (lambda x, k: conv.conv2d(x, k, stride=0), "stride is 0"),
         (lambda x, k: conv.conv2d(x[:, :2], k), "a window of 3 does not fit into 2 pixels with padding 'valid'"),
-        (lambda x, k: conv.depthwise_conv2d(x, k[:, :, :1]), r"accepted are \(N, H, W, C\) and \(kh, kw, C, M\)"),
+        (lambda x, k: conv.depthwise_conv2d(x, k[:, :, :1]), r"expected \(N, H, W, C\) and \(kh, kw, C, M\)"),
         (lambda x, k: conv.max_pool2d(x, 6), "size is 6"),
         (lambda x, k: conv.max_pool2d(x, 2, padding=2), "padding is 2, size is 2; accepted for pooling is"),
         (lambda x, k: nn.MaxPool2d(2, padding=2), "padding is 2, size is 2; accepted for pooling is"),
-        (lambda x, k: nn.Conv2d(4, 3, 3, groups=2), "groups is 2, c_in 4, c_out 3; accepted are groups that divide"),
+        (lambda x, k: nn.Conv2d(4, 3, 3, groups=2), "groups is 2, c_in 4, c_out 3; expected groups that divide"),
         (lambda x, k: conv.avg_pool2d(x, 2, stride=0), "stride is 0"),
-        (lambda x, k: conv.global_avg_pool(x[0]), r"accepted is \(N, H, W, C\)"),
+        (lambda x, k: conv.global_avg_pool(x[0]), r"expected \(N, H, W, C\)"),
     ],
 )
 def test_what_does_not_fit_is_refused(xp, call, message):

@@ -13,10 +13,10 @@ from minisparse import flops, masks, nn, ops, project, recipes, sparse
 from minisparse.allocate import counts
 from minisparse.masks import Masks, random_masks
 from minisparse.optim import adam, sgd
-from minisparse.positions import Positions
+from minisparse.sparse.positions import Positions
 from minisparse.recipes import mnist_densities
 from minisparse.schedule import cubic
-from minisparse.sparse import Compressed, Factors
+from minisparse.sparse import SparseWeight, FactoredGradient
 from minisparse.train import train
 
 LENET = nn.mlp(784, 300, 100, 10)
@@ -97,7 +97,7 @@ def test_all_methods_cost_the_same_at_density_one():
 
 
 def test_training_cost_refuses_what_it_does_not_know():
-    with pytest.raises(ValueError, match="accepted are dense"):
+    with pytest.raises(ValueError, match="expected dense"):
         flops.training_cost("adam", 100, 10)
     with pytest.raises(ValueError, match="period is None"):
         flops.training_cost("rigl", 100, 10)
@@ -120,7 +120,7 @@ def test_storage_takes_a_kernels_last_axis_for_columns():
 
 
 def test_storage_refuses_what_it_does_not_know():
-    with pytest.raises(ValueError, match="accepted are dense, bitmask, csr"):
+    with pytest.raises(ValueError, match="expected dense, bitmask, csr"):
         flops.storage((2, 3), 2, "coo")
     with pytest.raises(ValueError, match="n_active is 7"):
         flops.storage((2, 3), 7, "csr")
@@ -302,9 +302,9 @@ def test_counts_and_sizes_refuse_what_they_do_not_know(function, convention):
     with pytest.raises(ValueError, match=r"densities has \['fc9'\], which are no sites; the sites are \['fc1\.weight"):
         function(SITES, {"fc9": 0.5}, convention)
     for wrong in (1.5, -0.1, math.nan):
-        with pytest.raises(ValueError, match=rf"density of 'fc1\.weight' is {wrong}; accepted are 0 to 1"):
+        with pytest.raises(ValueError, match=rf"density of 'fc1\.weight' is {wrong}; expected 0 to 1"):
             function(SITES, {"fc1.weight": wrong}, convention)
-    with pytest.raises(ValueError, match="convention is 'keras'; accepted are clean, rigl, rigl-reproducibility"):
+    with pytest.raises(ValueError, match="convention is 'keras'; expected clean, rigl, rigl-reproducibility"):
         function(SITES, {}, "keras")
 
 
@@ -323,7 +323,7 @@ def arrays_in(tree):
     """Every array that a tree holds on to, through caches and all: what views are of, by its identity."""
     if isinstance(tree, np.ndarray):
         return {id(tree): tree} if tree.base is None else arrays_in(tree.base)
-    if isinstance(tree, Masks | Positions | Compressed | Factors) or type(tree).__module__.startswith(
+    if isinstance(tree, Masks | Positions | SparseWeight | FactoredGradient) or type(tree).__module__.startswith(
         ("scipy", "mini")
     ):
         tree = vars(tree)
@@ -391,7 +391,7 @@ def test_the_memory_of_training_is_that_of_the_arrays_there_are(method, storage,
     assert ours["slots"] == held(state.slots, but=state.masks)
     assert ours["masks"] == held(state.masks) - sum(map(irregular, state.masks.values()))
     assert ours["memory"] == held(state.memory, but=grads)
-    at = [g.at(state.masks[name]) for name, g in grads.items() if isinstance(g, Factors)]
+    at = [g.at(state.masks[name]) for name, g in grads.items() if isinstance(g, FactoredGradient)]
     assert ours["gradients"] == held(grads) + held(at)
     assert (ours["update"] > 0) == ((method, storage) == ("rigl", "sparse"))
     if method == "rigl":
@@ -401,7 +401,7 @@ def test_the_memory_of_training_is_that_of_the_arrays_there_are(method, storage,
 @pytest.mark.parametrize("block", [100, 1000, 10**6])
 def test_an_update_of_rigl_scans_as_much_as_is_counted(monkeypatch, block):
     seen, best = [], []
-    row_blocks, highest = Factors.row_blocks, masks._highest
+    row_blocks, highest = FactoredGradient.row_blocks, masks._highest
 
     def blocks(self):
         for rows, part in row_blocks(self):
@@ -413,7 +413,7 @@ def test_an_update_of_rigl_scans_as_much_as_is_counted(monkeypatch, block):
         return best[-1]
 
     monkeypatch.setattr(sparse, "BLOCK", block)
-    monkeypatch.setattr(Factors, "row_blocks", blocks)
+    monkeypatch.setattr(FactoredGradient, "row_blocks", blocks)
     monkeypatch.setattr(masks, "_highest", best_of)
     shapes = {name: NET.shapes()[name] for name in BUDGET}
     kept = counts(shapes, BUDGET)
@@ -423,8 +423,8 @@ def test_an_update_of_rigl_scans_as_much_as_is_counted(monkeypatch, block):
         best.clear()
         rng, only = np.random.default_rng(0), {name: kept[name]}
         at = sparse.random_positions({name: shapes[name]}, {name: BUDGET[name]}, rng)[name]
-        weight = Compressed(rng.standard_normal(kept[name]).astype(np.float32), at)
-        g = Factors(*(rng.standard_normal((BATCH, n)).astype(np.float32) for n in at.shape))
+        weight = SparseWeight(rng.standard_normal(kept[name]).astype(np.float32), at)
+        g = FactoredGradient(*(rng.standard_normal((BATCH, n)).astype(np.float32) for n in at.shape))
         METHODS["rigl"].decide({name: weight}, Masks({name: at}), {name: g}, 2)
         got.append(flops.training_memory(shapes, only, "rigl", "sparse", batch=BATCH, block=block)["update"])
         assert got[-1] == max(seen) + max(sum(part.nbytes for part in pair) for pair in best)
@@ -461,13 +461,13 @@ def test_training_memory_by_hand():
 
 def test_training_memory_refuses_what_it_does_not_know():
     shapes = {"conv.weight": (3, 3, 1, 2), "fc.weight": (3, 2)}
-    with pytest.raises(ValueError, match="method is 'adam'; accepted are dense, static"):
+    with pytest.raises(ValueError, match="method is 'adam'; expected dense, static"):
         flops.training_memory(shapes, {}, "adam")
-    with pytest.raises(ValueError, match="storage is 'csr'; accepted are masked, sparse"):
+    with pytest.raises(ValueError, match="storage is 'csr'; expected masked, sparse"):
         flops.training_memory(shapes, {}, "set", "csr")
     with pytest.raises(ValueError, match=r"n_active has \['fc9'\], which are no parameters"):
         flops.training_memory(shapes, {"fc9": 1})
-    with pytest.raises(ValueError, match=r"n_active of 'fc.weight' is 7; accepted are whole numbers from 0 to 6"):
+    with pytest.raises(ValueError, match=r"n_active of 'fc.weight' is 7; expected whole numbers from 0 to 6"):
         flops.training_memory(shapes, {"fc.weight": 7})
     with pytest.raises(ValueError, match=r"'conv.weight' has shape \(3, 3, 1, 2\); truly sparse are"):
         flops.training_memory(shapes, {"conv.weight": 2}, "set", "sparse")

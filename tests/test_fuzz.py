@@ -20,7 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minisparse import data, runs
+from minisparse import data
+from minisparse.runs import folder as runs
 from minisparse.files import write_arrays
 from minisparse.golden import cases, check, values
 from minisparse.masks import Masks
@@ -263,7 +264,7 @@ def test_any_json_may_be_an_answer_and_is_judged(value, case):
 
 
 RUNS = 20_000
-SCRIPT = Path(__file__).with_name("fuzz_atheris.py")
+SCRIPT = Path(__file__).parent / "helpers" / "fuzz_atheris.py"
 
 
 @pytest.mark.slow

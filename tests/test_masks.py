@@ -12,7 +12,7 @@ from arrays import back, give, give_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from slow import slow_top_k
+from slow_methods import slow_top_k
 from strategies import SHAPES, choices, tied
 
 from minisparse import masks as masks_module
@@ -142,14 +142,14 @@ def test_nan_anywhere_is_refused_with_how_many_there_are(xp, among):
 
 @pytest.mark.parametrize("k", [True, np.True_, 2.0, np.float32(2), "2", None])
 def test_a_count_that_is_no_whole_number_is_refused(xp, k):
-    with pytest.raises(TypeError, match=r"k is .+; accepted are whole numbers from 0 to 4"):
+    with pytest.raises(TypeError, match=r"k is .+; expected whole numbers from 0 to 4"):
         top_k(xp.ones(4), k)
 
 
 @pytest.mark.parametrize(("k", "among", "most"), [(-1, None, 4), (5, None, 4), (3, "0110", 2), (1, "0000", 0)])
 def test_a_count_beyond_the_candidates_is_refused(xp, k, among, most):
     among = None if among is None else give(xp, bits(among))
-    with pytest.raises(ValueError, match=rf"k is {k}; accepted are whole numbers from 0 to {most}"):
+    with pytest.raises(ValueError, match=rf"k is {k}; expected whole numbers from 0 to {most}"):
         top_k(xp.ones(4), k, among)
 
 
@@ -164,12 +164,12 @@ def test_candidates_of_another_shape_are_refused(xp):
 
 @pytest.mark.parametrize("dtype", ["int64", "float32", "uint8"])
 def test_candidates_that_are_not_boolean_are_refused(xp, dtype):
-    with pytest.raises(TypeError, match=rf"among has dtype {dtype}; accepted is bool"):
+    with pytest.raises(TypeError, match=rf"among has dtype {dtype}; expected bool"):
         top_k(xp.ones(4), 1, xp.ones(4, dtype=dtype))
 
 
 def test_a_list_of_scores_is_refused():
-    with pytest.raises(TypeError, match=r"builtins\.list; accepted are NumPy and CuPy arrays"):
+    with pytest.raises(TypeError, match=r"builtins\.list; expected NumPy and CuPy arrays"):
         top_k([1.0, 2.0], 1)
 
 
@@ -278,7 +278,7 @@ def test_a_mask_of_other_values_is_refused_by_its_name(xp, values):
 
 
 def test_a_list_is_no_mask():
-    with pytest.raises(TypeError, match=r"builtins\.list; accepted are NumPy and CuPy arrays"):
+    with pytest.raises(TypeError, match=r"builtins\.list; expected NumPy and CuPy arrays"):
         Masks({"a": [True, False]})
 
 
@@ -374,7 +374,7 @@ print(*("".join("01"[on] for on in mask.ravel().tolist()) for mask in masks.valu
 def test_random_masks_refuse_keys_that_differ_and_what_is_no_generator():
     with pytest.raises(ValueError, match="'b' is only in densities"):
         random_masks({"a": (2, 2)}, {"a": 0.5, "b": 0.5}, np.random.default_rng(0))
-    with pytest.raises(TypeError, match=r"rng is int; accepted is a numpy\.random\.Generator"):
+    with pytest.raises(TypeError, match=r"rng is int; expected a numpy\.random\.Generator"):
         random_masks({"a": (2, 2)}, {"a": 0.5}, 0)
 
 

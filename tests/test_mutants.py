@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mutants import MUTANTS
+from method_mutants import MUTANTS
 
 HOME = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from arrays import back, give, give_all
 
-from minisparse import nn, ops, random_masks, recipes, runs, sparse
+from minisparse import nn, ops, random_masks, recipes, sparse
+from minisparse.runs import folder as runs
 from minisparse.autograd import Tensor, value_and_grad
 from minisparse.cli import main
 from minisparse.masks import Masks
@@ -396,7 +397,7 @@ def test_snip_keeps_the_first_connections_where_all_gradients_are_zero(xp):
 @pytest.mark.parametrize("g", [1.0, 1e25, math.nan, math.inf])
 def test_the_square_of_a_gradient_in_factors_is_finite_only_if_all_of_it_is(xp, x, g):
     ones = np.ones((2, 3), np.float32)
-    factors = sparse.Factors(give(xp, ones * np.float32(x)), give(xp, ones * np.float32(g)), 2.0)
+    factors = sparse.FactoredGradient(give(xp, ones * np.float32(x)), give(xp, ones * np.float32(g)), 2.0)
     with np.errstate(all="ignore"):
         finite = np.isfinite(back(factors.dense())).all()
         assert finite or not math.isfinite(_square(factors))

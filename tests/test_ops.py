@@ -17,9 +17,9 @@ from hypothesis.extra.numpy import array_shapes, arrays, mutually_broadcastable_
 from minisparse import autograd, ops
 from minisparse.autograd import Tensor, gradcheck, primitive, value_and_grad
 from minisparse.backend import namespace
-from minisparse.drawn import Drawn, drawn_linear, everywhere
-from minisparse.positions import Positions
-from minisparse.sparse import Compressed, sparse_linear
+from minisparse.sparse.implicit import ImplicitWeight, implicit_linear, everywhere
+from minisparse.sparse.positions import Positions
+from minisparse.sparse import SparseWeight, sparse_linear
 
 NUMBERS = st.integers(-20, 20).map(lambda n: n / 10)
 
@@ -62,12 +62,12 @@ def stored(draw):
 
 @primitive
 def of_values(values, mask):
-    return Compressed(values, mask), (lambda g: g.at(mask),)
+    return SparseWeight(values, mask), (lambda g: g.at(mask),)
 
 
 @primitive
 def of_draws(values):
-    drawn = Drawn(
+    drawn = ImplicitWeight(
         lambda *_: back(values).ravel(), np.random.default_rng(), everywhere({"w": values.shape})["w"], values.dtype
     )
     return drawn.moved(namespace(values).asarray), (lambda g: g.dense(),)
@@ -114,8 +114,8 @@ TABLE = {  # primitive: (naive twin, calls as (arrays that vary, other arguments
     "neg": (entrywise(operator.neg), one()),
     "matmul": (slow.matmul, two(signature="(m,n),(n,p)->(m,p)")),
     "linear": (slow.linear, layered()),
-    "sparse_linear": (lambda x, v, b, mask: slow.linear(x, Compressed(v, mask).dense(), b), stored()),
-    "drawn_linear": (slow.linear, layered()),
+    "sparse_linear": (lambda x, v, b, mask: slow.linear(x, SparseWeight(v, mask).dense(), b), stored()),
+    "implicit_linear": (slow.linear, layered()),
     "exp": (entrywise(math.exp), one()),
     "log": (entrywise(math.log), one(positive)),
     "sqrt": (entrywise(math.sqrt), one(positive)),
@@ -150,8 +150,8 @@ def rule(name):
     """The primitive, as a function of arrays."""
     if name == "sparse_linear":
         return lambda x, values, bias, mask: sparse_linear(x, of_values(values, mask=mask), bias)
-    if name == "drawn_linear":
-        return lambda x, values, bias: drawn_linear(x, of_draws(values), bias)
+    if name == "implicit_linear":
+        return lambda x, values, bias: implicit_linear(x, of_draws(values), bias)
     return autograd.PRIMITIVES[name]
 
 

@@ -45,7 +45,7 @@ def test_names_in_any_script_have_streams():
 @pytest.mark.parametrize("rng", [7, None, random.Random(7), np.random])
 def test_what_is_not_a_generator_is_refused_with_how_to_make_one(rng):
     with pytest.raises(
-        TypeError, match=rf"rng is {type(rng).__name__}; accepted is a numpy\.random\.Generator.*default_rng"
+        TypeError, match=rf"rng is {type(rng).__name__}; expected a numpy\.random\.Generator.*default_rng"
     ):
         draw_key(rng)
 

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from .. import flops, nn, sparse
 from ..allocate import counts
-from ..names import DISTRIBUTIONS, NETWORKS, WITH_WIDTH, allotted, network
-from ..plans import METHODS
+from ..runs.names import DISTRIBUTIONS, NETWORKS, WITH_WIDTH, allotted, network
+from ..runs.methods import METHODS
 from .tables import console, plain_table, short
 
 
@@ -206,5 +206,5 @@ def _example(text: str | None, own: nn.Shape) -> nn.Shape:
         return own
     sides = text.split("x")
     if len(sides) != len(own) or not all(re.fullmatch(r"[1-9]\d*", side) for side in sides):
-        raise ValueError(f"--shape is {text!r}; accepted is a shape like {'x'.join(map(str, own))}")
+        raise ValueError(f"--shape is {text!r}; expected a shape like {'x'.join(map(str, own))}")
     return tuple(map(int, sides))

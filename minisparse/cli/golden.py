@@ -79,7 +79,7 @@ def check_answers(
 ) -> None:
     """Check answers, a function or a module. Exit status 0 only if every case holds that is not optional."""
     if ties not in ("lower", "any"):
-        raise ValueError(f"--ties is {ties!r}; accepted are lower, any")
+        raise ValueError(f"--ties is {ties!r}; expected lower, any")
     verdict = check.checked(what, call, function or [], arrays, ties == "any", profile, float32)
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=1, ensure_ascii=False))

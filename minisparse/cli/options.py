@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ..data import READERS
-from ..names import DISTRIBUTIONS, NETWORKS
-from ..plans import METHODS
+from ..runs.names import DISTRIBUTIONS, NETWORKS
+from ..runs.methods import METHODS
 
 WHAT, SPARSITY, LEARNING, MOVING, RUN = "What to train", "Sparsity", "Learning", "For some methods", "The run"
 NAMES = "; ".join(f"{name} ({entry.about})" for name, entry in METHODS.items())

@@ -44,10 +44,10 @@ def demo(
     from threadpoolctl import threadpool_limits
 
     from ..data import load
-    from ..experiments.rigl import DEMO, METHODS, Snapshot, central_share, cost, picture, snapshots
+    from ..experiments.rigl.picture import DEMO, METHODS, Snapshot, central_share, cost, picture, snapshots
 
     if data not in ("digits", "mnist"):
-        raise ValueError(f"--data is {data!r}; accepted are digits, mnist")
+        raise ValueError(f"--data is {data!r}; expected digits, mnist")
     train_set, test_set = load(data, data_dir, "train"), load(data, data_dir, "test")
     console.print(f"{data}: {len(train_set[1]):,} training and {len(test_set[1]):,} test images")
 
@@ -114,7 +114,7 @@ def reproduce(
         _list(STUDIES, out)
         return
     if name != "all" and name not in (known := [study.name for study in STUDIES if study.runs(1)]):
-        raise ValueError(f"NAME is {name!r}; accepted are all, {', '.join(known)}")
+        raise ValueError(f"NAME is {name!r}; expected all, {', '.join(known)}")
     chosen = [study for study in STUDIES if name == "all" or study.name == name]
     work = [(study, run) for study in chosen for run in study.runs(seeds or study.seeds)]
     place = folder(chosen[0], out) if len(chosen) == 1 else out

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from .. import exchange, nn, plans
+from .. import nn
 from ..backend import Array, to_numpy
 from ..methods.magnitude import leading_on, led_to
-from ..plans import METHODS
+from ..models import pytorch as exchange
+from ..runs import run as plans
+from ..runs.methods import METHODS
 from ..sparse import dense
 from .options import DataDir
 from .tables import console, plain_table
@@ -117,7 +119,7 @@ def export(
     A network with batch norm comes with the statistics that it needs at inference.
     """
     if to not in ENDINGS:
-        raise ValueError(f"--to is {to!r}; accepted are {', '.join(ENDINGS)}")
+        raise ValueError(f"--to is {to!r}; expected {', '.join(ENDINGS)}")
     task, state = plans.reopen(run, data_dir)
     params, masks, stats = to_numpy((state.params, dict(state.masks), plans.statistics(task, state.params)))
     params, masks = ({name: dense(a) for name, a in tree.items()} for tree in (params, masks))

@@ -9,12 +9,13 @@ from typing import Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .. import plans
 from ..files import alone_in
-from ..machines import packed, spread, unpacked
-from ..names import has_width
-from ..plans import METHODS, PARTICULAR, Plan, Task
-from ..runs import CONFIG, RESULT, claim, metrics, read_json, write_json
+from ..runs import run as plans
+from ..runs.cluster import packed, spread, unpacked
+from ..runs.folder import CONFIG, RESULT, claim, metrics, read_json, write_json
+from ..runs.names import has_width
+from ..runs.methods import METHODS, PARTICULAR
+from ..runs.plan import Plan, Task
 from . import options as option
 from .tables import console, plain_table
 
@@ -208,7 +209,7 @@ def _plan(context: typer.Context) -> Plan:
     try:
         asked["lr_drops"] = tuple(float(epoch) for epoch in asked["lr_drops"].split(",") if epoch)
     except ValueError as error:
-        raise ValueError(f"--lr-drops is {asked['lr_drops']!r}; accepted are epochs such as 25,40") from error
+        raise ValueError(f"--lr-drops is {asked['lr_drops']!r}; expected epochs such as 25,40") from error
     return Plan(**asked)
 
 

@@ -3,11 +3,11 @@
 from .accounting import STUDIES as ACCOUNTING
 from .han import STUDIES as HAN
 from .louizos import STUDIES as LOUIZOS
-from .rigl import STUDIES as RIGL
-from .rigl_budget import STUDIES as RIGL_BUDGET
-from .rigl_escape import STUDIES as RIGL_ESCAPE
-from .rigl_sweeps import STUDIES as RIGL_SWEEPS
-from .rigl_table import STUDIES as RIGL_TABLE
+from .rigl.budget import STUDIES as RIGL_BUDGET
+from .rigl.escape import STUDIES as RIGL_ESCAPE
+from .rigl.picture import STUDIES as RIGL
+from .rigl.sweeps import STUDIES as RIGL_SWEEPS
+from .rigl.table import STUDIES as RIGL_TABLE
 from .set import STUDIES as SET
 from .snfs import STUDIES as SNFS
 from .snip import STUDIES as SNIP

@@ -17,7 +17,7 @@ def packed(array: Array) -> str:
         return b64encode(np.packbits(array).tobytes()).decode()
     whole = array.astype("<u2")
     if (whole != array).any():
-        raise ValueError(f"array has values from {array.min()} to {array.max()}; accepted are 0 to 65,535")
+        raise ValueError(f"array has values from {array.min()} to {array.max()}; expected 0 to 65,535")
     return b64encode(whole.tobytes()).decode()
 
 

@@ -36,7 +36,7 @@ from ..masks import Masks, random_masks
 from ..methods.set import set_counts
 from ..optim import Optimizer, is_weight, sgd
 from ..train import train
-from .rigl import central_share
+from .rigl.picture import central_share
 from .studies import Finished, Row, Run, Study, each, error, errors_of, gap, mnist, weights_of
 
 METHODS = ("set", "static", "dense")

@@ -36,7 +36,7 @@ from ..backend import Array
 from ..data import batches
 from ..masks import Masks
 from ..optim import sgd
-from ..runs import claim, metrics, recorded
+from ..runs.folder import claim, metrics, recorded
 from ..train import State, train
 from .studies import Finished, Row, Run, Study, each, error, errors_of, mnist, weights_of
 

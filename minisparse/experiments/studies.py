@@ -20,10 +20,10 @@ import numpy as np
 from .. import nn
 from ..backend import Array
 from ..data import Dataset, as_inputs, load
-from ..machines import packed, spread, unpacked
 from ..masks import Masks
 from ..optim import is_weight
-from ..runs import difference, read_json, write_json
+from ..runs.cluster import packed, spread, unpacked
+from ..runs.folder import difference, read_json, write_json
 from ..streams import stream
 
 CHUNK = 1000  # examples that are evaluated at a time, unless told otherwise
@@ -246,7 +246,7 @@ def _done(study: str, run: Run, own: Path, data_dir: Path | None, note: Path | N
             noted = time.perf_counter()
             note.write_text(f"{result:.4f}")
     if not isinstance(result, dict):
-        raise TypeError(f"{run.name} of {study} ended with {result!r}; accepted is a dict of what came out")
+        raise TypeError(f"{run.name} of {study} ended with {result!r}; expected a dict of what came out")
     return {
         "study": study,
         "run": run.name,

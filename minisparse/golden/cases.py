@@ -67,7 +67,7 @@ def load(folder: Path | None = None) -> dict[str, list[Case]]:
     for path in sorted((folder or V1).glob("*.json")):
         file = json.loads(path.read_text(encoding="utf-8"))
         if file.get("version") != VERSION:
-            raise ValueError(f"{path} has version {file.get('version')!r}; accepted is {VERSION}")
+            raise ValueError(f"{path} has version {file.get('version')!r}; expected {VERSION}")
         cases = [_case(file["function"], case) for case in file["cases"]]
         for case in cases:
             if case.id in seen:
@@ -94,7 +94,7 @@ def chosen(names: Iterable[str], functions: Mapping[str, Sequence[Case]]) -> dic
     for name in names:
         if name not in functions:
             find(name, functions)
-            raise ValueError(f"{name!r} is a case; accepted are functions: {', '.join(functions)}")
+            raise ValueError(f"{name!r} is a case; expected functions: {', '.join(functions)}")
     return {name: list(functions[name]) for name in (names or functions)}
 
 

@@ -85,7 +85,7 @@ def found(where: str) -> Callable:
     """The callable at "package.module:name". ValueError saying what could not be found."""
     module, colon, name = where.partition(":")
     if not (module and colon and name):
-        raise ValueError(f"{where!r} names no callable; accepted is module:callable, such as my_pkg.rigl:update")
+        raise ValueError(f"{where!r} names no callable; expected module:callable, such as my_pkg.rigl:update")
     call: Any = imported(module)
     for part in name.split("."):
         if not hasattr(call, part):
@@ -99,7 +99,7 @@ def found(where: str) -> Callable:
 def imported(module: str) -> Any:
     """The module of that name, from the current folder too. ValueError with what its import raised."""
     if module.endswith(".py"):
-        raise ValueError(f"{module} is the name of a file; accepted is its module's, {module.removesuffix('.py')}")
+        raise ValueError(f"{module} is the name of a file; expected its module's, {module.removesuffix('.py')}")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -180,7 +180,7 @@ class Door:
 
     def __init__(self, arrays: str = "numpy", float32: bool = False):
         if arrays not in LIBRARIES:
-            raise ValueError(f"--arrays is {arrays!r}; accepted are {', '.join(LIBRARIES)}")
+            raise ValueError(f"--arrays is {arrays!r}; expected {', '.join(LIBRARIES)}")
         self.arrays, self.float32 = arrays, float32
         try:
             self.library: Any = import_module(arrays)
@@ -365,7 +365,7 @@ def _known(case: Case) -> str:
 def decided(cases: Iterable[Case], profile: str) -> list[Case]:
     """The cases on which `profile` has an answer. ValueError for a profile that is none, or none of them."""
     if profile not in PROFILES:
-        raise ValueError(f"--profile is {profile!r}; accepted are {', '.join(PROFILES)}")
+        raise ValueError(f"--profile is {profile!r}; expected {', '.join(PROFILES)}")
     return [case for case in cases if case.answers(profile)]
 
 

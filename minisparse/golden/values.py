@@ -43,7 +43,7 @@ def encode(x: Any) -> Any:
         return int(x)
     if isinstance(x, Real):
         return float(x) if math.isfinite(x) else encode(np.array(float(x)))
-    raise TypeError(f"{kind_of(x)} fits in no vector; accepted are numbers, text, arrays, dicts and tuples")
+    raise TypeError(f"{kind_of(x)} fits in no vector; expected numbers, text, arrays, dicts and tuples")
 
 
 def decode(value: Any) -> Any:
@@ -176,12 +176,12 @@ def _all_pairs(pairs: Any) -> bool:
 
 def _array(shape: Any, dtype: str, data: Any) -> np.ndarray:
     if not isinstance(shape, list) or any(type(n) is not int or n < 0 for n in shape):
-        raise ValueError(f"shape is {str(shape)[:60]}; accepted is a list of whole numbers from 0")
+        raise ValueError(f"shape is {str(shape)[:60]}; expected a list of whole numbers from 0")
     if not isinstance(data, list) or len(data) != math.prod(shape):
         given = f"{len(data)} values" if isinstance(data, list) else str(data)[:60]
-        raise ValueError(f"data is {given}; accepted is a flat list of {math.prod(shape)} for shape {shape}")
+        raise ValueError(f"data is {given}; expected a flat list of {math.prod(shape)} for shape {shape}")
     if odd := [x for x in data if not _fits(x, dtype)]:
-        raise ValueError(f"data has {str(odd[0])[:60]}; accepted are {ACCEPTED[dtype]}")
+        raise ValueError(f"data has {str(odd[0])[:60]}; expected {ACCEPTED[dtype]}")
     return np.array([float(x) for x in data] if dtype == "float64" else data, dtype=dtype).reshape(shape)
 
 

@@ -145,7 +145,7 @@ def penalty(params: Mapping[str, Values], lambda_: float | Mapping[str, float], 
         raise ValueError(f"params has no log_alpha, so nothing can close; the parameters are {list(params)}")
     by_layer = lambda_ if isinstance(lambda_, Mapping) else dict.fromkeys(closing, lambda_)
     if by_layer.keys() != closing.keys():
-        raise ValueError(f"lambda_ has the layers {list(by_layer)}; accepted are the gated ones, {list(closing)}")
+        raise ValueError(f"lambda_ has the layers {list(by_layer)}; expected the gated ones, {list(closing)}")
     for name, price in (*by_layer.items(), ("weight_decay", weight_decay)):
         real(f"the penalty of {name!r}", price, "finite numbers from 0", lambda price: 0 <= price < math.inf)
 
@@ -221,4 +221,4 @@ def _on(log_alpha: Values, f: Callable[[Tensor], Tensor]) -> Any:
 def _check(beta: float, gamma: float, zeta: float) -> None:
     real("beta", beta, "finite temperatures above 0", lambda beta: 0 < beta < math.inf)
     if not -math.inf < gamma < 0 or not 1 < zeta < math.inf:
-        raise ValueError(f"gamma is {gamma}, zeta {zeta}; accepted are gamma < 0 and zeta > 1, both finite")
+        raise ValueError(f"gamma is {gamma}, zeta {zeta}; expected gamma < 0 and zeta > 1, both finite")

@@ -22,7 +22,8 @@ from itertools import pairwise
 
 from ..backend import Array, namespace
 from ..checks import masks_fit, real, same_keys, same_shapes, whole
-from ..masks import n_active, top_k, top_k_of_all
+from ..masks import top_k, top_k_of_all
+from ..storage import n_active, n_not_finite, stored_alike, survivors
 
 Arrays = Mapping[str, Array]
 
@@ -44,18 +45,14 @@ def global_magnitude_masks(weights: Arrays, n_keep: int, masks: Arrays | None = 
     Returns {name: mask}; a layer may end up empty. Errors as in `magnitude_mask`.
     """
     if not weights:
-        raise ValueError("weights is empty; accepted are one layer or more")
+        raise ValueError("weights is empty; expected one layer or more")
     if masks is not None:
         same_keys(weights=weights, masks=masks)
         masks_fit(masks, weights)
     candidates = sum(_candidates(w, None if masks is None else masks[name]) for name, w in weights.items())
     whole("n_keep", n_keep, 0, candidates)
     scores = {name: abs(w) for name, w in weights.items()}
-    if not any(hasattr(w, "mask") for w in weights.values()):
-        return top_k_of_all(scores, n_keep, masks)
-    # Truly sparse: of each layer as many as it has among the largest of all, without the zeros in between.
-    kept = top_k_of_all({name: _there(s, masks and masks[name]) for name, s in scores.items()}, n_keep)
-    return {name: top_k(s, n_active(kept[name]), masks and masks[name]) for name, s in scores.items()}
+    return top_k_of_all(scores, n_keep, masks)
 
 
 def threshold_mask(weight: Array, quality: float, mask: Array | None = None) -> Array:
@@ -69,10 +66,10 @@ def threshold_mask(weight: Array, quality: float, mask: Array | None = None) -> 
     """
     real("quality", quality, "finite numbers from 0", lambda quality: 0 <= quality < math.inf)
     _candidates(weight, mask)
-    survivors = _there(weight, mask)
-    if wrong := int((~namespace(weight).isfinite(survivors)).sum()):
-        raise ValueError(f"weight is not finite at {wrong} of {survivors.size} connections; thresholds need numbers")
-    kept = abs(weight) >= (quality * survivors.std(dtype=float) if survivors.size else 0.0)
+    surviving = survivors(weight, mask)
+    if wrong := n_not_finite(surviving):
+        raise ValueError(f"weight is not finite at {wrong} of {surviving.size} connections; thresholds need numbers")
+    kept = abs(weight) >= (quality * surviving.std(dtype=float) if surviving.size else 0.0)
     return kept if mask is None else kept & mask
 
 
@@ -131,31 +128,23 @@ def _links(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
         mask = masks[name]
         if mask.dtype != bool or mask.ndim < 2:
             raise TypeError(
-                f"mask for {name!r} is {mask.dtype} of shape {tuple(mask.shape)}; accepted is bool (…, inputs, outputs)"
+                f"mask for {name!r} is {mask.dtype} of shape {tuple(mask.shape)}; expected bool (…, inputs, outputs)"
             )
         window = math.prod(mask.shape[:-2])
         links[name] = mask if mask.ndim == 2 else mask.reshape(window, *mask.shape[-2:]).any(axis=0)
     for (a, before), (b, after) in pairwise(links.items()):
         n_out, n_in = before.shape[1], after.shape[0]
         if not n_out or n_in % n_out:
-            raise ValueError(f"{b!r} has {n_in} inputs, {a!r} before it {n_out} outputs; accepted are whole multiples")
+            raise ValueError(f"{b!r} has {n_in} inputs, {a!r} before it {n_out} outputs; expected whole multiples")
     return links
 
 
 def _candidates(weight: Array, mask: Array | None) -> int:
     """How many connections may stay; the errors of a mask that does not fit."""
     if mask is None:
-        return _there(weight, None).size
+        return survivors(weight, None).size
     same_shapes(weight=weight, mask=mask)
     if mask.dtype != bool:
-        raise TypeError(f"mask has dtype {mask.dtype}; accepted is bool")
-    if hasattr(weight, "home") != hasattr(mask, "home"):
-        kinds = f"weight is {type(weight).__name__}, mask is {type(mask).__name__}"
-        raise TypeError(f"{kinds}; accepted are two arrays, or both truly sparse")
+        raise TypeError(f"mask has dtype {mask.dtype}; expected bool")
+    stored_alike(weight, mask)
     return n_active(mask)
-
-
-def _there(weight: Array, mask: Array | None) -> Array:
-    """The weights that may stay, (n,): of truly sparse ones without a mask, all that are stored."""
-    mask = getattr(weight, "mask", None) if mask is None else mask
-    return weight.ravel() if mask is None else weight[mask]

@@ -33,7 +33,7 @@ def shares(momentum: Mapping[str, Array], masks: Mapping[str, Array]) -> dict[st
     for name, mask in masks.items():
         same_shapes(**{f"momentum of {name!r}": momentum[name], "its mask": mask})
         if mask.dtype != bool:
-            raise TypeError(f"mask of {name!r} has dtype {mask.dtype}; accepted is bool")
+            raise TypeError(f"mask of {name!r} has dtype {mask.dtype}; expected bool")
         active = abs(momentum[name])[mask]
         means[name] = float(active.mean(dtype="float64")) if active.size else 0.0
         if not math.isfinite(means[name]):

@@ -14,9 +14,10 @@ import math
 import warnings
 from collections.abc import Mapping
 
-from ..backend import Array, in_parts, namespace
+from ..backend import Array
 from ..checks import same_keys, same_shapes, whole
 from ..masks import top_k_of_all
+from ..storage import n_not_finite, total
 
 
 def sensitivity(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[str, Array]:
@@ -26,8 +27,8 @@ def sensitivity(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dic
     ValueError for names or shapes that differ, or a product that is not finite.
     """
     effect = _effect(weights, grads)
-    total = math.fsum(float(part.sum(dtype="float64")) for e in effect.values() for part in in_parts(e))
-    return {name: e / total if total else e for name, e in effect.items()}
+    whole_effect = math.fsum(total(e) for e in effect.values())
+    return {name: e / whole_effect if whole_effect else e for name, e in effect.items()}
 
 
 def snip_masks(weights: Mapping[str, Array], grads: Mapping[str, Array], n_keep: int) -> dict[str, Array]:
@@ -53,6 +54,6 @@ def _effect(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[st
     for name, w in weights.items():
         same_shapes(**{f"weight {name!r}": w, "its gradient": grads[name]})
         effect[name] = abs(w * grads[name])
-        if n_bad := sum(int((~namespace(w).isfinite(part)).sum()) for part in in_parts(effect[name])):
+        if n_bad := n_not_finite(effect[name]):
             raise ValueError(f"weight × gradient of {name!r} is not finite at {n_bad} of {w.size} entries")
     return effect

@@ -25,7 +25,7 @@ def test_counts_come_back(counts):
 
 @pytest.mark.parametrize("value", [-1, 65_536, 0.5])
 def test_numbers_that_two_bytes_do_not_hold_are_refused(value):
-    with pytest.raises(ValueError, match="accepted are 0 to 65,535"):
+    with pytest.raises(ValueError, match="expected 0 to 65,535"):
         packed(np.array([1, value]))
 
 

@@ -1,7 +1,7 @@
 """The report: every row from the start, figures with words, counts at the top."""
 
 import pytest
-from one_study import go
+from single_study import go
 
 from minisparse.experiments import report
 from minisparse.experiments.studies import Row, Run, Study, each

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from minisparse import data
-from minisparse.experiments import rigl, studies
+from minisparse.experiments.rigl import picture as rigl
+from minisparse.experiments import studies
 
 FIGURES = Path(__file__).parents[2] / "figures"
 SHORT = rigl.Recipe(60, 0.05, (25,), (20,), 0.3, 10, 45)
@@ -60,7 +61,7 @@ def test_all_methods_of_a_seed_start_from_the_same_network():
 
 
 def test_an_unknown_method_is_refused():
-    with pytest.raises(ValueError, match="method is 'adam'; accepted are rigl, static, dense"):
+    with pytest.raises(ValueError, match="method is 'adam'; expected rigl, static, dense"):
         run("adam")
 
 

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from minisparse import data, nn, plans
-from minisparse.compact import Compact
-from minisparse.experiments import rigl, rigl_budget, rigl_escape, rigl_runs, rigl_sweeps, rigl_table, studies
+from minisparse import data, nn
+from minisparse.runs import run as plans
+from minisparse.models.shrink import Compact
+from minisparse.experiments.rigl import picture as rigl, budget as rigl_budget, escape as rigl_escape, epochs as rigl_runs, sweeps as rigl_sweeps, table as rigl_table
+from minisparse.experiments import studies
 from minisparse.masks import Masks
 from minisparse.methods.magnitude import remove_dead_units
 from minisparse.optim import Optimizer

@@ -106,7 +106,7 @@ def test_all_weights_start_alike_in_both_storages():
         rng = np.random.default_rng(0)
         params, _ = widths.start_of(widths.network(500), Numbers(storage, 500), rng)
         first = params["fc1.weight"]
-        assert isinstance(first, sparse.Compressed) == (storage == "sparse")
+        assert isinstance(first, sparse.SparseWeight) == (storage == "sparse")
         for values in (first.values if storage == "sparse" else first, params["fc2.weight"]):
             assert np.std(values) == pytest.approx(math.sqrt(2 / 500), rel=0.05)
 

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from one_study import go
+from single_study import go
 
 from minisparse import data, nn
 from minisparse.experiments import studies
@@ -130,7 +130,7 @@ def test_a_run_that_fails_leaves_those_before_it(tmp_path):
 
 
 def test_a_run_that_ends_without_what_came_out_is_refused(tmp_path):
-    with pytest.raises(TypeError, match=r"s-seed0 of a-study ended with 0\.5; accepted is a dict"):
+    with pytest.raises(TypeError, match=r"s-seed0 of a-study ended with 0\.5; expected a dict"):
         list(go(study(tmp_path / "log", endless), 1, 1, tmp_path))
     assert not (tmp_path / "a_study").exists()
 

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from tests.golden.case import Function, told
-from tests.slow import er_raw, erk_raw, slow_apportion, slow_counts, slow_scaled
+from tests.helpers.slow_methods import er_raw, erk_raw, slow_apportion, slow_counts, slow_scaled
 
 MLP = {"fc1": (784, 300), "fc2": (300, 100), "fc3": (100, 10)}
 LENET_5 = {"conv1": (5, 5, 1, 6), "conv2": (5, 5, 6, 16), "fc1": (400, 120), "fc2": (120, 84), "fc3": (84, 10)}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.golden.case import Function, bits, row
-from tests.slow import slow_top_k
+from tests.helpers.slow_methods import slow_top_k
 
 TOP_K = Function("top_k", "score k among", slow_top_k)
 FUNCTIONS = [TOP_K]

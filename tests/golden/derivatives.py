@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from tests import slow_conv, slow_ops
+from tests.helpers import slow_conv, slow_ops
 from tests.golden.case import Function
 
 

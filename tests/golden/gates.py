@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from tests.golden.case import Function, row
-from tests.slow_ops import each, sigmoid
+from tests.helpers.slow_ops import each, sigmoid
 
 BETA, GAMMA, ZETA = 2 / 3, -0.1, 1.1
 EDGE = math.log(11)  # where the gate at test meets 0 and 1

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.golden.case import Either, Function, bits, row
-from tests.slow import (
+from tests.helpers.slow_methods import (
     slow_kept,
     slow_rigl_update,
     slow_set_counts,

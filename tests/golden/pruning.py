@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 
 from tests.golden.case import Either, Function, bits, row
-from tests.slow import slow_magnitude_mask, slow_remove_dead_units, slow_snip_masks, slow_threshold
+from tests.helpers.slow_methods import slow_magnitude_mask, slow_remove_dead_units, slow_snip_masks, slow_threshold
 
 
 def slow_threshold_mask(weight, quality, mask=None):

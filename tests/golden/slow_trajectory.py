@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from tests import slow
-from tests.slow_ops import sigmoid
+from tests.helpers import slow_methods as slow
+from tests.helpers.slow_ops import sigmoid
 
 
 def slow_trajectory(case):

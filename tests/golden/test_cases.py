@@ -109,7 +109,7 @@ def test_a_function_and_a_case_are_found_by_name_and_what_is_near_is_offered(vec
         cases.find("zzz", functions)
     assert list(cases.chosen(["top_k"], functions)) == ["top_k"]
     assert list(cases.chosen([], functions)) == list(functions)
-    with pytest.raises(ValueError, match="'top_k/ties' is a case; accepted are functions"):
+    with pytest.raises(ValueError, match="'top_k/ties' is a case; expected functions"):
         cases.chosen(["top_k/ties"], functions)
 
 
@@ -119,7 +119,7 @@ def test_a_file_of_another_version_or_an_id_twice_is_refused(vectors):
     with pytest.raises(ValueError, match=r"zzz\.json has the case 'top_k/ties' a second time"):
         cases.load()
     (vectors / "zzz.json").write_text(json.dumps(content | {"version": 2}))
-    with pytest.raises(ValueError, match="has version 2; accepted is 1"):
+    with pytest.raises(ValueError, match="has version 2; expected 1"):
         cases.load()
 
 

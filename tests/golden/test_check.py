@@ -114,7 +114,7 @@ def test_what_never_answers_is_told_why_and_how_it_is_called(vectors):
 
 
 def test_a_files_name_is_told_from_its_modules(tmp_path):
-    with pytest.raises(ValueError, match=r"my_rigl.py is the name of a file; accepted is its module's, my_rigl$"):
+    with pytest.raises(ValueError, match=r"my_rigl.py is the name of a file; expected its module's, my_rigl$"):
         check.found("my_rigl.py:update")
 
 
@@ -229,7 +229,7 @@ def test_a_profile_is_held_to_its_own_answers_where_it_decides(vectors, guest):
     assert own.sentence().startswith("1 of 2: an active weight is exactly zero")
     with pytest.raises(ValueError, match="tfmot decides no case of rigl_update"):
         check.checked("rigl_update", f"{name}:tf1", profile="tfmot")
-    with pytest.raises(ValueError, match="--profile is 'mine'; accepted are reference, rigl-tf1"):
+    with pytest.raises(ValueError, match="--profile is 'mine'; expected reference, rigl-tf1"):
         check.checked("rigl_update", f"{name}:tf1", profile="mine")
 
 
@@ -245,7 +245,7 @@ def test_a_module_is_checked_for_what_it_has_and_what_it_lacks_is_named(vectors,
 @pytest.mark.parametrize(
     ("where", "refusal"),
     [
-        ("guest_code", "'guest_code' names no callable; accepted is module:callable"),
+        ("guest_code", "'guest_code' names no callable; expected module:callable"),
         ("guest_code:nothing", "guest_code has no nothing"),
         ("guest_code:number", "guest_code:number is the whole number 3 and cannot be called"),
         ("guest_broken:f", "guest_broken cannot be imported: ZeroDivisionError: division by zero"),
@@ -358,7 +358,7 @@ def test_jax_arrays_go_through_the_door_in_float64(vectors):
 
 
 def test_a_library_that_is_unknown_or_absent_is_refused(monkeypatch):
-    with pytest.raises(ValueError, match="--arrays is 'mxnet'; accepted are numpy, torch, jax"):
+    with pytest.raises(ValueError, match="--arrays is 'mxnet'; expected numpy, torch, jax"):
         check.Door("mxnet")
     monkeypatch.setitem(sys.modules, "jax", None)
     with pytest.raises(ValueError, match="--arrays jax needs jax, which is not installed"):

@@ -7,7 +7,7 @@ import numpy as np
 
 from tests.golden.case import Function
 from tests.golden.slow_trajectory import slow_trajectory
-from tests.golden.told_trajectories import told_of
+from tests.golden.public_trajectories import told_of
 
 TRAJECTORY = Function("trajectory", "case", slow_trajectory)
 FUNCTIONS = [TRAJECTORY]

@@ -248,7 +248,7 @@ def test_gates_start_at_the_log_odds_of_their_drop_rate_with_a_deviation_of_a_hu
 
 @pytest.mark.parametrize("drop_rate", [0.0, 1.0, -0.5, 2, math.nan])
 def test_drop_rates_outside_the_open_interval_are_refused(drop_rate):
-    with pytest.raises(ValueError, match=rf"drop_rate is {drop_rate}; accepted are rates inside \(0, 1\)"):
+    with pytest.raises(ValueError, match=rf"drop_rate is {drop_rate}; expected rates inside \(0, 1\)"):
         l0.initial_log_alpha(np.random.default_rng(0), (3,), drop_rate)
 
 
@@ -361,7 +361,7 @@ def test_the_penalty_keeps_float32(xp):
 @pytest.mark.parametrize(
     ("lambda_", "weight_decay", "message"),
     [
-        ({"conv": 1.0}, 0.0, r"lambda_ has the layers \['conv'\]; accepted are the gated ones, \['conv', 'fc'\]"),
+        ({"conv": 1.0}, 0.0, r"lambda_ has the layers \['conv'\]; expected the gated ones, \['conv', 'fc'\]"),
         (-1.0, 0.0, "the penalty of 'conv' is -1"),
         (math.nan, 0.0, "the penalty of 'conv' is nan"),
         ({"conv": 1.0, "fc": math.inf}, 0.0, "the penalty of 'fc' is inf"),

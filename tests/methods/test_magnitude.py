@@ -7,7 +7,7 @@ from arrays import back, give, give_all
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from slow import (
+from slow_methods import (
     slow_global_magnitude_masks,
     slow_magnitude_mask,
     slow_remove_dead_units,
@@ -15,15 +15,7 @@ from slow import (
 )
 from strategies import distinct, layers, mask_chains, tied
 
-from minisparse.methods.magnitude import (
-    global_magnitude_masks,
-    leading_on,
-    led_to,
-    magnitude_mask,
-    remove_dead_units,
-    retrain_dropout,
-    threshold_mask,
-)
+from minisparse.methods.magnitude import global_magnitude_masks, leading_on, led_to, magnitude_mask, remove_dead_units, retrain_dropout, threshold_mask
 
 many = settings(max_examples=200)
 HAN = [0.1, -0.2, 0.3, -0.4, 0.5]
@@ -225,7 +217,7 @@ def test_an_empty_layer_stays_empty(xp):
 
 @pytest.mark.parametrize("quality", [-0.1, nan, inf])
 def test_a_quality_that_is_no_finite_number_from_0_is_refused(xp, quality):
-    with pytest.raises(ValueError, match=rf"quality is {quality}; accepted are finite numbers from 0"):
+    with pytest.raises(ValueError, match=rf"quality is {quality}; expected finite numbers from 0"):
         by_threshold(xp, np.array(HAN), quality)
 
 
@@ -243,7 +235,7 @@ def test_nan_is_refused_in_a_ranking(xp):
 
 @pytest.mark.parametrize(("n_keep", "error"), [(3, ValueError), (-1, ValueError), (1.0, TypeError), (True, TypeError)])
 def test_a_count_that_the_layer_does_not_have_is_refused(xp, n_keep, error):
-    message = rf"n_keep is {n_keep}; accepted are whole numbers from 0 to 2"
+    message = rf"n_keep is {n_keep}; expected whole numbers from 0 to 2"
     with pytest.raises(error, match=message):
         by_rank(xp, np.ones(4), n_keep, bits("1100"))
     with pytest.raises(error, match=message):
@@ -256,7 +248,7 @@ def test_masks_that_do_not_fit_are_refused(xp):
     with pytest.raises(ValueError, match=r"mask has shape \(3,\), weight has \(4,\)"):
         by_threshold(xp, np.ones(4), 1, bits("110"))
     for function in (by_rank, by_threshold):
-        with pytest.raises(TypeError, match="mask has dtype int64; accepted is bool"):
+        with pytest.raises(TypeError, match="mask has dtype int64; expected bool"):
             function(xp, np.ones(4), 1, np.array([1, 1, 0, 0]))
     one = {"a": give(xp, np.ones(2))}
     with pytest.raises(ValueError, match="'b' is only in masks"):
@@ -287,12 +279,12 @@ def test_the_dropout_rule_is_the_papers_equation(rate, n_original, data):
 @pytest.mark.parametrize(
     ("rate", "n_kept", "n_original", "message"),
     [
-        (1.0, 1, 2, "rate is 1.0; accepted are dropout rates in"),
+        (1.0, 1, 2, "rate is 1.0; expected dropout rates in"),
         (-0.1, 1, 2, "rate is -0.1"),
         (nan, 1, 2, "rate is nan"),
-        (0.5, 3, 2, "n_kept is 3; accepted are whole numbers from 0 to 2"),
+        (0.5, 3, 2, "n_kept is 3; expected whole numbers from 0 to 2"),
         (0.5, -1, 2, "n_kept is -1"),
-        (0.5, 0, 0, "n_original is 0; accepted are whole numbers from 1"),
+        (0.5, 0, 0, "n_original is 0; expected whole numbers from 1"),
     ],
 )
 def test_dropout_outside_its_range_is_refused(rate, n_kept, n_original, message):
@@ -392,7 +384,7 @@ def test_a_network_of_one_layer_has_no_units(xp):
             {"a": (3,)},
             ["a"],
             TypeError,
-            r"mask for 'a' is bool of shape \(3,\); accepted is bool \(…, inputs",
+            r"mask for 'a' is bool of shape \(3,\); expected bool \(…, inputs",
         ),
     ],
 )

@@ -6,7 +6,7 @@ from arrays import back, give
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from slow import slow_kept, slow_rigl_update
+from slow_methods import slow_kept, slow_rigl_update
 from strategies import layers
 
 from minisparse.masks import Masks, project
@@ -215,7 +215,7 @@ def test_nan_is_refused_wherever_it_is(xp, weight, grad):
 
 @pytest.mark.parametrize(("k", "error"), [(3, ValueError), (-1, ValueError), (1.0, TypeError), (True, TypeError)])
 def test_a_count_that_the_layer_cannot_move_is_refused(xp, k, error):
-    with pytest.raises(error, match=rf"is {k}; accepted are whole numbers from 0 to 2"):
+    with pytest.raises(error, match=rf"is {k}; expected whole numbers from 0 to 2"):
         update(xp, np.ones(4), bits("1100"), np.ones(4), k)
 
 
@@ -233,7 +233,7 @@ def test_shapes_that_differ_are_refused(xp, mask, grad, message):
 
 
 def test_a_mask_that_is_not_boolean_is_refused(xp):
-    with pytest.raises(TypeError, match="has dtype int64; accepted is bool"):
+    with pytest.raises(TypeError, match="has dtype int64; expected bool"):
         update(xp, np.ones(4), np.array([1, 1, 0, 0]), np.ones(4), 1)
 
 
@@ -269,13 +269,13 @@ def test_the_count_never_rises_and_is_zero_from_t_end_on(step, n_active, alpha):
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, nan])
 def test_an_alpha_outside_zero_to_one_is_refused(alpha):
-    with pytest.raises(ValueError, match=rf"alpha is {alpha}; accepted are drop fractions from 0 to 1"):
+    with pytest.raises(ValueError, match=rf"alpha is {alpha}; expected drop fractions from 0 to 1"):
         rigl_count(0, 100, alpha, 100)
 
 
 @pytest.mark.parametrize(("n_active", "error"), [(-1, ValueError), (2.0, TypeError), (True, TypeError)])
 def test_a_number_of_connections_that_is_no_whole_number_is_refused(n_active, error):
-    with pytest.raises(error, match=rf"n_active is {n_active}; accepted are whole numbers from 0"):
+    with pytest.raises(error, match=rf"n_active is {n_active}; expected whole numbers from 0"):
         rigl_count(0, n_active, 0.3, 100)
 
 

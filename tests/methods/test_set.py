@@ -6,7 +6,7 @@ from arrays import back, give
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from slow import slow_kept, slow_set_counts, slow_set_kept, slow_set_update, slow_set_update_by_magnitude
+from slow_methods import slow_kept, slow_set_counts, slow_set_kept, slow_set_update, slow_set_update_by_magnitude
 from strategies import layers
 
 from minisparse.masks import project
@@ -232,7 +232,7 @@ def test_counts_equal_their_slow_twin(layer, zeta):
 
 @pytest.mark.parametrize("zeta", [-0.1, 1.1, nan])
 def test_a_zeta_outside_zero_to_one_is_refused(xp, zeta):
-    with pytest.raises(ValueError, match=rf"zeta is {zeta}; accepted are drop fractions from 0 to 1"):
+    with pytest.raises(ValueError, match=rf"zeta is {zeta}; expected drop fractions from 0 to 1"):
         set_counts(give(xp, np.ones(2)), give(xp, bits("11")), zeta)
 
 
@@ -246,13 +246,13 @@ def test_nan_is_refused_wherever_it_is(xp, weight, noise):
 
 @pytest.mark.parametrize("n", [(2, 0), (0, 3), (-1, 0), (4,)])
 def test_more_than_there_are_of_a_sign_are_refused(xp, n):
-    with pytest.raises(ValueError, match=r"accepted are whole numbers from 0 to"):
+    with pytest.raises(ValueError, match=r"expected whole numbers from 0 to"):
         update(xp, np.array([-1.0, 1, 2, 0]), bits("1110"), np.ones(4), *n)
 
 
 @pytest.mark.parametrize("n", [(1.0, 0), (0, True), (1.0,)])
 def test_counts_that_are_no_whole_numbers_are_refused(xp, n):
-    with pytest.raises(TypeError, match=r"accepted are whole numbers from 0 to"):
+    with pytest.raises(TypeError, match=r"expected whole numbers from 0 to"):
         update(xp, np.array([-1.0, 1, 2, 0]), bits("1110"), np.ones(4), *n)
 
 
@@ -268,5 +268,5 @@ def test_shapes_that_differ_are_refused(xp, n):
 
 @pytest.mark.parametrize("n", [(0, 1), (1,)])
 def test_a_mask_that_is_not_boolean_is_refused(xp, n):
-    with pytest.raises(TypeError, match="has dtype int64; accepted is bool"):
+    with pytest.raises(TypeError, match="has dtype int64; expected bool"):
         update(xp, np.ones(4), np.array([1, 1, 0, 0]), np.ones(4), *n)

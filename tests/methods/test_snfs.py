@@ -6,7 +6,7 @@ from arrays import back, give_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from slow import slow_kept, slow_shares, slow_snfs_update
+from slow_methods import slow_kept, slow_shares, slow_snfs_update
 from strategies import SHAPES_OR_EMPTY, SMALL, distinct
 
 from minisparse.masks import project
@@ -252,7 +252,7 @@ def test_nan_is_refused_wherever_it_is(xp, weights, momentum):
 
 @pytest.mark.parametrize(("n", "error"), [(3, ValueError), (-1, ValueError), (1.0, TypeError), (True, TypeError)])
 def test_a_count_that_a_layer_cannot_lose_is_refused_by_its_name(xp, n, error):
-    with pytest.raises(error, match=rf"n_drop of 'b' is {n}; accepted are whole numbers from 0 to 2"):
+    with pytest.raises(error, match=rf"n_drop of 'b' is {n}; expected whole numbers from 0 to 2"):
         updated(xp, arrays(a=[1], b=[1, 1, 0]), {"a": bits("1"), "b": bits("110")}, arrays(a=[1], b=[1, 1, 1]),
                 {"a": 1, "b": n})  # fmt: skip
 
@@ -279,7 +279,7 @@ def test_shapes_that_differ_are_refused_by_their_layers_name(xp):
 
 def test_a_mask_that_is_not_boolean_is_refused(xp):
     mask = {"a": np.array([1, 0])}
-    with pytest.raises(TypeError, match="has dtype int64; accepted is bool"):
+    with pytest.raises(TypeError, match="has dtype int64; expected bool"):
         updated(xp, arrays(a=[1, 0]), mask, arrays(a=[1, 1]), {"a": 1})
-    with pytest.raises(TypeError, match="mask of 'a' has dtype int64; accepted is bool"):
+    with pytest.raises(TypeError, match="mask of 'a' has dtype int64; expected bool"):
         shares(give_all(xp, arrays(a=[1, 0])), give_all(xp, mask))

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from minisparse import plot
-from minisparse.plans import METHODS
+from minisparse.runs.methods import METHODS
 from minisparse.plot.training import side_by_side
 
 

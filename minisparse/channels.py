@@ -1,0 +1,113 @@
+"""Sums and products channel by channel, of arrays x (…, C), in blocks on threads.
+
+Arithmetic runs along whole lines of an image, where a row of numbers, one a channel, is repeated for every pixel: long
+rows are many times faster than short ones.
+"""
+
+from .backend import Array, namespace
+from .threads import in_blocks
+
+
+def sum_of_rows(x: Array) -> Array:
+    """The sum over all axes but the last, (C,): a product with ones, many times faster than `sum` where C is small."""
+    xp = namespace(x)
+
+    def work(block: slice) -> Array:
+        rows = x[block].reshape(-1, x.shape[-1])
+        return xp.ones(len(rows), x.dtype) @ rows
+
+    return sum(in_blocks(x, x.nbytes // max(len(x), 1), work))
+
+
+def add_to_rows(x: Array, row: Array) -> None:
+    """x += row (C,), written into images x (N, H, W, C), along whole lines: long rows are twice as fast as short."""
+    line = namespace(x).tile(row, x.shape[-2])
+
+    def work(block: slice) -> None:
+        lines = x[block].reshape(-1, line.size)
+        lines += line
+
+    in_blocks(x, x.nbytes // max(len(x), 1), work)
+
+
+def moments(x: Array) -> tuple[Array, Array]:
+    """Mean and variance (divided by n) over all axes but the last, (C,) each."""
+
+    def of_block(block: slice) -> tuple[int, Array, Array]:
+        """How many, their mean and their sum of squares around it."""
+        a = _lines(x, x[block])
+        size = a.size // x.shape[-1]
+        mean = _total(x, a) / size
+        a = a - _along(x, mean)
+        a *= a
+        return size, mean, _total(x, a)
+
+    n, parts = x.size // x.shape[-1], in_blocks(x, _bytes_each(x), of_block)
+    mean = sum(size * own for size, own, _ in parts) / n
+    return mean, sum(squares + size * (own - mean) ** 2 for size, own, squares in parts) / n
+
+
+def scaled(x: Array, mean: Array, gain: Array, shift: Array) -> Array:
+    """(x − mean) · gain + shift."""
+    y = namespace(x).empty(x.shape, x.dtype)
+    mean, gain, shift = (_along(x, row) for row in (mean, gain, shift))
+
+    def work(block: slice) -> None:
+        out = _lines(x, y[block])
+        namespace(x).subtract(_lines(x, x[block]), mean, out=out)
+        out *= gain
+        out += shift
+
+    in_blocks(x, _bytes_each(x), work)
+    return y
+
+
+def sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
+    """Σ g and Σ g (x − mean) over all axes but the last, (C,) each."""
+    mean = _along(x, mean)
+
+    def of_block(block: slice) -> tuple[Array, Array]:
+        own = _lines(x, g[block])
+        centred = _lines(x, x[block]) - mean
+        centred *= own
+        return _total(x, own), _total(x, centred)
+
+    both = in_blocks(x, _bytes_each(x), of_block)
+    return sum(own for own, _ in both), sum(own for _, own in both)
+
+
+def combined(g: Array, gain: Array, x: Array, slope: Array, offset: Array) -> Array:
+    """g · gain + x · slope + offset."""
+    y = namespace(x).empty(x.shape, g.dtype)
+    gain, slope, offset = (_along(x, row) for row in (gain, slope, offset))
+
+    def work(block: slice) -> None:
+        out, by_x = _lines(x, y[block]), _lines(x, x[block]) * slope
+        namespace(x).multiply(_lines(x, g[block]), gain, out=out)
+        out += by_x
+        out += offset
+
+    in_blocks(x, _bytes_each(x), work)
+    return y
+
+
+def _bytes_each(x: Array) -> int:
+    return 2 * x.nbytes // max(len(x), 1)
+
+
+def _per_line(x: Array) -> int:
+    return x.shape[-2] if x.ndim > 2 else 1
+
+
+def _lines(x: Array, part: Array) -> Array:
+    """Some examples of x, or of an array like it, line by line."""
+    return part.reshape(-1, _per_line(x) * x.shape[-1])
+
+
+def _along(x: Array, row: Array) -> Array:
+    """One number a channel, for a whole line of x."""
+    return namespace(x).tile(row.astype(x.dtype), _per_line(x))
+
+
+def _total(x: Array, lines: Array) -> Array:
+    return (namespace(x).ones(len(lines), lines.dtype) @ lines).reshape(_per_line(x), x.shape[-1]).sum(axis=0)

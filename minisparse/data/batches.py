@@ -1,0 +1,38 @@
+"""Images as inputs, in batches."""
+
+import math
+from collections.abc import Iterator
+from itertools import count
+
+import numpy as np
+
+from ..backend import Array, namespace
+from ..checks import whole
+from ..streams import stream
+from .files import Dataset
+
+
+def as_inputs(images: Array, dtype: type = np.float32) -> Array:
+    """Images as a network without convolutions takes them: (N, H·W·C), scaled from 0 … 255 to [0, 1]."""
+    return (images.reshape(len(images), -1) / 255).astype(dtype)
+
+
+def batches(
+    inputs: Array, labels: Array, size: int, seed: int, start: int = 0, stop: float = math.inf
+) -> Iterator[Dataset]:
+    """The batches number `start`, start + 1, … below `stop` of an endless shuffled run over the examples.
+
+    Every epoch has its own order, drawn from (seed, epoch) alone: any batch can be had without those before it. The
+    len(inputs) % size examples at the end of an epoch's order are left out of that epoch.
+    """
+    if len(inputs) != len(labels):
+        raise ValueError(f"inputs has {len(inputs)} examples, labels has {len(labels)}")
+    per_epoch = len(inputs) // whole("size", size, 1, len(inputs))
+    whole("seed", seed, 0)
+    for epoch in count(whole("start", start, 0) // per_epoch):
+        order = namespace(inputs).asarray(stream(seed, epoch).permutation(len(inputs)))
+        for place in range(start - epoch * per_epoch if epoch == start // per_epoch else 0, per_epoch):
+            if epoch * per_epoch + place >= stop:
+                return
+            chosen = order[place * size :][:size]
+            yield inputs[chosen], labels[chosen]

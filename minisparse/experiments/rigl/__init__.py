@@ -1,0 +1,1 @@
+"""RigL (Evci et al. 2020): its picture on MNIST, table 2, budgets, escapes from local minima, and sweeps."""

@@ -1,0 +1,5 @@
+"""SNIP (Lee et al. 2019)."""
+
+from .all_ import STUDIES
+
+__all__ = ["STUDIES"]

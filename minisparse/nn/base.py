@@ -1,0 +1,134 @@
+"""Layers are descriptions: frozen, without parameters. Those live outside, in one dict of arrays.
+
+Every layer has
+    shapes() -> {name: shape}                                        its parameters, without making them
+    init(rng, dtype, masks=None) -> {name: array}                    its parameters; those with Positions in `masks`
+                                                                     truly sparse, and those with sparse.everywhere
+                                                                     not stored at all (minisparse.sparse)
+    layer(params, x, *, train=False, rng=None, stats=None) -> Tensor forward, on a batch x (N, …)
+    sites(shape) -> ([Site], shape)                                  where an example of `shape` meets weights, and what
+                                                                     it becomes
+    cost(shape) -> ({name: multiply-adds per example}, shape)        what that costs
+
+A call refuses a parameter that is missing, or has another shape than the description says, by its name (ValueError).
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import conv
+from ..autograd import Tensor
+from ..backend import Array
+from ..checks import whole
+from ..flops import Site
+from ..methods import l0
+from ..storage import initial
+
+Shape = tuple[int, ...]
+Values = Tensor | Array
+Initial = Callable[..., Array]  # (rng, shape) -> all weights, or (rng, shape, n) -> n of them, the next each time
+
+
+def he_normal(rng: np.random.Generator, shape: Shape, n: int | None = None) -> Array:
+    """N(0, 2 / fan_in), made for ReLU (He et al. 2015). fan_in is the product of all axes but the last."""
+    return rng.standard_normal(shape if n is None else n) * math.sqrt(2 / math.prod(shape[:-1]))
+
+
+def he_normal_depthwise(rng: np.random.Generator, shape: Shape) -> Array:
+    """N(0, 2 / (kh kw)) for kernels (kh, kw, channels, multiplier), whose outputs each see one channel."""
+    return rng.standard_normal(shape) * math.sqrt(2 / math.prod(shape[:2]))
+
+
+def glorot_uniform(rng: np.random.Generator, shape: Shape, n: int | None = None) -> Array:
+    """U(−r, r) with r = √(6 / (fan_in + fan_out)) (Glorot & Bengio 2010), TensorFlow's default."""
+    area = math.prod(shape[:-2])
+    bound = math.sqrt(6 / (area * (shape[-2] + shape[-1])))
+    return rng.uniform(-bound, bound, shape if n is None else n)
+
+
+class Layer:
+    """A description without parameters that leaves the shape as it is; a layer overrides what it does differently."""
+
+    initial: Initial
+    drop_rate: float
+
+    def shapes(self) -> dict[str, Shape]:
+        return {}
+
+    def init(
+        self, rng: np.random.Generator, dtype: Any = np.float32, masks: Mapping[str, Array] | None = None
+    ) -> dict[str, Array]:
+        own: dict[str, Callable[[Shape], Array]] = {
+            "bias": np.zeros,
+            "scale": np.ones,
+            "shift": np.zeros,
+            "log_alpha": lambda shape: l0.initial_log_alpha(rng, shape, self.drop_rate),
+        }
+        at = masks or {}
+        return {
+            name: own[name](shape).astype(dtype)
+            if name in own
+            else initial(self.initial, rng, shape, dtype, at.get(name))
+            for name, shape in self.shapes().items()
+        }
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        raise NotImplementedError
+
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        return [], shape
+
+    def cost(self, shape: Shape) -> tuple[dict[str, int], Shape]:
+        sites, shape = self.sites(shape)
+        return {site.name: site.multiply_adds for site in sites}, shape
+
+
+def sites(model: Layer, shape: Shape) -> list[Site]:
+    """Every place in the model where an example of `shape`, (n,) or (H, W, C), meets weights, from input to output."""
+    return model.sites(shape)[0]
+
+
+class _Unfit(ValueError):
+    """A parameter that is missing or has another shape. Each layer around says so anew, by the name it has there."""
+
+
+def _unfit(shapes: Mapping[str, Shape], params: Mapping[str, Values]) -> _Unfit | None:
+    for name, shape in shapes.items():
+        if name not in params:
+            return _Unfit(f"params has no {name!r}; the parameters are {list(params)}")
+        if params[name].shape != shape:
+            return _Unfit(f"{name!r} has shape {tuple(params[name].shape)}, the model's has {tuple(shape)}")
+    return None
+
+
+def _fit(shapes: Mapping[str, Shape], params: Mapping[str, Values]) -> None:
+    """ValueError for the first parameter of these that is missing or has another shape."""
+    if wrong := _unfit(shapes, params):
+        raise wrong
+
+
+def _whole(layer: Layer, low: int, *names: str) -> None:
+    """The errors of a layer's own numbers."""
+    for name in names:
+        whole(f"{name} of {type(layer).__name__}", getattr(layer, name), low)
+
+
+def _image(layer: Any, shape: Shape, channels: int | None = None) -> tuple[int, int, int]:
+    """The height, width and channels of an image; ValueError for what is none, or has other channels."""
+    if len(shape) != 3 or shape[2] != (channels or shape[2]):
+        raise ValueError(f"{layer} got examples of shape {tuple(shape)}; expected (H, W, {channels or 'C'})")
+    height, width, own = shape
+    return height, width, own
+
+
+def _windows(layer: Any, shape: Shape, channels: int | None = None) -> tuple[int, int]:
+    """How many windows of the layer fit along the height and the width of an image."""
+    height, width, _ = _image(layer, shape, channels)
+    stride = layer.size if layer.stride is None else layer.stride
+    padding = getattr(layer, "padding", "valid")
+    return conv.n_windows(height, layer.size, stride, padding), conv.n_windows(width, layer.size, stride, padding)

@@ -1,0 +1,153 @@
+"""Layers made of layers: one after the other, or around each other."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..autograd import Tensor, as_tensor
+from ..backend import Array
+from ..streams import draw_key, stream
+from .base import Initial, Layer, Shape, Site, Values, _Unfit, _unfit, he_normal
+from .layers import Linear, Relu
+
+
+@dataclass(frozen=True)
+class Chain(Layer):
+    """Layers one after the other, by name: {"fc1": Linear(784, 300), "relu1": Relu(), …}.
+
+    A parameter's name is its layer's and its own, "fc1.weight". Each layer is initialised from a stream of its own
+    name; `rng` of a call goes to every layer, or, if it is a dict, to each the entry of its name.
+    """
+
+    layers: Mapping[str, Layer]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.layers, Mapping):
+            raise TypeError(f"layers is {type(self.layers).__name__}; expected a dict of layers by name")
+        if odd := [name for name, layer in self.layers.items() if not isinstance(layer, Layer)]:
+            raise TypeError(f"layer {odd[0]!r} is {self.layers[odd[0]]!r}; expected a layer, such as Linear(3, 2)")
+        if wrong := [name for name in self.layers if not name or "." in name]:
+            raise ValueError(
+                f"layers are named {wrong}; expected names without a dot, which joins a name to its parts"
+            )
+
+    def shapes(self) -> dict[str, Shape]:
+        return {
+            f"{layer}.{name}": shape
+            for layer, description in self.layers.items()
+            for name, shape in description.shapes().items()
+        }
+
+    def init(
+        self, rng: np.random.Generator, dtype: Any = np.float32, masks: Mapping[str, Array] | None = None
+    ) -> dict[str, Array]:
+        key, own = draw_key(rng), _by_layer(masks)
+        made = {name: layer.init(stream(key, name), dtype, own.get(name)) for name, layer in self.layers.items()}
+        return {f"{layer}.{name}": array for layer, own in made.items() for name, array in own.items()}
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        own, own_stats = _by_layer(params), _by_layer(stats)
+        try:
+            for name, layer in self.layers.items():
+                x = layer(own.get(name, {}), x, train=train, rng=_noise(rng, name), stats=own_stats.get(name))
+        except _Unfit as error:
+            raise _unfit(self.shapes(), params) or error from None  # by its whole name
+        return as_tensor(x)
+
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        found: list[Site] = []
+        for layer, description in self.layers.items():
+            own, shape = description.sites(shape)
+            found += [site._replace(name=f"{layer}.{site.name}") for site in own]
+        return found, shape
+
+
+@dataclass(frozen=True)
+class Residual(Layer):
+    """body(x) + shortcut(x), the shortcut x itself unless one is given (He et al. 2016).
+
+    Parameters are named as in `body`, "conv1.weight", and those of the shortcut "shortcut.weight".
+    """
+
+    body: Chain
+    shortcut: Layer | None = None
+
+    def __post_init__(self) -> None:
+        if "shortcut" in self.body.layers:
+            raise ValueError("body has a layer named 'shortcut', which is the name of the way around it")
+
+    def shapes(self) -> dict[str, Shape]:
+        return self._parts().shapes()
+
+    def init(
+        self, rng: np.random.Generator, dtype: Any = np.float32, masks: Mapping[str, Array] | None = None
+    ) -> dict[str, Array]:
+        return self._parts().init(rng, dtype, masks)
+
+    def __call__(
+        self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        try:
+            y = self.body(params, x, train=train, rng=rng, stats=stats)
+            if self.shortcut:
+                own, seen = _by_layer(params).get("shortcut", {}), _by_layer(stats).get("shortcut")
+                x = self.shortcut(own, x, train=train, rng=_noise(rng, "shortcut"), stats=seen)
+        except _Unfit as error:
+            raise _unfit(self.shapes(), params) or error from None
+        if y.shape != x.shape:
+            raise ValueError(f"the body of a Residual gives {y.shape}, its shortcut {x.shape}; they must be equal")
+        return ops.add(y, x)
+
+    def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
+        around = Chain({"shortcut": self.shortcut} if self.shortcut else {})
+        (own, out), (own_around, out_around) = self.body.sites(shape), around.sites(shape)
+        if tuple(out) != tuple(out_around):
+            raise ValueError(f"the body of a Residual gives {tuple(out)}, its shortcut {tuple(out_around)}; "
+                             "they must be equal")  # fmt: skip
+        return own + own_around, out
+
+    def _parts(self) -> Chain:
+        return Chain({**self.body.layers, **({"shortcut": self.shortcut} if self.shortcut else {})})
+
+
+def _noise(rng: Any, layer: str) -> Any:
+    return rng.get(layer) if isinstance(rng, Mapping) else rng
+
+
+def _by_layer(params: Any) -> Any:
+    """{"fc1.weight": w, …} as {"fc1": {"weight": w}, …}."""
+    if not isinstance(params, Mapping):
+        return {} if params is None else params
+    grouped: dict[str, dict[str, Any]] = {}
+    for name, array in params.items():
+        layer, _, own = name.partition(".")
+        grouped.setdefault(layer, {})[own] = array
+    return grouped
+
+
+def _with_layers(model: Any, change: Callable[[str, Layer], Layer], prefix: str = "") -> Any:
+    """`model` with change(name, layer) in the place of every layer that has parameters by that name."""
+    if isinstance(model, Chain):
+        return Chain({n: _with_layers(layer, change, f"{prefix}{n}.") for n, layer in model.layers.items()})
+    if isinstance(model, Residual):
+        around = model.shortcut and _with_layers(model.shortcut, change, f"{prefix}shortcut.")
+        return Residual(_with_layers(model.body, change, prefix), around)
+    return change(prefix.removesuffix("."), model)
+
+
+def mlp(*widths: int, initial: Initial = he_normal) -> Chain:
+    """A fully connected network with ReLUs between its layers: mlp(784, 300, 100, 10) has fc1, relu1, … fc3."""
+    if len(widths) < 2:
+        raise ValueError(f"widths are {widths}; expected an input and an output width, and those between")
+    layers: dict[str, Layer] = {}
+    for i, (n_in, n_out) in enumerate(pairwise(widths), 1):
+        layers[f"fc{i}"] = Linear(n_in, n_out, initial)
+        layers[f"relu{i}"] = Relu()
+    layers.popitem()
+    return Chain(layers)

@@ -1,0 +1,79 @@
+"""For notebooks: the library's own text, and the reader's code against the golden vectors.
+
+show(rigl_update)                  the source as it runs, so that what is read is what is done
+check("rigl_update", mine)         the verdict, with the reason of a case that fails
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from .golden import cases
+from .golden.check import Verdict, decided, run
+
+
+class Text:
+    """Source code that a notebook shows in colour and a terminal as it is."""
+
+    def __init__(self, source: str):
+        self.source = source
+
+    def __repr__(self) -> str:
+        return self.source
+
+    def _repr_markdown_(self) -> str:
+        return f"```python\n{self.source}\n```"
+
+
+def show(*things: Any) -> Text:
+    """The source of functions, classes or modules; of a module only what its first lines say.
+
+    TypeError for anything that Python keeps no source of.
+    """
+    return Text("\n\n".join(_source(thing) for thing in things))
+
+
+def _source(thing: Any) -> str:
+    if inspect.ismodule(thing):
+        return f'"""{inspect.getdoc(thing)}\n"""'
+    try:
+        return inspect.getsource(thing).rstrip()
+    except (TypeError, OSError) as error:
+        raise TypeError(f"{thing!r} has no source; expected functions, classes and modules") from error
+
+
+class Checked:
+    """What became of an exercise: it prints as a verdict, and counts as true if every case holds."""
+
+    def __init__(self, name: str, verdict: Verdict):
+        self.name, self.verdict = name, verdict
+
+    def __bool__(self) -> bool:
+        return self.verdict.passes
+
+    def __repr__(self) -> str:
+        n, failed = len(self.verdict.counted), [o for o in self.verdict.counted if o.wrong]
+        if not failed:
+            optional = (f"\n  not counted, and fails: {o.case.id}: {o.case.reason}" for o in self.verdict.failed)
+            return f"{self.name}: right, in all {n} cases." + "".join(optional)
+        if all("raises NotImplementedError" in str(o.wrong) for o in failed):
+            held = f"{n - len(failed)} of {n} hold, the rest is " if len(failed) < n else ""
+            waiting = f"{len(failed)} cases are waiting; the first: {failed[0].case.reason}"
+            return f"{self.name}: {held}not written yet. {waiting}."
+        first = failed[0]
+        return (
+            f"{self.name}: {self.verdict.sentence()}\n"
+            f"  the first that fails: {first.case.id}\n  your answer {first.wrong}\n"
+            f"  minisparse golden show {first.case.id} draws it"
+        )
+
+
+def check(name: str, mine: Callable) -> Checked:
+    """The verdict on `mine` as the golden vectors' function `name`, called with the parameter names of the contract.
+
+    ValueError for a name that has no cases; TypeError for what cannot be called.
+    """
+    if not callable(mine):
+        raise TypeError(f"mine is {type(mine).__name__}; expected a function with the parameters of {name}")
+    asked = cases.chosen([name], cases.load())
+    return Checked(name, Verdict([run(case, mine) for case in decided(asked[name], "reference")]))

@@ -1,0 +1,175 @@
+"""In rounds: train, prune, retrain (Han et al. 2015), and lottery tickets (Frankle & Carbin 2019)."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backend import Array
+from ..checks import real, same_keys, whole
+from ..masks import Masks, project
+from ..methods.magnitude import (
+    global_magnitude_masks,
+    magnitude_mask,
+    remove_dead_units,
+    retrain_dropout,
+    threshold_mask,
+)
+from ..optim import Optimizer, frozen, is_weight
+from ..storage import adapted, everything
+from ..streams import draw_key
+from ..train import State, Step, train
+from .before import static
+
+
+class Stage(NamedTuple):
+    """One round of Han's pruning.
+
+    qualities  {weight name: quality}: the layers to prune, and below which share of their standard deviation
+    frozen     names of parameters that retraining leaves as they are: those of the convolutions while linear layers
+               are pruned, and the other way round
+    """
+
+    qualities: Mapping[str, float]
+    frozen: Collection[str] = ()
+
+
+class Progress(NamedTuple):
+    """Where `three_step` or `lottery` is.
+
+    round    0 for the training of the whole network, then 1, 2, …
+    phase    "train", "prune", "retrain", or "ticket"
+    params   as they are now, and so are `masks`
+    step     what `train` yielded; None where connections have just been pruned
+    """
+
+    round: int
+    phase: str
+    params: Mapping[str, Array]
+    masks: Masks
+    step: Step | None
+
+
+def three_step(
+    loss_fn: Callable[[dict[str, float]], Callable],
+    params: Mapping[str, Array],
+    batches: Callable[[int], Iterable],
+    stages: Sequence[Stage],
+    rng: np.random.Generator,
+    optimizer: Callable[[float], Optimizer],
+    lr: float,
+    retrain_lr: float | None = None,
+    dropout: Mapping[str, float] | None = None,
+    order: Sequence[str] | None = None,
+) -> Iterator[Progress]:
+    """Train, prune what is below the threshold, retrain what is left, and again (Han et al. 2015, sec. 3).
+
+    loss_fn(rates) -> what `train` takes, with dropout at `rates`: retraining has less of it. L2 is the optimizer's
+                weight decay; for L1, add strength * ops.sum(ops.abs(params[name])) to the loss
+    batches(round) -> the batches of a round; round 0 trains, and may have none where `params` are trained already
+    stages      the rounds of pruning and retraining
+    optimizer(lr) -> an Optimizer, new in every round: at `lr` to train, at `retrain_lr` to retrain, which is a tenth
+                unless given, as for the paper's LeNets (AlexNet: a hundredth)
+    dropout     {weight name: D_o}: the dropout that goes with a layer's connections
+    order       the weights from input to output; unless given, the names that end in ".weight" as they come
+
+    Surviving weights are never initialised anew. Truly sparse ones are pruned alike, from the connections they have;
+    these are then the original ones of `dropout` too. Yields Progress at every step, and once after every pruning.
+    Differs from the paper, where dead units fade away in retraining: they lose their connections when they are pruned,
+    those in frozen layers too.
+    """
+    order = [name for name in params if is_weight(name)] if order is None else list(order)
+    rates = dict(dropout or {})
+    for given, names in [("dropout", rates), *((f"stage {n}", s.qualities) for n, s in enumerate(stages, 1))]:
+        if unknown := [name for name in names if name not in order]:
+            raise ValueError(f"{given} names {unknown}; the weights are {order}")
+    masks = _everything(params, order)
+    original = masks.counts
+
+    for step in train(loss_fn(rates), params, masks, batches(0), static(), rng, optimizer(lr)):
+        params = step.params
+        yield Progress(0, "train", params, masks, step)
+
+    for number, stage in enumerate(stages, 1):
+        kept = {name: threshold_mask(params[name], q, masks[name]) for name, q in stage.qualities.items()}
+        masks = Masks(remove_dead_units({**masks, **kept}, order))
+        params = project(params, masks)
+        yield Progress(number, "prune", params, masks, None)
+
+        fewer = {name: retrain_dropout(rate, masks.counts[name], original[name]) for name, rate in rates.items()}
+        descent = frozen(optimizer(lr / 10 if retrain_lr is None else retrain_lr), stage.frozen)
+        for step in train(loss_fn(fewer), params, masks, batches(number), static(), rng, descent):
+            params = step.params
+            yield Progress(number, "retrain", params, masks, step)
+
+
+def _everything(params: Mapping[str, Array], names: Iterable[str]) -> Masks:
+    """Masks of all the connections there are: every weight, and of truly sparse ones those that are stored."""
+    return Masks({name: everything(params[name]) for name in names})
+
+
+def winning_ticket(origin: State, trained: State, share: float | Mapping[str, float], globally: bool = False) -> State:
+    """Prune the smallest of the trained weights and rewind the others to `origin` (Frankle & Carbin 2019, sec. 2).
+
+    origin, trained: `state` of Steps of one run, or of a run that started from an earlier ticket. Of n connections
+    round(share · n), half to even, are pruned: in every layer, by its own share if it has one, or `globally`, by one
+    ranking. The ticket is `origin` on the masks that are left: its weights and optimizer slots, and the step from which
+    the schedule, the batches and the random numbers go on.
+
+    Differs from the authors' code, which prunes one more.
+    """
+    masks = trained.masks
+    if globally and isinstance(share, Mapping):
+        raise ValueError(f"share is {share}; expected one number where all layers are ranked together")
+    shares = share if isinstance(share, Mapping) else dict.fromkeys(masks, share)
+    same_keys(share=shares, masks=masks)
+    for name, own in shares.items():
+        real(f"share of {name!r}", own, "0 to 1", lambda own: 0 <= own <= 1)
+    weights = {name: trained.params[name] for name in masks}
+    if isinstance(share, Mapping) or not globally:
+        keep = {name: n - round(shares[name] * n) for name, n in masks.counts.items()}
+        masks = Masks({name: magnitude_mask(weights[name], keep[name], mask) for name, mask in masks.items()})
+    else:
+        masks = Masks(global_magnitude_masks(weights, masks.active - round(share * masks.active), masks))
+    slots = {name: project(slot, masks) if isinstance(slot, Mapping) else slot for name, slot in origin.slots.items()}
+    return origin._replace(params=project(origin.params, masks), masks=masks, slots=slots)
+
+
+def lottery(
+    loss_fn: Callable,
+    params: Mapping[str, Array],
+    batches: Callable[[int], Iterable],
+    share: float | Mapping[str, float],
+    rounds: int,
+    rng: np.random.Generator,
+    optimizer: Optimizer,
+    rewind: int = 0,
+    globally: bool = False,
+) -> Iterator[Progress]:
+    """Lottery tickets by iterative magnitude pruning (Frankle & Carbin 2019, sec. 2; rewinding: Frankle et al. 2020).
+
+    Round 0 trains the whole network; each of `rounds` more starts from a `winning_ticket` of the one before.
+
+    loss_fn, optimizer   as `train` takes them
+    batches(start) -> the batches number `start`, start + 1, …: the same in every round
+    share, globally      as `winning_ticket` takes them; names that end in ".weight" are pruned
+    rewind               the step that tickets go back to: 0 is initialisation
+
+    Yields Progress at every step, and once before each round, with its ticket. To train tickets in another way, call
+    `winning_ticket` between runs of `train(…, start=ticket)`. ValueError if round 0 ends before step `rewind`.
+    """
+    whole("rounds", rounds, 0)
+    whole("rewind", rewind, 0)
+    masks = _everything(params, [name for name in params if is_weight(name)])
+    origin = trained = State(0, dict(params), masks, adapted(optimizer, params).init(params), None, draw_key(rng))
+    for number in range(rounds + 1):
+        ticket = winning_ticket(origin, trained, share, globally) if number else origin
+        yield Progress(number, "ticket", ticket.params, ticket.masks, None)
+        trained = ticket
+        for step in train(loss_fn, params, masks, batches(ticket.number), static(), rng, optimizer, ticket):
+            trained = step.state
+            if number == 0 and trained.number == rewind:
+                origin = trained
+            yield Progress(number, "train", step.params, step.masks, step)
+        if origin.number != rewind:
+            raise ValueError(f"rewind is {rewind}, but the first round ended after {trained.number} steps")

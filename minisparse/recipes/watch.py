@@ -1,0 +1,64 @@
+"""What a method watches during training, and what connections that have grown start at."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, namespace
+from ..checks import real
+from ..masks import Masks
+from ..storage import in_full, random_order
+from ..streams import draw_key, stream
+
+Arrays = Mapping[str, Array]
+Observe = Callable[[Any, dict[str, Array], np.random.Generator], Any]
+Fill = Callable[[str, Array, Arrays, Arrays, np.random.Generator], Array]
+Fraction = Callable[[int], float]
+DENSE_BY_DEFINITION = (
+    "SNFS needs a running average of the gradients of absent weights, a dense array by definition: "
+    "it cannot be stored truly sparse"
+)
+
+
+def forget(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> None:
+    """Remember nothing."""
+
+
+def latest(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """Remember this batch's gradients."""
+    return grads
+
+
+def noise(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> int:
+    """Remember a key, from which every layer's random numbers are drawn when they are asked for."""
+    return draw_key(rng)
+
+
+def smoothed(beta: float) -> Observe:
+    """Remember gradients smoothed over batches, M ← β M + (1 − β) g from zero: dense, and never reset."""
+    real("beta", beta, "numbers from 0 below 1", lambda beta: 0 <= beta < 1)
+    beta = float(beta)  # NumPy's numbers would make float32 float64
+
+    def observe(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+        new = {name: (1 - beta) * in_full(g, DENSE_BY_DEFINITION) for name, g in grads.items()}
+        return {name: beta * memory[name] + m for name, m in new.items()} if memory else new
+
+    return observe
+
+
+def random_values(sigma: float) -> Fill:
+    """Let grown weights start at N(0, σ²)."""
+    return lambda name, grown, weights, grads, rng: namespace(grown).asarray(rng.normal(0, sigma, int(grown.sum())))
+
+
+def along_gradient(rate: float) -> Fill:
+    """Let grown weights start at −rate · g, a small step down this batch's gradient."""
+    return lambda name, grown, weights, grads, rng: -float(rate) * grads[name]
+
+
+def ranked_by(memory: Any, masks: Masks) -> Arrays:
+    """What growth ranks by: the gradients that are remembered or, from a key, every layer's positions in random order."""
+    if not isinstance(memory, int):
+        return memory
+    return {name: random_order(mask, stream(memory, name)) for name, mask in masks.items()}

@@ -1,0 +1,105 @@
+"""What the names on the command line mean: networks, distributions of the budget, layers to keep dense."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from .. import models, nn, recipes
+from ..allocate import density_of, erdos_renyi, erdos_renyi_kernel, uniform
+
+NETWORKS: dict[str, tuple[Callable[..., nn.Chain], nn.Shape]] = {
+    "lenet-300-100": (lambda shape, **given: models.lenet_300_100(*shape, **given), (784,)),
+    "lenet-5": (models.lenet_5, (28, 28, 1)),
+    "alexnet": (models.alexnet, (227, 227, 3)),
+    "vgg-16": (models.vgg_16, (224, 224, 3)),
+    "vgg-c": (models.vgg_c, (32, 32, 3)),
+    "vgg-d": (models.vgg_d, (32, 32, 3)),
+    "vgg-like": (models.vgg_like, (32, 32, 3)),
+    "resnet-50": (models.resnet_50, (224, 224, 3)),
+    "mobilenet-v1": (models.mobilenet_v1, (224, 224, 3)),
+}
+WITH_WIDTH = ("lenet-300-100", "lenet-5", "mlp-A-B-…", "resnet-50", "mobilenet-v1")
+ALLOCATIONS = {"uniform": uniform, "uniform-all": uniform, "er": erdos_renyi, "erk": erdos_renyi_kernel}
+DISTRIBUTIONS = (*ALLOCATIONS, "rigl-mnist")
+
+
+def network(
+    name: str, shape: Callable[[nn.Shape], nn.Shape], classes: int | None = None, width: float | None = None
+) -> tuple[nn.Chain, nn.Shape]:
+    """The network that --model names, and the shape of its examples.
+
+    shape: from that of the paper's examples to that of ours; classes, width: the paper's unless given.
+    """
+    plain, key = _plain(name), _key(name)
+    if wide := re.fullmatch(r"wrn-?(\d+)-([1-9]\d*)", plain):
+        build: Callable[..., nn.Chain] = partial(models.wide_resnet, int(wide[1]), int(wide[2]))
+        own: nn.Shape = (32, 32, 3)
+    elif hidden := re.fullmatch(r"mlp((-[1-9]\d*)+)", plain):
+        build, own = partial(_perceptron, *map(int, hidden[1].split("-")[1:])), (784,)
+    elif key:
+        build, own = NETWORKS[key]
+    else:
+        raise ValueError(
+            f"--model is {name!r}; expected {', '.join(NETWORKS)}, wrn-D-K such as wrn-22-2, "
+            "and mlp-A-B-… of hidden widths, such as mlp-64-32"
+        )
+    if width is not None and not (has_width(name) and 0 < width < math.inf):
+        raise ValueError(f"--width is {width} for {name}; expected positive numbers for {', '.join(WITH_WIDTH)}")
+    example = shape(own)
+    given = {"classes": classes, "width": width}
+    return build(shape=example, **{key: value for key, value in given.items() if value is not None}), example
+
+
+def _perceptron(*widths: int, shape: nn.Shape, classes: int = 10, width: float = 1) -> nn.Chain:
+    return nn.mlp(*shape, *(int(width * n) for n in widths), classes)
+
+
+def has_width(name: str) -> bool:
+    """Does the network that --model names come with a factor on its widths?"""
+    return _key(name) in WITH_WIDTH or _plain(name).startswith("mlp-")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def _key(name: str) -> str | None:
+    """The key in NETWORKS that is meant, with its dashes or without."""
+    return next((key for key in NETWORKS if key.replace("-", "") == _plain(name).replace("-", "")), None)
+
+
+def allotted(
+    sites: Sequence[nn.Site], sparsity: float, distribution: str, dense: Sequence[str] = ()
+) -> tuple[dict[str, float], set[str]]:
+    """({site name: density}, the sites that are kept dense and stand outside the budget).
+
+    dense: names of layers or kinds, as --dense has them. ValueError for an unknown distribution or name, and for
+    "rigl-mnist" on a network other than LeNet-300-100.
+    """
+    if distribution not in DISTRIBUTIONS:
+        raise ValueError(f"--distribution is {distribution!r}; expected {', '.join(DISTRIBUTIONS)}")
+    full = _named(sites, dense)
+    if distribution == "rigl-mnist":
+        own = recipes.mnist_densities(sparsity)
+        if (names := [site.name for site in sites]) != list(own):
+            raise ValueError(f"--distribution is 'rigl-mnist', which is for layers {list(own)}; the layers are {names}")
+        full |= {name for name, density in own.items() if density == 1}
+        return own | dict.fromkeys(full, 1.0), full
+    if distribution == "uniform":
+        full.add(sites[0].name)
+    shapes = {site.name: site.kernel_shape for site in sites}
+    return ALLOCATIONS[distribution](shapes, density_of(sparsity), full), full
+
+
+def _named(sites: Sequence[nn.Site], names: Sequence[str]) -> set[str]:
+    """The sites that --dense names, one by its layer's name or all of a kind."""
+    found = {
+        name: {s.name for s in sites if name in (s.kind, s.name, s.name.removesuffix(".weight"))} for name in names
+    }
+    if unknown := [name for name, matching in found.items() if not matching]:
+        layers = ", ".join(site.name.removesuffix(".weight") for site in sites)
+        raise ValueError(
+            f"--dense is {unknown[0]!r}; expected conv, depthwise or linear where there are any, {layers}"
+        )
+    return set().union(*found.values())

@@ -1,0 +1,219 @@
+"""The run of a Task: from where it stopped, or from its start, to its result."""
+
+import math
+import platform
+from collections.abc import Generator, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import flops, nn, ops, recipes, sparse
+from ..backend import Array, to_device, to_numpy
+from ..data import batches
+from ..masks import Masks, project
+from ..sparse import everywhere
+from ..streams import draw_key
+from ..train import State, train
+from .folder import CHECKPOINT, CONFIG, RESULT, claim, difference, load_state, metrics, read_json, recorded, write_json
+from .methods import METHODS, rate_of
+from .plan import Arrays, Plan, Task
+from .prepare import prepare
+
+CALIBRATION = 20  # batches that batch norm's statistics at inference are of
+CHUNK = 500  # examples that are evaluated at a time,
+CHUNK_NUMBERS = 1 << 25  # or fewer, where a layer would make more numbers than this of them
+
+
+def go(task: Task, directory: str | Path) -> Generator[dict[str, Any], None, None]:
+    """The run of `task` in `directory`, from where it stopped or from its start: its lines of metrics, as they come.
+
+    A line has the step (batches before this one), loss, learning rate, whether masks were rewired, active weights
+    after it, and the multiply-adds that an example cost; after the last batch of an epoch also the test accuracy.
+    There are none if the run is finished. Rounds before the last, of lottery tickets, have folders inside and number
+    their lines. ValueError naming the difference if `directory` holds another run.
+    """
+    directory, device = Path(directory), task.plan.device
+    claim(directory, task.config)
+    if (directory / RESULT).exists():
+        return
+    ticket = origin = _origin(task)
+    for number in range(task.plan.rounds or 0):
+        run = partial(_steps, task, _round(directory, number), ticket, {"round": number})
+        yield from recorded(_round(directory, number), run, task.per_epoch, device)
+        trained = _state(task, _round(directory, number) / CHECKPOINT)
+        shares = {name: 1 - density ** (1 / task.plan.rounds) for name, density in task.densities.items()}
+        ticket = recipes.winning_ticket(origin, trained, shares)
+    yield from recorded(directory, partial(_steps, task, directory, ticket, {}), task.per_epoch, device)
+    write_json(directory / RESULT, _result(task, directory))
+
+
+def _round(directory: Path, number: int) -> Path:
+    return directory / f"round-{number}"
+
+
+def finish(plan: Plan, directory: str | Path, data_dir: str | Path | None = None) -> dict[str, Any]:
+    """Go on with a run until it is finished, on one BLAS thread, and read its result."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        for _ in go(prepare(plan, data_dir), directory):
+            pass
+    return read_json(Path(directory) / RESULT)
+
+
+def _origin(task: Task) -> State:
+    """Where the run starts: everything here follows from its seed."""
+    entry, rng = METHODS[task.plan.method], np.random.default_rng(task.plan.seed)
+    optimizer, in_full = entry.optimizer(task), None
+    if task.plan.storage == "sparse":
+        optimizer = sparse.on_values(optimizer)
+        in_full = everywhere({name: task.model.shapes()[name] for name in task.densities})
+    if in_full and not entry.before:
+        masks = Masks(entry.masks(task, {}, rng))
+        params = task.model.init(rng, masks=masks)
+    else:
+        params = task.model.init(rng, masks=in_full)
+        masks = Masks(to_numpy(dict(entry.masks(task, params, rng))))
+        params = project(params, masks)
+    return to_device(State(0, params, masks, optimizer.init(params), None, draw_key(rng)), task.plan.device)
+
+
+def _steps(
+    task: Task, directory: Path, origin: State, also: Mapping[str, Any], start: State | None
+) -> Iterator[tuple[State, dict[str, Any]]]:
+    """Every state and line of metrics of a round, from `start` if that is given; `also` is in every line.
+
+    ValueError, before the first, if `start`, the checkpoint in `directory`, is not of this run.
+    """
+    if start and (odd := difference(_form(start), _form(origin))):
+        raise ValueError(f"{directory / CHECKPOINT} is of another run: {odd}")
+    return _from(task, start or origin, also)
+
+
+def _from(task: Task, start: State, also: Mapping[str, Any]) -> Iterator[tuple[State, dict[str, Any]]]:
+    plan, entry, rate = task.plan, METHODS[task.plan.method], rate_of(task)
+    run = train(
+        entry.loss(task),
+        start.params,
+        start.masks,
+        batches(*task.train_set, plan.batch, plan.seed, start.number, task.steps),
+        entry.method(task),
+        np.random.default_rng(plan.seed),
+        entry.optimizer(task),
+        start,
+    )
+    dense, sparse = flops.forward(task.costs, start.masks)
+    for step in run:
+        looks = entry.gradient == "always" or (entry.gradient == "updates" and step.rewired)
+        line = {
+            **also,
+            "step": step.number,
+            "loss": step.loss,
+            "rate": rate(step.number),
+            "rewired": step.rewired,
+            "active": sum(_counts(task, step.params, step.masks).values()),
+            "multiply_adds": round(2 * sparse + (dense if looks else sparse)),
+        }
+        if step.rewired:
+            _, sparse = flops.forward(task.costs, step.masks)
+        if (step.number + 1) % task.per_epoch == 0:
+            line["accuracy"] = evaluate(task, step.params)["accuracy"]
+        yield step.state, line
+
+
+def _form(state: State) -> dict[str, Any]:
+    """What all states of one run have in common, as JSON has it."""
+    masks = {f"mask of {name}": [type(mask).__name__, *mask.shape] for name, mask in state.masks.items()}
+    return _shapes(state) | masks | {"slots": list(state.slots), "key": state.key}
+
+
+def _shapes(state: State) -> dict[str, list[int]]:
+    return {name: list(array.shape) for name, array in state.params.items()}
+
+
+def _counts(task: Task, params: Arrays, masks: Arrays) -> dict[str, int]:
+    """{site name: weights that there are}, dense layers included."""
+    sizes = {name: math.prod(task.model.shapes()[name]) for name in task.costs}
+    return sizes | Masks(METHODS[task.plan.method].kept(params, masks)).counts
+
+
+def evaluate(task: Task, params: Mapping[str, Array]) -> dict[str, float]:
+    """{"accuracy", "loss"} on the test set."""
+    stats, (inputs, labels) = statistics(task, params), task.test_set
+    right, loss = 0, 0.0
+    widest = max(site.outputs for site in nn.sites(task.model, task.shape))
+    chunk = max(1, min(CHUNK, CHUNK_NUMBERS // widest))
+    for begin in range(0, len(labels), chunk):
+        x, y = inputs[begin : begin + chunk], labels[begin : begin + chunk]
+        logits = task.model(params, x, stats=stats).value
+        right += int((logits.argmax(axis=1) == y).sum())
+        loss += float(ops.softmax_cross_entropy(logits, y).value) * len(y)
+    return {"accuracy": right / len(labels), "loss": loss / len(labels)}
+
+
+def statistics(task: Task, params: Mapping[str, Array]) -> dict[str, Array]:
+    """What the network's batch norms see in the first batches of the run, at these parameters."""
+    if not any(name.endswith(".scale") for name in params):
+        return {}
+    seen = batches(*task.train_set, task.plan.batch, task.plan.seed, stop=CALIBRATION)
+    return nn.recalibrate(task.model, params, seen)
+
+
+def _result(task: Task, directory: Path) -> dict[str, Any]:
+    """What came out of a finished run, and what it cost."""
+    state, entry = _state(task, directory / CHECKPOINT), METHODS[task.plan.method]
+    counts, dense = _counts(task, state.params, state.masks), sum(task.whole.values())
+    _, inference = flops.forward(task.costs, entry.kept(state.params, state.masks))
+    _, trained = flops.forward(task.costs, state.masks)
+    folders = [directory, *(_round(directory, number) for number in range(task.plan.rounds or 0))]
+    did = 3 * dense * entry.before + sum(line["multiply_adds"] for folder in folders for line in metrics(folder))
+    return {
+        **{f"test_{name}": value for name, value in evaluate(task, state.params).items()},
+        "weights": task.weights,
+        "active": sum(counts.values()),
+        "layers": counts,
+        "multiply_adds": {
+            "inference": round(inference),
+            "inference_dense": dense,
+            "training_by_formula": entry.formula and entry.formula(task, dense, trained),
+            "training_as_it_was": did / task.steps,
+            "training_dense": 3 * dense,
+        },
+        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+    }
+
+
+def plan_of(directory: str | Path) -> Plan:
+    """The plan of the run in `directory`. ValueError if there is none."""
+    path = Path(directory) / CONFIG
+    if not path.exists():
+        raise ValueError(f"{directory} holds no run: there is no {CONFIG}")
+    config = read_json(path)
+    try:
+        config["data"] = config["data"]["name"]
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not what decides a run: it names no data") from error
+    asked: dict[str, Any] = {name: config[name] for name in Plan._fields if name in config}
+    asked |= {name: tuple(value) for name, value in asked.items() if isinstance(value, list)}
+    return Plan(**asked)
+
+
+def reopen(directory: str | Path, data_dir: str | Path | None = None) -> tuple[Task, State]:
+    """The task of the run in `directory`, and its last state. ValueError if there is none, or its data has changed."""
+    path, task = Path(directory) / CHECKPOINT, prepare(plan_of(directory), data_dir)
+    known = read_json(Path(directory) / CONFIG)["data"]["sha256"]
+    if task.data["sha256"] != known:
+        raise ValueError(f"{task.plan.data} is other data than that of {directory}: its hash is not {known[:16]}…")
+    if not path.exists():
+        raise ValueError(f"{directory} holds a run that has not come to its first checkpoint")
+    return task, _state(task, path)
+
+
+def _state(task: Task, path: Path) -> State:
+    """The state in a checkpoint. ValueError if it is not of the task's network."""
+    state = load_state(path, task.plan.device)
+    if odd := difference(_shapes(state), task.model.shapes()):
+        raise ValueError(f"{path} is of another run: {odd}")
+    return state

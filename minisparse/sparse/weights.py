@@ -1,0 +1,263 @@
+"""Truly sparse weights, and the gradients of their layers, which are not multiplied out."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..backend import Array, namespace
+from ..checks import same_shapes
+from ..masks import top_k, top_k_of_all
+from ..optim import Optimizer
+from ..storage import Stored, n_active, n_not_finite, square, survivors
+from ..threads import one_pool_of_threads
+from .positions import Positions, no_array
+from .products import MANY, feature_major, layout_of, products_at
+from .ranking import RowBlocks
+
+BLOCK = 1 << 19  # entries of a gradient that are made at a time, unless 16 rows are more
+
+
+class SparseWeight(Stored):
+    """A weight matrix of which only the connections are stored.
+
+    values (n,): one for each of the positions of `mask`, in their order. All other weights are zero.
+    """
+
+    ndim = 2
+    __array__ = no_array
+
+    def __init__(self, values: Array, mask: Positions):
+        if values.shape != mask.flat.shape:
+            raise ValueError(f"values have shape {values.shape}; {mask} accepts {mask.flat.shape}")
+        self.values, self.mask = values, mask
+        self.shape, self.size, self.dtype = mask.shape, mask.size, values.dtype
+
+    @property
+    def home(self) -> Array:
+        """The array that says which library this belongs to (backend.namespace)."""
+        return self.values
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"SparseWeight({len(self.values):,} of {self.shape}, {self.dtype})"
+
+    def dense(self) -> Array:
+        """The matrix itself, (n_in, n_out)."""
+        matrix = namespace(self.values).zeros(self.size, self.dtype)
+        matrix[self.mask.flat] = self.values
+        return matrix.reshape(self.shape)
+
+    def at(self, mask: Positions) -> Array:
+        """The values at positions that are all stored."""
+        return self.values if mask is self.mask else self.values[self.mask.places_of(mask)]
+
+    def zero_gradient(self) -> "FactoredGradient":
+        return FactoredGradient.zero(self)
+
+    def projected(self, mask: Positions, in_place: bool = False) -> "SparseWeight":
+        """The matrix on other positions: what stays keeps its value, and what is new is zero."""
+        if mask is self.mask:
+            return self
+        self.mask.check(mask)
+        xp = namespace(self.values)
+        places, there = self.mask.find(mask.flat)
+        stay = xp.flatnonzero(there)
+        values = xp.zeros(len(mask.flat), self.dtype)
+        values[stay] = self.values[places[stay]]
+        return SparseWeight(values, mask)
+
+    def filled(self, grown: Positions, values: Any) -> "SparseWeight":
+        """The same with `values` (n,), or those of a gradient, at the positions that have grown."""
+        values = values.at(grown) if isinstance(values, FactoredGradient) else values
+        values = namespace(self).asarray(values, dtype=self.dtype)
+        new = self.values.copy()
+        new[self.mask.places_of(grown)] = values
+        return SparseWeight(new, self.mask)
+
+    def moved(self, to: Callable[[Any], Any]) -> "SparseWeight":
+        return SparseWeight(to(self.values), to(self.mask))
+
+    # What methods ask of the weights of a layer: of those that are stored.
+
+    def __abs__(self) -> "SparseWeight":
+        return SparseWeight(abs(self.values), self.mask)
+
+    def __neg__(self) -> "SparseWeight":
+        return SparseWeight(-self.values, self.mask)
+
+    def __lt__(self, number: float) -> Positions:
+        return self.mask.chosen(self.values < number)
+
+    def __ge__(self, number: float) -> Positions:
+        return self.mask.chosen(self.values >= number)
+
+    def __getitem__(self, mask: Positions) -> Array:
+        return self.at(mask)
+
+    def top_k(self, k: int, among: Positions | None = None) -> Positions:
+        """masks.top_k among stored positions."""
+        if among is not None:
+            same_shapes(score=self, among=among)
+        among = self.mask if among is None else among
+        chosen = top_k(self.at(among), k)
+        return among.chosen(chosen)
+
+    @staticmethod
+    def top_k_of_all(scores: Mapping[str, Any], k: int, among: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """masks.top_k_of_all: of each layer as many as it has among the largest of all, without the zeros in between."""
+        flat = {name: survivors(score, among and among[name]) for name, score in scores.items()}
+        chosen = top_k_of_all(flat, k)
+        return {name: top_k(score, n_active(chosen[name]), among and among[name]) for name, score in scores.items()}
+
+    def survivors(self, mask: Positions | None) -> Array:
+        return self.values if mask is None else self.at(mask)
+
+    def everything(self) -> Positions:
+        return self.mask
+
+    def n_not_finite(self) -> int:
+        return n_not_finite(self.values)
+
+    @staticmethod
+    def adapted(optimizer: Optimizer, params: Mapping[str, Any]) -> Optimizer:
+        return on_values(optimizer)
+
+    def linear(self, x: Array, bias: Array) -> Any:
+        """ops.linear: x @ weight + bias. The weight's gradient is given as FactoredGradient."""
+        layout, xt = layout_of(self.mask), feature_major(x)
+        yt = layout.forward.times(self.values.take(layout.order), xt)
+        yt += bias[:, None]
+        return yt.T, (
+            lambda g: layout.back.times(self.values, feature_major(g)).T,
+            lambda g: FactoredGradient(xt.T, g),
+            lambda g: g.sum(axis=0),
+        )
+
+
+class FactoredGradient(RowBlocks):
+    """The gradient of a weight matrix, xᵀ g, that is not multiplied out.
+
+    x (batch, n_in): what the layer was given; g (batch, n_out): the gradient of what came out of it.
+    """
+
+    def __init__(self, x: Array, g: Array, scale: float = 1.0, absolute: bool = False):
+        self.x, self.g, self.scale, self.absolute = x, g, scale, absolute
+        self.shape, self.dtype = (x.shape[1], g.shape[1]), g.dtype
+        self.size = math.prod(self.shape)
+
+    @classmethod
+    def zero(cls, weight: Any) -> "FactoredGradient":
+        """The gradient of a weight matrix that is not used: of a batch of none."""
+        xp = namespace(weight)
+        return cls(*(xp.zeros((0, n), weight.dtype) for n in weight.shape))
+
+    @property
+    def home(self) -> Array:
+        """The array that says which library this belongs to (backend.namespace)."""
+        return self.g
+
+    def __repr__(self) -> str:
+        return f"FactoredGradient of {self.shape}, {self.dtype}, of a batch of {len(self.g)}"
+
+    def at(self, mask: Positions) -> Array:
+        """The gradient at the positions of `mask`, (n,): a product of two rows for each.
+
+        Where they are many, blocks of the dense gradient are multiplied sooner than these are gathered.
+        """
+        same_shapes(gradient=self, mask=mask)
+        if len(mask.flat) * MANY > self.size:
+            return picked(self, mask)
+        return self._of(products_at(feature_major(self.x), feature_major(self.g), mask))
+
+    def row_blocks(self) -> Iterator[tuple[slice, Array]]:
+        """(rows, that part of the dense gradient), from the first row to the last."""
+        x, g = feature_major(self.x), feature_major(self.g)
+        for rows in blocks_of_rows(self.shape):
+            yield rows, self._of(x[rows] @ g.T)
+
+    def dense(self) -> Array:
+        """The gradient itself, (n_in, n_out)."""
+        return self._of(self.x.T @ self.g)
+
+    def moved(self, to: Callable[[Any], Any]) -> "FactoredGradient":
+        return FactoredGradient(to(self.x), to(self.g), self.scale, self.absolute)
+
+    def square(self) -> Array:
+        """storage.square: no entry of xᵀ g is above |x| |g|."""
+        return self.scale**2 * square(self.x) * square(self.g)
+
+    def in_full(self, why: str) -> Array:
+        raise ValueError(why)
+
+    def _of(self, product: Array) -> Array:
+        if self.scale != 1.0:
+            product *= self.scale
+        return namespace(product).abs(product, out=product) if self.absolute else product
+
+    def __abs__(self) -> "FactoredGradient":
+        return FactoredGradient(self.x, self.g, self.scale, absolute=True)
+
+    def __rmul__(self, number: float) -> "FactoredGradient":
+        return NotImplemented if self.absolute else FactoredGradient(self.x, self.g, number * self.scale)
+
+    def __truediv__(self, number: float) -> "FactoredGradient":
+        return self if number == 1 else (1 / number) * self
+
+    def astype(self, dtype: Any) -> "FactoredGradient":
+        return FactoredGradient(self.x.astype(dtype), self.g.astype(dtype), self.scale, self.absolute)
+
+    def __add__(self, other: "FactoredGradient") -> "FactoredGradient":
+        xp = namespace(self.g)
+        x, g = ([self.scale * self.x, other.scale * other.x], [self.g, other.g])
+        return FactoredGradient(xp.concatenate(x), xp.concatenate(g))
+
+
+def blocks_of_rows(shape: tuple[int, int]) -> Iterator[slice]:
+    """The rows of each block in which a matrix of this shape is made."""
+    height = max(16, BLOCK // max(1, shape[1]))
+    for first in range(0, shape[0], height):
+        yield slice(first, min(first + height, shape[0]))
+
+
+def picked(matrix: Any, mask: Positions) -> Array:
+    """The entries (n,) of a matrix that comes in blocks of rows, at the positions of `mask`."""
+    n_out, xp = matrix.shape[1], namespace(matrix)
+    blocks = matrix.row_blocks()
+    return xp.concatenate([block.ravel().take(mask.within(r.start * n_out, r.stop * n_out)) for r, block in blocks])
+
+
+def on_values(optimizer: Optimizer) -> Optimizer:
+    """`optimizer` for parameters of which some are SparseWeight: it is given their values, and their gradients there."""
+
+    def init(params: Mapping[str, Any]) -> dict:
+        slots = optimizer.init({name: _values(w) for name, w in params.items()})
+        return {slot: _stored(own, params) for slot, own in slots.items()}
+
+    def update(params: Mapping[str, Any], grads: Mapping[str, Any], slots: dict, step: int) -> tuple[dict, dict]:
+        with one_pool_of_threads():
+            gradients = {
+                name: g.at(params[name].mask) if isinstance(g, FactoredGradient) else g for name, g in grads.items()
+            }
+        values = {name: _values(w) for name, w in params.items()}
+        bare = {s: {n: _values(a) for n, a in own.items()} if isinstance(own, Mapping) else own
+                for s, own in slots.items()}  # fmt: skip
+        moved, bare = optimizer.update(values, gradients, bare, step)
+        return _stored(moved, params), {slot: _stored(own, params) for slot, own in bare.items()}
+
+    return Optimizer(init, update)
+
+
+def _values(array: Any) -> Array:
+    return array.values if isinstance(array, SparseWeight) else array
+
+
+def _stored(arrays: Any, params: Mapping[str, Any]) -> Any:
+    """The dict of arrays, where a parameter is SparseWeight as its values."""
+    if not isinstance(arrays, Mapping):
+        return arrays
+    return {
+        name: SparseWeight(a, params[name].mask) if isinstance(params[name], SparseWeight) else a
+        for name, a in arrays.items()
+    }

@@ -1,0 +1,168 @@
+"""A batch in blocks, on several threads: a block's intermediate arrays stay in a core's cache.
+
+How many threads: as many as NumPy's BLAS would use, so the usual variables (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
+MKL_NUM_THREADS) and `threadpoolctl` limit both. Where the blocks are cut depends on shapes alone, and results are put
+together in the blocks' order: the number of threads changes nothing in them.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from .backend import Array, namespace
+
+BLOCK_BYTES = 4 << 20  # of intermediate arrays: they stay in cache, and every call is still worth a thread
+MOST = 32  # examples in a block
+SMALL = 1 << 19  # less than this is not worth waking a thread
+BYTES_PER_PRODUCT = 0.02  # a block of matmul's rows takes as long as a block of bytes
+
+
+def in_blocks(x: Array, bytes_each: int, work: Callable[[slice], Any], most: int = MOST) -> list[Any]:
+    """[work(examples) for each block of x's first axis], where an example makes about `bytes_each` of intermediates.
+
+    most: examples in a block. On a GPU the whole batch is one block.
+    """
+    n = len(x)
+    if namespace(x) is not np:
+        return [work(slice(0, n))]
+    n_blocks = max(-(-n * bytes_each // BLOCK_BYTES), -(-n // most))
+    n_blocks = min(n_blocks + n_blocks % 2, n) if n * bytes_each > SMALL else 1  # even, for two threads
+    return on_threads([slice(i * n // n_blocks, (i + 1) * n // n_blocks) for i in range(n_blocks)], work)
+
+
+def on_threads(pieces: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
+    """[work(piece) for each], on as many threads as BLAS would use."""
+    threads = min(n_threads(), len(pieces)) if len(pieces) > 1 else 1
+    if threads == 1:
+        return [work(piece) for piece in pieces]
+
+    results: list[Any] = [None] * len(pieces)
+    todo = list(enumerate(pieces))[::-1]
+
+    def take() -> None:
+        while True:
+            try:
+                i, piece = todo.pop()
+            except IndexError:
+                return
+            results[i] = work(piece)
+
+    with one_pool_of_threads():
+        _hold()
+        others = [_threads(os.getpid(), threads).submit(take) for _ in range(threads - 1)]
+        take()
+        for other in others:
+            other.result()
+    return results
+
+
+def matmul(a: Array, b: Array, like: Array | None = None) -> Array:
+    """a @ b of two matrices: by BLAS on its threads, or, where ours have taken over, in blocks of a's rows.
+
+    like: an array beside which the product is to lie in memory, row by row or column by column.
+    """
+    if like is not None and _by_column(like):
+        return matmul(b.T, a.T).T
+    if not _held or namespace(a) is not np:
+        return a @ b
+    y = np.empty((len(a), b.shape[1]), np.result_type(a, b))
+    work = lambda rows: np.matmul(a[rows], b, out=y[rows])
+    in_blocks(a, int(BYTES_PER_PRODUCT * a.shape[1] * b.shape[1]), work, most=len(a))
+    return y
+
+
+def matmul_plus(a: Array, b: Array, row: Array) -> Array:
+    """a @ b + row."""
+    y = matmul(a, b)
+    y += row
+    return y
+
+
+def positive_part(x: Array) -> Array:
+    """max(x, 0)."""
+    xp = namespace(x)
+    zeros = lambda x: xp.zeros(x.shape[-1:], x.dtype)  # a row of them is compared twice as fast as the number zero
+    return each(lambda x, out: xp.maximum(x, zeros(x), out=out), x)
+
+
+def where_positive(g: Array, x: Array) -> Array:
+    """g where x > 0, else 0."""
+    xp = namespace(x)
+    return each(lambda g, x, out: xp.multiply(g, x > 0, out=out), g, x)
+
+
+def each(f: Callable[..., Any], *arrays: Array) -> Array:
+    """f(*arrays, out=…), which acts on every example by itself, for arrays of one shape and dtype."""
+    if not arrays[0].ndim:  # one number is a row of one
+        return each(f, *(a.reshape(1) for a in arrays)).reshape(())
+    turned = _by_column(arrays[0])
+    if turned:
+        arrays = tuple(a.T for a in arrays)
+    first = arrays[0]
+    y, bytes_each = namespace(first).empty_like(first), 2 * first.nbytes // max(len(first), 1)
+    work = lambda block: f(*(a[block] for a in arrays), out=y[block])
+    in_blocks(first, bytes_each, work, most=len(first) if turned else MOST)
+    return y.T if turned else y
+
+
+def _by_column(x: Array) -> bool:
+    """Is x (batch, features) in memory as (features, batch), as truly sparse layers leave it?"""
+    return x.ndim == 2 and x.flags.f_contiguous and not x.flags.c_contiguous
+
+
+def add(a: Array, b: Array) -> Array:
+    """a + b; batches of images, of one shape and dtype, in blocks."""
+    if getattr(a, "ndim", 0) == 4 and a.shape == getattr(b, "shape", None) and a.dtype == b.dtype:
+        return each(namespace(a).add, a, b)
+    return a + b
+
+
+@contextmanager
+def one_pool_of_threads() -> Iterator[None]:
+    """Within it, from the first use of our threads on, BLAS keeps to the thread it is called from.
+
+    Its own threads go on spinning for a while after every call, and would be in our threads' way.
+    """
+    _scopes.append(None)
+    try:
+        yield
+    finally:
+        _scopes.pop()
+        if not _scopes:
+            while _held:
+                library, threads = _held.pop()
+                library.set_num_threads(threads)
+
+
+def _hold() -> None:
+    if not _held:
+        _held.extend((library, library.num_threads) for library in _blas())
+        for library, _ in _held:
+            library.set_num_threads(1)
+
+
+def n_threads() -> int:
+    """How many threads BLAS would use; 1 where its threads cannot be told what to do."""
+    libraries = _held or [(library, library.num_threads) for library in _blas()]
+    return min((threads for _, threads in libraries), default=1)
+
+
+@cache
+def _blas() -> list[Any]:
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+@cache
+def _threads(process: int, n: int) -> ThreadPoolExecutor:
+    """Waiting threads, of this process: a fork starts without them."""
+    return ThreadPoolExecutor(n - 1, thread_name_prefix="minisparse")
+
+
+_scopes: list[None] = []  # one for every one_pool_of_threads that we are in
+_held: list[tuple[Any, int]] = []  # BLAS libraries that are held to one thread, and how many they had

@@ -1,0 +1,426 @@
+"""Data sets: the embedded digits, MNIST from files, refusals that name the file, batches that can be replayed."""
+
+import gzip
+import hashlib
+import io
+import os
+import tarfile
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minisparse import data
+
+needs_mnist = pytest.mark.skipif("MINISPARSE_DATA" not in os.environ, reason="MINISPARSE_DATA is not set")
+TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
+
+
+def idx(array):
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return header + array.astype(np.uint8).tobytes()
+
+
+def write(folder, name, content):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(gzip.compress(content))
+    return folder / name
+
+
+def write_fashion(directory, n_images=7, n_labels=7, top_label=9):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (n_images, 28, 28))
+    labels = np.full(n_labels, top_label)
+    write(directory / "fashion_mnist", TRAIN_IMAGES, idx(images))
+    write(directory / "fashion_mnist", TRAIN_LABELS, idx(labels))
+    return images, labels
+
+
+def test_digits_are_28_by_28_bytes_with_1500_and_297_examples():
+    for split, n in (("train", 1500), ("test", 297)):
+        images, labels = data.load("digits", split=split)
+        assert images.shape == (n, 28, 28, 1)
+        assert images.dtype == np.uint8
+        assert labels.shape == (n,)
+        assert labels.dtype == np.int64
+        assert set(labels) == set(range(10))
+    assert images.max() > 240
+
+
+def test_digits_fill_20_by_20_pixels_centred_by_mass():
+    images = data.load("digits")[0][..., 0].astype(float)
+    rows, columns = images.sum(axis=2), images.sum(axis=1)
+    for along in (rows, columns):
+        centre = along @ np.arange(28) / along.sum(axis=1)
+        assert np.abs(centre - 13.5).max() <= 0.51
+        used = along > 0
+        assert (used.sum(axis=1) <= 20).all()
+
+
+def test_digits_keep_their_shape_when_scaled():
+    from sklearn.datasets import load_digits
+
+    small, large = load_digits().images[:1500], data.load("digits")[0][..., 0]
+    assert np.allclose(large.sum(axis=(1, 2)) / 255, small.sum(axis=(1, 2)) / 16 * (20 / 8) ** 2, rtol=0.12)
+
+
+@needs_mnist
+def test_mnist_has_60000_and_10000_images_and_the_known_first_labels():
+    images, labels = data.load("mnist")
+    assert images.shape == (60_000, 28, 28, 1)
+    assert labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
+    assert round(images.mean() / 255, 4) == 0.1307
+    test_images, test_labels = data.load("mnist", split="test")
+    assert test_images.shape == (10_000, 28, 28, 1)
+    assert test_labels[:4].tolist() == [7, 2, 1, 0]
+
+
+@needs_mnist
+@pytest.mark.parametrize("name", [TRAIN_IMAGES, TRAIN_LABELS])
+def test_a_truncated_mnist_file_is_named(tmp_path, name):
+    source = Path(os.environ["MINISPARSE_DATA"]) / "mnist"
+    (tmp_path / "mnist").mkdir()
+    for file in (TRAIN_IMAGES, TRAIN_LABELS):
+        content = (source / file).read_bytes()
+        (tmp_path / "mnist" / file).write_bytes(content[: len(content) // 2] if file == name else content)
+    with pytest.raises(ValueError, match=f"{name} is no gzip file, or a truncated"):
+        data.load("mnist", tmp_path)
+
+
+def test_another_file_in_mnists_place_is_refused_by_its_hash(tmp_path):
+    write(tmp_path / "mnist", TRAIN_IMAGES, idx(np.zeros((5, 28, 28))))
+    write(tmp_path / "mnist", TRAIN_LABELS, idx(np.zeros(5)))
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz is another file than expected: SHA-256"):
+        data.load("mnist", tmp_path)
+
+
+def test_labels_in_the_images_place_are_refused_by_their_header(tmp_path):
+    write(tmp_path / "mnist", TRAIN_IMAGES, idx(np.zeros(5)))
+    with pytest.raises(ValueError, match="begins with 00000801; an IDX file of 3 byte axes begins with 00000803"):
+        data.load("mnist", tmp_path)
+
+
+@pytest.mark.parametrize("change", [lambda c: c[:-1], lambda c: c + b"x", lambda c: c[:9]])
+def test_an_idx_file_of_another_length_than_its_header_says_is_refused(tmp_path, change):
+    path = write(tmp_path, "x.gz", change(idx(np.zeros((5, 28, 28)))))
+    with pytest.raises(ValueError, match=r"x.gz has (more than )?\d+ bytes after decompression; its header says"):
+        data.read_idx(path, axes=3)
+
+
+@pytest.mark.parametrize(
+    ("header", "content", "says"),
+    [
+        ((5, 28, 28), np.zeros(1 << 26, np.uint8), "has more than 3936 bytes .* says 3936"),
+        ((3, 10_000, 10_000), np.random.default_rng(0).bytes(1 << 20), "has 1048592 bytes .* says 300000016"),
+        ((2**32 - 1, 2**32 - 1, 2**32 - 1), b"\0" * 99, r"has at most \d+ bytes .* says 79228162458924105385300197391"),
+    ],
+    ids=["a bomb", "a header that says more than there is", "a header that says more than there can be"],
+)
+def test_an_idx_file_takes_memory_for_what_its_header_says_and_for_what_is_there(tmp_path, header, content, says):
+    inside = bytes([0, 0, 8, 3]) + np.array(header, ">u4").tobytes() + bytes(content)
+    path = write(tmp_path, "x.gz", inside)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"x.gz {says}"):
+        data.read_idx(path, axes=3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 22
+
+
+def test_an_idx_file_of_zeros_which_gzip_packs_as_tightly_as_it_can_is_read(tmp_path):
+    path = write(tmp_path, "x.gz", idx(np.zeros((20_000, 28, 28))))
+    assert path.stat().st_size * 1024 < 20_000 * 28 * 28
+    assert not data.read_idx(path, axes=3).any()
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_rightly_or_refused_by_name(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "fuzz.gz"
+    for inside in (content, bytes([0, 0, 8, 1]) + content, idx(np.frombuffer(content, np.uint8))):
+        path.write_bytes(gzip.compress(inside))
+        n = int.from_bytes(inside[4:8], "big")
+        if inside[:4] == bytes([0, 0, 8, 1]) and len(inside) == 8 + n:
+            assert data.read_idx(path, axes=1).tobytes() == inside[8:]
+        else:
+            with pytest.raises(ValueError, match=r"fuzz\.gz"):
+                data.read_idx(path, axes=1)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"fuzz\.gz"):
+        data.read_idx(path, axes=1)
+
+
+def test_fashion_mnist_is_read_from_a_folder(tmp_path):
+    images, labels = write_fashion(tmp_path)
+    got_images, got_labels = data.load("fashion_mnist", tmp_path)
+    assert (got_images[..., 0] == images).all()
+    assert (got_labels == labels).all()
+
+
+def test_the_folder_may_come_from_the_environment(tmp_path, monkeypatch):
+    write_fashion(tmp_path)
+    monkeypatch.setenv("MINISPARSE_DATA", str(tmp_path))
+    assert len(data.load("fashion_mnist")[0]) == 7
+
+
+def test_images_and_labels_must_be_as_many_and_labels_in_range(tmp_path):
+    write_fashion(tmp_path, n_labels=6)
+    with pytest.raises(ValueError, match="has 6 labels for 7 images"):
+        data.load("fashion_mnist", tmp_path)
+    write_fashion(tmp_path, top_label=10)
+    with pytest.raises(ValueError, match="has a label 10; expected 0 to 9"):
+        data.load("fashion_mnist", tmp_path)
+
+
+def cifar_archive(directory, records=10_000, label=3, files=("test_batch.bin",)):
+    (directory / "cifar10").mkdir(exist_ok=True)
+    record = bytes([label]) + bytes([1]) * 1024 + bytes([2]) * 1024 + bytes([3]) * 1024
+    with tarfile.open(directory / "cifar10" / "cifar-10-binary.tar.gz", "w:gz", compresslevel=1) as archive:
+        for name in files:
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = records * 3073
+            archive.addfile(member, io.BytesIO(record * records))
+
+
+def test_cifar10_comes_from_the_binary_archive_channels_last(tmp_path):
+    cifar_archive(tmp_path)
+    images, labels = data.load("cifar10", tmp_path, "test")
+    assert images.shape == (10_000, 32, 32, 3)
+    assert (images == [1, 2, 3]).all()
+    assert (labels == 3).all()
+
+
+def test_a_damaged_cifar10_archive_is_refused(tmp_path):
+    cifar_archive(tmp_path, records=9)
+    with pytest.raises(ValueError, match=r"test_batch.bin in .* has 27657 bytes"):
+        data.load("cifar10", tmp_path, "test")
+    with pytest.raises(ValueError, match="is not the CIFAR-10 binary archive, or is damaged"):
+        data.load("cifar10", tmp_path, "train")
+    cifar_archive(tmp_path, records=20_001)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"test_batch.bin in .* has 61463073 bytes; expected 30730000"):
+        data.load("cifar10", tmp_path, "test")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()
+    cifar_archive(tmp_path, label=200)
+    with pytest.raises(ValueError, match="has a label 200"):
+        data.load("cifar10", tmp_path, "test")
+    path = tmp_path / "cifar10" / "cifar-10-binary.tar.gz"
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ValueError, match="or is damaged"):
+        data.load("cifar10", tmp_path, "test")
+
+
+def test_unknown_names_are_refused_with_the_known_ones(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="data set is 'imagenet'; expected digits, mnist, fashion_mnist, cifar10"):
+        data.load("imagenet")
+    with pytest.raises(ValueError, match="split is 'valid'; expected 'train' and 'test'"):
+        data.load("digits", split="valid")
+    with pytest.raises(
+        FileNotFoundError, match=r"train-images-idx3-ubyte.gz does not exist; --data-dir or MINISPARSE_DATA"
+    ):
+        data.load("mnist", tmp_path)
+    monkeypatch.delenv("MINISPARSE_DATA", raising=False)
+    with pytest.raises(ValueError, match="fashion_mnist is read from files: name the folder"):
+        data.load("fashion_mnist")
+
+
+def serve_mirrors(monkeypatch, cache, answers):
+    """Let pooch's cache be `cache` and every mirror answer as `answers` says: bytes, or an error to raise."""
+    import pooch
+
+    asked = []
+
+    def download(self, url, output_file, pup, check_only=False):
+        asked.append(url)
+        answer = answers[len(asked) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        Path(output_file).write_bytes(answer)
+
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", download)
+    monkeypatch.setattr(pooch, "os_cache", lambda name: cache)
+    monkeypatch.delenv("MINISPARSE_DATA", raising=False)
+    return asked
+
+
+def test_a_dead_network_gives_one_sentence_naming_the_option_and_the_digits(tmp_path, monkeypatch):
+    asked = serve_mirrors(monkeypatch, tmp_path, [OSError("unreachable")] * 9)
+    with pytest.raises(ConnectionError, match="--data-dir, or use the embedded digits with --data digits"):
+        data.load("mnist")
+    assert len({url.split("/")[2] for url in asked}) == len(data.MNIST_MIRRORS) >= 2
+
+
+def test_a_mirror_that_sends_something_else_is_passed_over_and_forgotten(tmp_path, monkeypatch):
+    images, labels = idx(np.ones((3, 28, 28))), idx(np.ones(3))
+    for name, content in (("train-images-idx3-ubyte", images), ("train-labels-idx1-ubyte", labels)):
+        monkeypatch.setitem(data.SHA256, f"mnist/{name}", hashlib.sha256(content).hexdigest())
+    good = [gzip.compress(images), gzip.compress(labels)]
+    asked = serve_mirrors(monkeypatch, tmp_path, [b"<html>moved</html>", good[0], good[1]])
+    got = data.load("mnist")
+    assert got[0].shape == (3, 28, 28, 1)
+    assert len(asked) == 3
+    assert data.load("mnist")[0].shape == (3, 28, 28, 1)
+    assert len(asked) == 3, "the second time it comes from the cache"
+
+
+def test_inputs_are_rows_between_0_and_1():
+    images = np.array([[[0], [255]], [[51], [102]]], np.uint8)[..., None]
+    got = data.as_inputs(images)
+    assert got.dtype == np.float32
+    assert np.allclose(got, [[0, 1], [0.2, 0.4]])
+
+
+@given(st.integers(1, 40), st.data())
+def test_an_epoch_is_a_shuffle_and_any_batch_can_be_had_alone(n, draw):
+    size = draw.draw(st.integers(1, n))
+    seed = draw.draw(st.integers(0, 5))
+    x = np.arange(n)[:, None]
+    per_epoch = n // size
+    run = list(data.batches(x, np.arange(n), size, seed, stop=3 * per_epoch))
+    for epoch in range(3):
+        seen = np.concatenate([y for _, y in run[epoch * per_epoch : (epoch + 1) * per_epoch]])
+        assert len(set(seen.tolist())) == len(seen) == per_epoch * size
+    assert all((inputs[:, 0] == labels).all() for inputs, labels in run)
+    start = draw.draw(st.integers(0, 3 * per_epoch))
+    later = list(data.batches(x, np.arange(n), size, seed, start, 3 * per_epoch))
+    assert len(later) == 3 * per_epoch - start
+    assert all((a[1] == b[1]).all() for a, b in zip(later, run[start:], strict=True))
+
+
+def test_every_epoch_and_every_seed_has_its_own_order():
+    x, y = np.arange(100), np.arange(100)
+    first, second = (labels for _, labels in data.batches(x, y, 100, seed=0, stop=2))
+    ((_, other),) = data.batches(x, y, 100, seed=1, stop=1)
+    assert not (first == second).all()
+    assert not (first == other).all()
+
+
+def test_batches_refuse_what_does_not_fit():
+    x, y = np.arange(10), np.arange(10)
+    with pytest.raises(ValueError, match="inputs has 10 examples, labels has 9"):
+        next(data.batches(x, y[:9], 2, 0))
+    for size in (0, 11):
+        with pytest.raises(ValueError, match=f"size is {size}; expected whole numbers from 1 to 10"):
+            next(data.batches(x, y, size, 0))
+    with pytest.raises(ValueError, match="start is -1"):
+        next(data.batches(x, y, 2, 0, start=-1))
+
+
+def rows(n=20, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, 3)).astype(np.float32), rng.integers(0, 3, n)
+
+
+def write_csv(path, header, columns):
+    lines = [",".join(map(str, line)) for line in zip(*columns, strict=True)]
+    path.write_text("\n".join(([header] if header else []) + lines) + "\n")
+    return path
+
+
+def both(path, **options):
+    return [data.from_file(path, split, **options) for split in ("train", "test")]
+
+
+def test_ones_own_arrays_come_with_their_own_test_set_or_have_one_in_five_set_aside(tmp_path):
+    x, y = rows()
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    (train_x, train_y), (test_x, test_y) = both(tmp_path / "a.npz")
+    assert (len(train_x), len(test_x)) == (16, 4)
+    seen = np.concatenate([np.c_[train_x, train_y], np.c_[test_x, test_y]])
+    assert sorted(map(tuple, seen)) == sorted(map(tuple, np.c_[x, y]))
+    np.savez(tmp_path / "b.npz", x=x[:15], y=y[:15], x_test=x[15:], y_test=y[15:])
+    (train_x, train_y), (test_x, test_y) = both(tmp_path / "b.npz")
+    for got, want in [(train_x, x[:15]), (train_y, y[:15]), (test_x, x[15:]), (test_y, y[15:])]:
+        np.testing.assert_array_equal(got, want)
+
+
+def test_images_without_a_channel_get_one_and_labels_become_classes_in_their_order(tmp_path):
+    labels = np.array(["pear", "apple", "plum", "apple", "pear"])
+    np.savez(tmp_path / "a.npz", x=np.zeros((5, 4, 6)), y=labels, x_test=np.zeros((1, 4, 6)), y_test=labels[2:3])
+    (x, y), (_, test_y) = both(tmp_path / "a.npz")
+    assert x.shape == (5, 4, 6, 1)
+    assert (y.tolist(), test_y.tolist(), y.dtype) == ([1, 0, 2, 0, 1], [2], np.int64)
+
+
+@pytest.mark.parametrize(
+    ("header", "place", "label"),
+    [
+        ("label,a,b,c", 0, None),
+        ("a,b,label,c", 2, None),
+        ("kind,a,b,c", 0, None),
+        ("a,b,c,kind", 3, "kind"),
+        ("0,1,2,kind", 3, "kind"),
+        ("label,0,1,2", 0, None),
+        ('"a, quoted",b,"kind",c', 2, "kind"),
+        ("", 0, None),
+    ],
+)
+def test_a_csv_file_has_its_labels_in_a_named_or_the_first_column(tmp_path, header, place, label):
+    x, y = rows()
+    columns = [*x.T]
+    columns.insert(place, y)
+    path = write_csv(tmp_path / "a.csv", header, columns)
+    (train_x, train_y), (test_x, test_y) = both(path, label=label)
+    seen = np.concatenate([np.c_[train_x, train_y], np.c_[test_x, test_y]])
+    assert sorted(map(tuple, seen)) == sorted(map(tuple, np.c_[x, y]))
+    assert train_x.dtype == np.float32
+
+
+def test_labels_in_a_csv_file_are_ordered_as_numbers_or_as_words(tmp_path):
+    path = write_csv(tmp_path / "a.csv", "", [[10, 9, 2, 2, 9, 10] * 5, range(30)])
+    x, y = data.from_file(path)
+    assert {(value, label) for value, label in zip((x[:, 0] % 6).tolist(), y.tolist(), strict=True)} == {
+        (0, 2), (1, 1), (2, 0), (3, 0), (4, 1), (5, 2)
+    }  # fmt: skip
+    x, y = data.from_file(write_csv(tmp_path / "b.csv", "a,label", [range(10), ["no", "yes"] * 5]))
+    np.testing.assert_array_equal(x[:, 0] % 2, y)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"x": np.zeros((3, 2))}, "has x; expected x, y and x_test, y_test"),
+        ({"a": np.zeros(3)}, "has neither x nor y"),
+        ({"x": np.zeros((3, 2)), "y": np.zeros(2)}, r"x of shape \(3, 2\) and y of shape \(2,\)"),
+        ({"x": np.zeros(3), "y": np.zeros(3)}, r"x of shape \(3,\)"),
+        ({"x": np.full((3, 2), np.nan), "y": np.arange(3)}, "no finite numbers"),
+        ({"x": np.zeros((3, 2)), "y": np.array([0, 1, np.nan])}, "no finite numbers"),
+        ({"x": np.zeros((3, 2), "U1"), "y": np.arange(3)}, "no finite numbers"),
+        ({"x": np.zeros((3, 2)), "y": np.zeros(3)}, "labels of 1 class"),
+        ({"x": np.zeros((3, 2)), "y": np.arange(3), "x_test": np.zeros((1, 2))}, "has x, y, x_test; expected"),
+        (
+            {"x": np.zeros((3, 2)), "y": np.arange(3), "x_test": np.zeros((1, 2)), "y_test": np.array([7])},
+            "labels in y_test that are not in y",
+        ),
+        ({"x": np.zeros((3, 2)), "y": np.array([print] * 3)}, "is no .npz file of arrays"),
+    ],
+)
+def test_ones_own_file_is_refused_by_name_with_what_is_wrong(tmp_path, arrays, sentence):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ValueError, match=rf"a\.npz .*{sentence}"):
+        data.from_file(tmp_path / "a.npz")
+
+
+def test_a_csv_file_that_is_none_is_refused_by_name(tmp_path):
+    path = tmp_path / "a.csv"
+    for content, sentence in [("label,a\n1,x\n", "cannot be read"), ("1,2\n3\n", "cannot be read")]:
+        path.write_text(content)
+        with pytest.raises(ValueError, match=rf"a\.csv {sentence} as columns of numbers"):
+            data.from_file(path)
+    for content, columns in [("", 0), ("1\n2\n", 1)]:
+        path.write_text(content)
+        with pytest.raises(ValueError, match=rf"a\.csv has {columns} columns"):
+            data.from_file(path)
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="has no column 'kind'; its first line is a, b"):
+        data.from_file(path, label="kind")
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(ValueError, match=r"a\.npz is no \.npz file"):
+        data.from_file(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match=r"a\.txt is neither"):
+        data.from_file(tmp_path / "a.txt")
+    with pytest.raises(FileNotFoundError):
+        data.from_file(tmp_path / "b.npz")
