@@ -11,7 +11,7 @@ from . import flops, models, nn, ops, recipes, schedule, sparse
 from .allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, from_epsilon, uniform
 from .autograd import Tensor, backward, gradcheck, primitive, tape, value_and_grad
 from .backend import namespace, to_device, to_numpy
-from .flops import forward, storage, training_cost
+from .flops import forward, training_cost
 from .masks import Masks, project, random_masks, top_k
 from .methods import l0
 from .methods.magnitude import (
@@ -71,7 +71,6 @@ __all__ = [
     "snfs_update",
     "snip_masks",
     "sparse",
-    "storage",
     "tape",
     "threshold_mask",
     "to_device",

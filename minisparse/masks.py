@@ -100,8 +100,8 @@ class Masks(Mapping[str, Array]):
     """
 
     def __init__(self, mapping: Mapping[str, Array]):
-        frozen = isinstance(mapping, Masks)
-        self._arrays: dict[str, Array] = {n: m if frozen else frozen(m, n) for n, m in mapping.items()}
+        known = isinstance(mapping, Masks)
+        self._arrays: dict[str, Array] = {n: m if known else frozen(m, n) for n, m in mapping.items()}
         self._factors: dict[tuple[str, np.dtype], Array] = {}
 
     def __getitem__(self, name: str) -> Array:

@@ -11,8 +11,8 @@ from arrays import back, give
 
 from minisparse.backend import namespace, to_device, to_numpy
 from minisparse.masks import Masks
+from minisparse.sparse import FactoredGradient, SparseWeight
 from minisparse.sparse.positions import Positions
-from minisparse.sparse import SparseWeight, FactoredGradient
 
 
 class Pair(NamedTuple):

@@ -25,14 +25,16 @@ import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse import autograd, data, drawn, files, flops, models, nn, ops, optim, recipes, schedule, sparse, train
-from minisparse.models import shrink as compact, pytorch as exchange
-from minisparse.runs import run as plans, folder as runs
+from minisparse import autograd, data, files, flops, models, nn, ops, optim, recipes, schedule, sparse, train
 from minisparse.allocate import density_of
 from minisparse.cli import main
 from minisparse.golden import cases, check, values
 from minisparse.methods import l0, magnitude, snip
 from minisparse.methods import set as set_
+from minisparse.models import pytorch as exchange
+from minisparse.models import shrink as compact
+from minisparse.runs import folder as runs
+from minisparse.runs import run as plans
 from minisparse.sparse.positions import Positions
 from minisparse.streams import draw_key
 
@@ -305,9 +307,9 @@ PUBLIC = [
     Row("pruning_cost", lambda: flops.pruning_cost(2, 1, 5, 5, 10), ValueError, "end", "5", "must come after begin"),
     Row("storage", lambda: flops.storage((2, 3), 7), ValueError, "n_active", "7", "from 0 to 6"),
     Row("storage", lambda: flops.storage((2, 3), 6, "coo"), ValueError, "kind", "'coo'", "dense, bitmask, csr"),
-    Row("training_memory", lambda: flops.training_memory(SHAPES, {"fc1.weight": 99}), ValueError, "n_active of 'fc1.weight'", "99", "0 to 24"),
-    Row("training_memory", lambda: flops.training_memory(SHAPES, {}, alpha=2), ValueError, "alpha", "2", "from 0 to 1"),
-    Row("training_memory", lambda: flops.training_memory(SHAPES, {}, storage="csr"), ValueError, "storage", "'csr'", "masked, sparse"),
+    Row("training_memory", lambda: sparse.training_memory(SHAPES, {"fc1.weight": 99}), ValueError, "n_active of 'fc1.weight'", "99", "0 to 24"),
+    Row("training_memory", lambda: sparse.training_memory(SHAPES, {}, alpha=2), ValueError, "alpha", "2", "from 0 to 1"),
+    Row("training_memory", lambda: sparse.training_memory(SHAPES, {}, storage="csr"), ValueError, "storage", "'csr'", "masked, sparse"),
     # storage that follows the connections
     Row("Positions", lambda: Positions([0, 1], (2, 2)), TypeError, "got", "list", "NumPy and CuPy arrays"),
     Row("Positions", lambda: Positions(np.array([1, 0]), (2, 2)), ValueError, "flat", "rise", "0 to 3"),
@@ -315,7 +317,7 @@ PUBLIC = [
     Row("random_positions", lambda: sparse.random_positions({"a": (3, 3, 1, 2)}, {"a": 0.5}, rng()), ValueError, "shape", "(3, 3, 1, 2)", "(n_in, n_out)"),
     Row("compressed", lambda: sparse.compressed(params(), {"fc9": true(2, 2)}), ValueError, "masks", "'fc9'", "the parameters are"),
     Row("compressed", lambda: sparse.compressed({"a": ones(2, 2)}, {"a": true(2, 3)}), ValueError, "mask for 'a'", "(2, 3)", "(2, 2)"),
-    Row("everywhere", lambda: drawn.everywhere({"a": (3,)}), ValueError, "shape", "(3,)", "(n_in, n_out)"),
+    Row("everywhere", lambda: sparse.everywhere({"a": (3,)}), ValueError, "shape", "(3,)", "(n_in, n_out)"),
     Row("compacted", lambda: compact.compacted(nn.Linear(6, 4), {}, {}), TypeError, "model", "Linear(n_in=6", "a Chain"),
     Row("compacted", lambda: compact.compacted(NET, params(), {"fc1.bias": true(4)}), ValueError, "masks", "fc1.bias", "masks of the weights"),
     Row("architecture", lambda: compact.architecture(masks(), ["fc1.weight"]), ValueError, "order", "'fc2.weight'", "same keys"),

@@ -21,10 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minisparse import data
-from minisparse.runs import folder as runs
 from minisparse.files import write_arrays
 from minisparse.golden import cases, check, values
 from minisparse.masks import Masks
+from minisparse.runs import folder as runs
 from minisparse.train import State
 
 fixed = settings(max_examples=300, derandomize=True, deadline=10_000, database=None)

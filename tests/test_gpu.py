@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from test_cli_runs import said
+from command_line import said
 
 from minisparse import data, nn, ops, recipes, sparse, to_device, to_numpy
-from minisparse.runs import run as plans
 from minisparse.backend import namespace
 from minisparse.experiments.rigl import picture as rigl
 from minisparse.masks import random_masks
 from minisparse.optim import adam, sgd
+from minisparse.runs import run as plans
 from minisparse.runs.folder import read_json
 from minisparse.train import train
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from minisparse import ops, top_k
-from minisparse.notebook import check, show
 from minisparse.golden.cases import load
 from minisparse.methods import rigl
 from minisparse.methods.rigl import rigl_update
+from minisparse.notebook import check, show
 
 
 def test_a_function_is_shown_as_it_stands_in_its_file():

@@ -9,13 +9,14 @@ import pytest
 from arrays import back, give, give_all
 
 from minisparse import nn, ops, random_masks, recipes, sparse
-from minisparse.runs import folder as runs
 from minisparse.autograd import Tensor, value_and_grad
 from minisparse.cli import main
 from minisparse.masks import Masks
 from minisparse.methods import l0
 from minisparse.optim import adam, sgd
-from minisparse.train import _square, train
+from minisparse.runs import folder as runs
+from minisparse.storage import square
+from minisparse.train import train
 
 NET = nn.mlp(6, 5, 4, 3)
 SHAPES = {name: shape for name, shape in NET.shapes().items() if name.endswith("weight")}
@@ -400,5 +401,5 @@ def test_the_square_of_a_gradient_in_factors_is_finite_only_if_all_of_it_is(xp, 
     factors = sparse.FactoredGradient(give(xp, ones * np.float32(x)), give(xp, ones * np.float32(g)), 2.0)
     with np.errstate(all="ignore"):
         finite = np.isfinite(back(factors.dense())).all()
-        assert finite or not math.isfinite(_square(factors))
-    assert x + g != 2 or _square(factors) == 4 * 36
+        assert finite or not math.isfinite(square(factors))
+    assert x + g != 2 or square(factors) == 4 * 36

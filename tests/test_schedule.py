@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisparse.schedule import constant, cosine, cosine_rate, cubic, every, inverse_power, linear, multi_step_rate, step_rate
+from minisparse.schedule import (
+    constant,
+    cosine,
+    cosine_rate,
+    cubic,
+    every,
+    inverse_power,
+    linear,
+    multi_step_rate,
+    step_rate,
+)
 
 
 def steps_of(when, n=200):

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from minisparse import threads as blocks, conv, ops
-from minisparse.nn import normalize as norm
+from minisparse import channels, conv, ops, threads
 from minisparse.autograd import value_and_grad
+from minisparse.nn import normalize as norm
 
 
 def blas_threads():
-    return [library.num_threads for library in blocks._blas()]
+    return [library.num_threads for library in threads._blas()]
 
 
 can_be_limited = pytest.mark.skipif(not blas_threads(), reason="threadpoolctl cannot limit this BLAS")
@@ -25,24 +25,24 @@ can_be_limited = pytest.mark.skipif(not blas_threads(), reason="threadpoolctl ca
 @given(n=st.integers(0, 300), each=st.integers(0, 1 << 21))
 def test_blocks_are_the_whole_batch_in_order_and_none_is_large(n, each):
     x = np.zeros((n, 1), np.float32)
-    parts = blocks.in_blocks(x, each, lambda block: list(range(n))[block])
+    parts = threads.in_blocks(x, each, lambda block: list(range(n))[block])
     assert [i for part in parts for i in part] == list(range(n))
-    if n * each > blocks.SMALL:
-        assert max(map(len, parts)) <= blocks.MOST
-        assert all((len(part) - 1) * each <= blocks.BLOCK_BYTES for part in parts)
+    if n * each > threads.SMALL:
+        assert max(map(len, parts)) <= threads.MOST
+        assert all((len(part) - 1) * each <= threads.BLOCK_BYTES for part in parts)
     else:
         assert len(parts) == 1
 
 
 def test_a_device_array_is_one_block(xp):
     x = give(xp, np.zeros((300, 4)))
-    parts = blocks.in_blocks(x, 1 << 22, lambda block: block)
+    parts = threads.in_blocks(x, 1 << 22, lambda block: block)
     assert (parts == [slice(0, 300)]) == (xp is not np)
 
 
 @can_be_limited
 def test_several_threads_work_while_blas_keeps_to_one(monkeypatch):
-    monkeypatch.setattr(blocks, "n_threads", lambda: 3)
+    monkeypatch.setattr(threads, "n_threads", lambda: 3)
     before, seen = blas_threads(), []
     everyone = threading.Barrier(3, timeout=30)  # three blocks at a time, or it breaks
 
@@ -51,7 +51,7 @@ def test_several_threads_work_while_blas_keeps_to_one(monkeypatch):
         seen.append(threading.get_ident())
         return blas_threads()
 
-    during = blocks.in_blocks(np.zeros((6, 1)), 1 << 22, work)
+    during = threads.in_blocks(np.zeros((6, 1)), 1 << 22, work)
     assert len(set(seen)) == 3
     assert all(set(threads) == {1} for threads in during)
     assert blas_threads() == before
@@ -59,32 +59,32 @@ def test_several_threads_work_while_blas_keeps_to_one(monkeypatch):
 
 @can_be_limited
 def test_blas_has_its_threads_back_after_an_error(monkeypatch):
-    monkeypatch.setattr(blocks, "n_threads", lambda: 2)
+    monkeypatch.setattr(threads, "n_threads", lambda: 2)
     before = blas_threads()
 
     def work(block):
         raise ValueError("on purpose")
 
     with pytest.raises(ValueError, match="on purpose"):
-        blocks.in_blocks(np.zeros((6, 1)), 1 << 22, work)
+        threads.in_blocks(np.zeros((6, 1)), 1 << 22, work)
     assert blas_threads() == before
 
 
 @can_be_limited
 def test_within_one_pool_blas_stays_at_one_thread_from_the_first_block_on():
     with threadpool_limits(2, "blas"):
-        with blocks.one_pool_of_threads():
+        with threads.one_pool_of_threads():
             assert set(blas_threads()) == {2}
-            blocks.in_blocks(np.zeros((6, 1)), 1 << 22, lambda block: None)
+            threads.in_blocks(np.zeros((6, 1)), 1 << 22, lambda block: None)
             assert set(blas_threads()) == {1}
-            assert blocks.n_threads() == 2
+            assert threads.n_threads() == 2
         assert set(blas_threads()) == {2}
 
 
 @can_be_limited
 def test_the_usual_limits_are_heard():
     with threadpool_limits(1, "blas"):
-        assert blocks.n_threads() == 1
+        assert threads.n_threads() == 1
 
 
 def test_threads_of_the_caller_may_use_blocks_at_the_same_time():
@@ -120,7 +120,7 @@ def test_the_number_of_threads_changes_no_bit(threads, monkeypatch):
     f = lambda p: ops.mean(everything(**p))
     with threadpool_limits(1, "blas"):
         loss, grads = value_and_grad(f, params)
-        monkeypatch.setattr(blocks, "n_threads", lambda: threads)
+        monkeypatch.setattr(threads, "n_threads", lambda: threads)
         again, others = value_and_grad(f, params)
     assert loss == again
     for name, grad in grads.items():
@@ -131,22 +131,22 @@ def test_the_number_of_threads_changes_no_bit(threads, monkeypatch):
 def test_matmul_in_blocks_is_the_product(rows, inner, columns):
     rng = np.random.default_rng([rows, inner, columns])
     a, b = rng.integers(-9, 10, (rows, inner)).astype(float), rng.integers(-9, 10, (inner, columns)).astype(float)
-    with blocks.one_pool_of_threads():
-        blocks._hold()
-        y = blocks.matmul(a, b)
-        z = blocks.matmul(b.T, a.T)
+    with threads.one_pool_of_threads():
+        threads._hold()
+        y = threads.matmul(a, b)
+        z = threads.matmul(b.T, a.T)
     assert (y == a @ b).all()
     assert (z == (a @ b).T).all()
 
 
 def test_a_large_product_is_cut_into_blocks(monkeypatch):
     cut = []
-    in_blocks = blocks.in_blocks
-    monkeypatch.setattr(blocks, "in_blocks", lambda *args, **options: cut.extend(in_blocks(*args, **options)))
+    in_blocks = threads.in_blocks
+    monkeypatch.setattr(threads, "in_blocks", lambda *args, **options: cut.extend(in_blocks(*args, **options)))
     a, b = np.ones((128, 800)), np.ones((800, 500))
-    with blocks.one_pool_of_threads():
-        blocks._hold()
-        assert (blocks.matmul(a, b) == 800).all()
+    with threads.one_pool_of_threads():
+        threads._hold()
+        assert (threads.matmul(a, b) == 800).all()
     assert len(cut) > 1
 
 
@@ -154,12 +154,12 @@ def test_a_large_product_is_cut_into_blocks(monkeypatch):
 def test_what_lies_column_by_column_stays_so(rows, columns):
     rng = np.random.default_rng(rows * columns)
     x, g = (np.asfortranarray(rng.standard_normal((rows, columns))) for _ in range(2))
-    y = blocks.each(np.add, x, g)
+    y = threads.each(np.add, x, g)
     assert (y == x + g).all()
     assert y.flags.f_contiguous
     a, b = rng.integers(-3, 4, (rows, 5)) * 1.0, rng.integers(-3, 4, (5, columns)) * 1.0
     for like in (x, np.ascontiguousarray(x)):
-        product = blocks.matmul(a, b, like=like)
+        product = threads.matmul(a, b, like=like)
         assert (product == a @ b).all()
         assert product.flags.f_contiguous == like.flags.f_contiguous
         assert product.flags.c_contiguous == like.flags.c_contiguous
@@ -169,8 +169,8 @@ def test_images_are_added_like_everything_else(xp):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((40, 33, 32, 8)), rng.standard_normal((40, 33, 32, 8))
     for left, right in ((a, b), (a, b[0, 0, 0]), (a, b.astype(np.float32)), (a[..., 0], b[..., 0]), (a, a.T.T)):
-        assert (back(blocks.add(give(xp, left), give(xp, right))) == left + right).all()
-    assert (back(blocks.add(2, give(xp, a))) == 2 + a).all()
+        assert (back(threads.add(give(xp, left), give(xp, right))) == left + right).all()
+    assert (back(threads.add(2, give(xp, a))) == 2 + a).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (5, 3, 2, 7), (130, 24, 24, 20)])
@@ -178,6 +178,6 @@ def test_rows_are_summed_and_added_to(xp, shape):
     rng = np.random.default_rng(0)
     a, row = rng.standard_normal(shape), rng.standard_normal(shape[-1])
     x = give(xp, a).copy()
-    np.testing.assert_allclose(back(blocks.sum_of_rows(x)), a.reshape(-1, shape[-1]).sum(axis=0), atol=1e-9)
-    blocks.add_to_rows(x, give(xp, row))
+    np.testing.assert_allclose(back(channels.sum_of_rows(x)), a.reshape(-1, shape[-1]).sum(axis=0), atol=1e-9)
+    channels.add_to_rows(x, give(xp, row))
     np.testing.assert_allclose(back(x), a + row)

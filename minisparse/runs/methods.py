@@ -1,4 +1,4 @@
-"""What `--method NAME` means: one entry a method."""
+"""What `--method NAME` means: one Entry per method."""
 
 import math
 from collections.abc import Callable
@@ -10,13 +10,16 @@ from .. import flops, nn, ops, recipes, sparse
 from ..backend import to_device
 from ..checks import real
 from ..data import batches
+from ..looks import LOOKS, Look
 from ..masks import random_masks
 from ..methods import l0
 from ..optim import Optimizer, adam, sgd
 from ..schedule import multi_step_rate
 from ..sparse import Positions
 from ..train import Method
-from .plan import Arrays, Build, Task
+from .plan import Arrays, Build, Plan, Task
+
+Formula = Callable[[Task, float, float], float]
 
 
 def _cross_entropy(task: Task) -> Callable:
@@ -30,24 +33,34 @@ def _descent(task: Task) -> Optimizer:
     return sgd(rate_of(task), plan.momentum, plan.nesterov, plan.weight_decay)
 
 
+def _by_paper(name: str) -> Formula:
+    return lambda task, dense, sparse: flops.training_cost(name, dense, sparse, task.plan.delta_t)
+
+
+DENSE, STATIC, SNIP, SET, SNFS, RIGL = map(_by_paper, ("dense", "static", "snip", "set", "snfs", "rigl"))
+
+
 class Entry(NamedTuple):
-    """How a method is had by its name. What an entry leaves out is as in dense training.
+    """What `--method NAME` does. Fields with a default are as in dense training.
 
     about      a few words
-    options    the fields of Plan that it uses and not every method does
+    look       in figures
+    formula    (task, dense, sparse) -> multiply-adds per example and step, as papers count; None where none does
+    options    fields of Plan that it uses and that some methods do not
     model      (task, width -> the named network) -> the network to train
     masks      (task, params, rng) -> masks before training
     method     (task) -> how they change during training
     loss       (task) -> loss_fn as `train` takes it
     optimizer  (task) -> Optimizer
-    kept       (params, masks) -> masks of the weights that there are at inference
-    before     batches that go through the dense network before training, whose weights it starts from
-    gradient   when it needs the gradient of absent weights too: "never", "updates" or "always"
+    kept       (params, masks) -> masks of the weights present at inference
+    before     batches through the dense network before training, with its initial weights
+    gradient   when it needs the gradient of absent weights: "never", "updates" or "always"
     refusal    why it cannot be stored truly sparse, a sentence; "" where it can
-    formula    (task, dense, sparse) -> multiply-adds of an example and step, as papers count; None where none does
     """
 
     about: str
+    look: Look
+    formula: Formula | None
     options: tuple[str, ...] = ()
     model: Callable[[Task, Build], nn.Chain] = lambda task, build: task.model
     masks: Callable[[Task, Arrays, np.random.Generator], Arrays] = lambda task, params, rng: {}
@@ -58,11 +71,6 @@ class Entry(NamedTuple):
     before: int = 0
     gradient: str = "never"
     refusal: str = ""
-    formula: Callable[[Task, float, float], float] | None = lambda task, dense, sparse: 3 * sparse
-
-
-def _formula(name: str) -> Callable[[Task, float, float], float]:
-    return lambda task, dense, sparse: flops.training_cost(name, dense, sparse, task.plan.delta_t)
 
 
 def _at_random(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
@@ -78,14 +86,14 @@ def _all(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
 
 
 def _snip(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    """By the first batch of the run, and with the connections of the whole budget."""
+    """From the first batch of the run, with the connections of the whole budget in one ranking."""
     batch = next(batches(*task.train_set, task.plan.batch, task.plan.seed))
     params = to_device(dict(params), task.plan.device)
     return recipes.snip(_cross_entropy(task), params, [batch], _density(task), rng, task.densities.__contains__)
 
 
 def _density(task: Task) -> float:
-    """Of all weights in the budget."""
+    """Of all weights in the budget together."""
     sizes = {name: math.prod(task.model.shapes()[name]) for name in task.densities}
     return math.fsum(density * sizes[name] for name, density in task.densities.items()) / sum(sizes.values())
 
@@ -104,7 +112,7 @@ def _snfs(task: Task) -> Method:
 
 
 def _gradual(task: Task) -> Method:
-    """From a quarter of T_end on, every ΔT batches, to the budget's sparsity in every layer at T_end."""
+    """Every ΔT batches from T_end / 4 to T_end, where every layer has the budget's overall sparsity."""
     plan: Any = task.plan
     return recipes.gradual(1 - _density(task), plan.t_end // 4, plan.t_end, plan.delta_t, steps=task.steps)
 
@@ -115,7 +123,7 @@ def _gradual_cost(task: Task, dense: float, sparse: float) -> float:
 
 
 def _narrow(task: Task, build: Build) -> nn.Chain:
-    """The widest network of the family that has no more parameters than the sparse one."""
+    """The widest network of the family with no more parameters than the sparse one."""
     shapes = task.model.shapes()
     absent = sum((1 - density) * math.prod(shapes[name]) for name, density in task.densities.items())
     measure = lambda model: sum(map(math.prod, model.shapes().values()))
@@ -123,7 +131,7 @@ def _narrow(task: Task, build: Build) -> nn.Chain:
 
 
 def _gated(task: Task, build: Build) -> nn.Chain:
-    """Gates on the inputs of linear layers and the outputs of convolutions, half of them open."""
+    """Gates on the inputs of linear layers and the outputs of convolutions, with a drop rate of one half at first."""
     kinds = {site.name.removesuffix(".weight"): site.kind for site in nn.sites(task.model, task.shape)}
     return nn.gated(task.model, {name: 0.5 for name, kind in kinds.items() if kind != "depthwise"})
 
@@ -136,49 +144,73 @@ def _l0_optimizer(task: Task) -> Optimizer:
     return recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0))))
 
 
+def checked(methods: dict[str, Entry]) -> dict[str, Entry]:
+    """`methods`. ValueError if two look alike, or one needs dense gradients and is costed as if it did not."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, entry in methods.items():
+        other = seen.setdefault((entry.look.colour, entry.look.marker), name)
+        if other != name:
+            raise ValueError(f"{name} has the colour and marker of {other}; expected a look of its own")
+        if entry.gradient != "never" and entry.formula in (STATIC, SNIP, SET):
+            raise ValueError(f"{name} needs dense gradients ({entry.gradient}); expected a formula that counts them")
+    return methods
+
+
 NO_MASKS = "it trains no sparse weights"
 BUDGET = ("sparsity", "distribution", "dense")
 TIMES = ("delta_t", "t_end")
-METHODS = {
-    "dense": Entry("all weights", refusal=NO_MASKS),
-    "small-dense": Entry("a narrower network with as many parameters", BUDGET, model=_narrow, refusal=NO_MASKS),
-    "static": Entry("random masks that stay", BUDGET, masks=_at_random),
-    "snip": Entry("masks by sensitivity before training", BUDGET, masks=_snip, before=1),
-    "set": Entry("random growth after every epoch", (*BUDGET, "zeta"), masks=_at_random, method=_set),
+METHODS = checked({
+    "dense": Entry("all weights", LOOKS["dense"], DENSE, refusal=NO_MASKS),
+    "small-dense": Entry(
+        "a narrower network with as many parameters", LOOKS["small-dense"], STATIC, BUDGET,
+        model=_narrow, refusal=NO_MASKS,
+    ),
+    "static": Entry("fixed random masks", LOOKS["static"], STATIC, BUDGET, masks=_at_random),
+    "snip": Entry("masks by sensitivity before training", LOOKS["snip"], SNIP, BUDGET, masks=_snip, before=1),
+    "set": Entry(
+        "random growth after every epoch", LOOKS["set"], SET, (*BUDGET, "zeta"), masks=_at_random, method=_set
+    ),
     "snfs": Entry(
-        "growth by smoothed gradients after every epoch", (*BUDGET, "prune_rate"),
-        masks=_at_random, method=_snfs, gradient="always", formula=_formula("snfs"),
-        refusal=recipes.DENSE_BY_DEFINITION,
+        "growth by smoothed gradients after every epoch", LOOKS["snfs"], SNFS, (*BUDGET, "prune_rate"),
+        masks=_at_random, method=_snfs, gradient="always", refusal=recipes.DENSE_BY_DEFINITION,
     ),
     "rigl-random": Entry(
-        "rigl with random growth", (*BUDGET, "alpha", *TIMES),
+        "rigl with random growth", LOOKS["rigl-random"], STATIC, (*BUDGET, "alpha", *TIMES),
         masks=_at_random, method=lambda task: _rigl(task, watch=recipes.noise),
     ),
     "rigl": Entry(
-        "growth by gradients every ΔT batches", (*BUDGET, "alpha", *TIMES),
-        masks=_at_random, method=_rigl, gradient="updates", formula=_formula("rigl"),
+        "growth by gradients every ΔT batches", LOOKS["rigl"], RIGL, (*BUDGET, "alpha", *TIMES),
+        masks=_at_random, method=_rigl, gradient="updates",
     ),
     "gradual": Entry(
-        "pruning by magnitude every ΔT batches up to T_end", (*BUDGET, *TIMES),
-        masks=_all, method=_gradual, formula=_gradual_cost,
+        "pruning by magnitude every ΔT batches up to T_end", LOOKS["gradual"], _gradual_cost, (*BUDGET, *TIMES),
+        masks=_all, method=_gradual,
     ),
     "lottery": Entry(
-        "rounds of training and pruning before it, each rewound", (*BUDGET, "rounds"), masks=_all, formula=None
+        "rounds of training and pruning, rewinding after each", LOOKS["lottery"], None, (*BUDGET, "rounds"), masks=_all
     ),
     "l0": Entry(
-        "gates that close in training, with a sparsity that is an outcome; its paper: --optimizer adam --lr 0.001",
-        ("penalty",),
-        model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
-        kept=lambda params, masks: l0.masks(params), formula=_formula("dense"), refusal=NO_MASKS,
+        "gates that close during training, to a sparsity it finds; its paper: --optimizer adam --lr 0.001",
+        LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
+        kept=lambda params, masks: l0.masks(params), refusal=NO_MASKS,
     ),
-}  # fmt: skip
-PARTICULAR = {option for entry in METHODS.values() for option in entry.options}
+})  # fmt: skip
+
+
+def users(option: str) -> list[str]:
+    """The methods that use a field of Plan; none for a field that every method uses."""
+    return [name for name, entry in METHODS.items() if option in entry.options]
+
+
+def unused(method: str) -> list[str]:
+    """The fields of Plan that only other methods use."""
+    return [option for option in Plan._fields if (names := users(option)) and method not in names]
 
 
 def rate_of(task: Task) -> Callable[[int], float]:
-    """The learning rate at a step. ValueError for options that make none."""
+    """The learning rate at a step. ValueError for options that give none."""
     plan = task.plan
     options = {"--lr": (plan.lr,), "--lr-factor": (plan.lr_factor,), "--lr-drops": plan.lr_drops}
-    for option, own in ((option, own) for option, given in options.items() for own in given):
-        real(option, own, "finite numbers from 0", lambda own: 0 <= own < math.inf)
+    for option, value in ((option, value) for option, given in options.items() for value in given):
+        real(option, value, "finite numbers from 0", lambda value: 0 <= value < math.inf)
     return multi_step_rate(plan.lr, [round(epoch * task.per_epoch) for epoch in plan.lr_drops], plan.lr_factor)

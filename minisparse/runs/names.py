@@ -1,8 +1,8 @@
-"""What the names on the command line mean: networks, distributions of the budget, layers to keep dense."""
+"""What names on the command line mean: networks, distributions of the budget, layers to keep dense."""
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from .. import models, nn, recipes
@@ -24,29 +24,35 @@ ALLOCATIONS = {"uniform": uniform, "uniform-all": uniform, "er": erdos_renyi, "e
 DISTRIBUTIONS = (*ALLOCATIONS, "rigl-mnist")
 
 
+def chosen(option: str, value: str, choices: Iterable[str]) -> None:
+    """ValueError, naming the option, unless `value` is one of `choices`."""
+    if value not in (choices := list(choices)):
+        raise ValueError(f"{option} is {value!r}; expected {', '.join(choices)}")
+
+
 def network(
     name: str, shape: Callable[[nn.Shape], nn.Shape], classes: int | None = None, width: float | None = None
 ) -> tuple[nn.Chain, nn.Shape]:
     """The network that --model names, and the shape of its examples.
 
-    shape: from that of the paper's examples to that of ours; classes, width: the paper's unless given.
+    shape: from the shape of the paper's examples to ours; classes and width default to the paper's.
     """
     plain, key = _plain(name), _key(name)
     if wide := re.fullmatch(r"wrn-?(\d+)-([1-9]\d*)", plain):
         build: Callable[..., nn.Chain] = partial(models.wide_resnet, int(wide[1]), int(wide[2]))
-        own: nn.Shape = (32, 32, 3)
+        papers: nn.Shape = (32, 32, 3)
     elif hidden := re.fullmatch(r"mlp((-[1-9]\d*)+)", plain):
-        build, own = partial(_perceptron, *map(int, hidden[1].split("-")[1:])), (784,)
+        build, papers = partial(_perceptron, *map(int, hidden[1].split("-")[1:])), (784,)
     elif key:
-        build, own = NETWORKS[key]
+        build, papers = NETWORKS[key]
     else:
         raise ValueError(
             f"--model is {name!r}; expected {', '.join(NETWORKS)}, wrn-D-K such as wrn-22-2, "
-            "and mlp-A-B-… of hidden widths, such as mlp-64-32"
+            "or mlp-A-B-… with hidden widths, such as mlp-64-32"
         )
     if width is not None and not (has_width(name) and 0 < width < math.inf):
         raise ValueError(f"--width is {width} for {name}; expected positive numbers for {', '.join(WITH_WIDTH)}")
-    example = shape(own)
+    example = shape(papers)
     given = {"classes": classes, "width": width}
     return build(shape=example, **{key: value for key, value in given.items() if value is not None}), example
 
@@ -56,7 +62,7 @@ def _perceptron(*widths: int, shape: nn.Shape, classes: int = 10, width: float =
 
 
 def has_width(name: str) -> bool:
-    """Does the network that --model names come with a factor on its widths?"""
+    """Does the network that --model names take a factor on its widths?"""
     return _key(name) in WITH_WIDTH or _plain(name).startswith("mlp-")
 
 
@@ -65,27 +71,28 @@ def _plain(name: str) -> str:
 
 
 def _key(name: str) -> str | None:
-    """The key in NETWORKS that is meant, with its dashes or without."""
+    """The key in NETWORKS that `name` means; dashes may be left out."""
     return next((key for key in NETWORKS if key.replace("-", "") == _plain(name).replace("-", "")), None)
 
 
 def allotted(
     sites: Sequence[nn.Site], sparsity: float, distribution: str, dense: Sequence[str] = ()
 ) -> tuple[dict[str, float], set[str]]:
-    """({site name: density}, the sites that are kept dense and stand outside the budget).
+    """({site name: density}, the sites kept dense, outside the budget).
 
-    dense: names of layers or kinds, as --dense has them. ValueError for an unknown distribution or name, and for
+    dense: names of layers or kinds, as --dense takes them. ValueError for an unknown distribution or name, and for
     "rigl-mnist" on a network other than LeNet-300-100.
     """
-    if distribution not in DISTRIBUTIONS:
-        raise ValueError(f"--distribution is {distribution!r}; expected {', '.join(DISTRIBUTIONS)}")
+    chosen("--distribution", distribution, DISTRIBUTIONS)
     full = _named(sites, dense)
     if distribution == "rigl-mnist":
-        own = recipes.mnist_densities(sparsity)
-        if (names := [site.name for site in sites]) != list(own):
-            raise ValueError(f"--distribution is 'rigl-mnist', which is for layers {list(own)}; the layers are {names}")
-        full |= {name for name, density in own.items() if density == 1}
-        return own | dict.fromkeys(full, 1.0), full
+        theirs = recipes.mnist_densities(sparsity)
+        if (names := [site.name for site in sites]) != list(theirs):
+            raise ValueError(
+                f"--distribution is 'rigl-mnist', which is for layers {list(theirs)}; the layers are {names}"
+            )
+        full |= {name for name, density in theirs.items() if density == 1}
+        return theirs | dict.fromkeys(full, 1.0), full
     if distribution == "uniform":
         full.add(sites[0].name)
     shapes = {site.name: site.kernel_shape for site in sites}
@@ -93,7 +100,7 @@ def allotted(
 
 
 def _named(sites: Sequence[nn.Site], names: Sequence[str]) -> set[str]:
-    """The sites that --dense names, one by its layer's name or all of a kind."""
+    """The sites that --dense names, by layer or by kind."""
     found = {
         name: {s.name for s in sites if name in (s.kind, s.name, s.name.removesuffix(".weight"))} for name in names
     }

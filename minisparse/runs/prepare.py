@@ -1,7 +1,8 @@
-"""From a Plan to its Task: the data is read and the network described."""
+"""From a Plan to its Task: read the data and describe the network."""
 
 import hashlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,46 +12,34 @@ from .. import nn
 from ..backend import Array, to_device
 from ..checks import whole
 from ..data import READERS, Dataset, as_inputs, from_file, load
-from .methods import METHODS, PARTICULAR
-from .names import allotted, network
+from .methods import METHODS, unused
+from .names import allotted, chosen, network
 from .plan import Plan, Task
 
 
 def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
-    """Read the data and describe the network. ValueError naming the option that cannot be as it is."""
-    if plan.method not in METHODS:
-        raise ValueError(f"--method is {plan.method!r}; expected {', '.join(METHODS)}")
-    if plan.optimizer not in ("sgd", "adam"):
-        raise ValueError(f"--optimizer is {plan.optimizer!r}; expected sgd, adam")
+    """Read the data and describe the network. ValueError naming the option that is impossible."""
+    chosen("--method", plan.method, METHODS)
+    chosen("--optimizer", plan.optimizer, ("sgd", "adam"))
+    chosen("--storage", plan.storage, ("masked", "sparse"))
     entry = METHODS[plan.method]
-    if plan.storage not in ("masked", "sparse"):
-        raise ValueError(f"--storage is {plan.storage!r}; expected masked, sparse")
     if plan.storage == "sparse" and entry.refusal:
         raise ValueError(f"--storage is 'sparse', --method {plan.method!r}: {entry.refusal}")
     sets = [_read(plan, data_dir, split) for split in ("train", "test")]
     (examples, labels), (test_examples, test_labels) = sets
     image, classes = examples.shape[1:], int(max(labels.max(), test_labels.max())) + 1
 
-    def example(own: nn.Shape) -> nn.Shape:
-        if len(own) > len(image):
+    def example(papers: nn.Shape) -> nn.Shape:
+        if len(papers) > len(image):
             raise ValueError(f"--model is {plan.model!r}, which takes images; an example of {plan.data} is {image}")
-        return image if len(own) == len(image) else (math.prod(image),)
+        return image if len(papers) == len(image) else (math.prod(image),)
 
     model, shape = network(plan.model, example, classes)
     sites = nn.sites(model, shape)
     per_epoch = len(examples) // whole("--batch", plan.batch, 1, len(examples))
     steps = whole("--epochs", plan.epochs, 1) * per_epoch
     settled: dict[str, Any] = {"t_end": plan.t_end or round(0.75 * steps)}
-    plan = plan._replace(**settled | dict.fromkeys(PARTICULAR - set(entry.options)))
-    densities: dict[str, float] = {}
-    if plan.sparsity is not None:
-        densities, full = allotted(sites, plan.sparsity, plan.distribution, plan.dense)
-        densities = {name: density for name, density in densities.items() if name not in full}
-        kinds = {site.name: site.kind for site in sites}
-        if plan.storage == "sparse" and (other := [name for name in densities if kinds[name] != "linear"]):
-            raise ValueError(f"--storage is 'sparse', and {other[0]!r} is a convolution; expected linear layers: "
-                             "keep the others dense with --dense conv")  # fmt: skip
-
+    plan = plan._replace(**settled | dict.fromkeys(unused(plan.method)))
     inputs, test_inputs = _inputs(examples), _inputs(test_examples)
     if plan.standardize:
         mean, std = inputs.mean(axis=0), inputs.std(axis=0)
@@ -64,7 +53,7 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
         image,
         to_device((inputs.reshape(-1, *shape), labels), plan.device),
         to_device((test_inputs.reshape(-1, *shape), test_labels), plan.device),
-        densities,
+        _budget(plan, sites),
         {site.name: site.multiply_adds for site in sites},
         sum(math.prod(site.kernel_shape) for site in sites),
         per_epoch,
@@ -73,22 +62,34 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     trained = entry.model(task, lambda width: network(plan.model, example, classes, width)[0])
     task = task._replace(model=trained)
     for make in (entry.method, entry.optimizer, entry.loss):
-        make(task)  # each refuses numbers that it cannot be had with, before anything is written
+        make(task)  # each refuses impossible numbers, before anything is written
     return task
+
+
+def _budget(plan: Plan, sites: Sequence[nn.Site]) -> dict[str, float]:
+    """{site name: density} of the layers that the method makes sparse."""
+    if plan.sparsity is None:
+        return {}
+    densities, full = allotted(sites, plan.sparsity, plan.distribution, plan.dense)
+    for site in sites:
+        if plan.storage == "sparse" and site.kind != "linear" and site.name not in full:
+            raise ValueError(f"--storage is 'sparse', and {site.name!r} is a convolution; expected linear layers: "
+                             "keep the others dense with --dense conv")  # fmt: skip
+    return {name: density for name, density in densities.items() if name not in full}
 
 
 def _read(plan: Plan, data_dir: str | Path | None, split: str) -> Dataset:
     if plan.label and Path(plan.data).suffix != ".csv":
-        raise ValueError(f"--label is {plan.label!r}, and --data {plan.data!r}; expected --label with a .csv file")
+        raise ValueError(f"--label is {plan.label!r}, and --data {plan.data!r}; expected --label only for a .csv file")
     if plan.data in READERS:
         return load(plan.data, data_dir, split)
     if not Path(plan.data).suffix:
-        raise ValueError(f"--data is {plan.data!r}; expected {', '.join(READERS)}, and .npz and .csv files")
+        raise ValueError(f"--data is {plan.data!r}; expected {', '.join(READERS)}, or a .npz or .csv file")
     return from_file(plan.data, split, plan.label)
 
 
 def _inputs(examples: Array) -> Array:
-    """Bytes as numbers from 0 to 1; other numbers as they are."""
+    """Bytes scaled to 0 to 1; other numbers unchanged."""
     return as_inputs(examples) if examples.dtype == np.uint8 else examples.reshape(len(examples), -1).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The run of a Task: from where it stopped, or from its start, to its result."""
+"""Running a Task: from its start or last checkpoint to its result."""
 
 import math
 import platform
@@ -21,18 +21,18 @@ from .methods import METHODS, rate_of
 from .plan import Arrays, Plan, Task
 from .prepare import prepare
 
-CALIBRATION = 20  # batches that batch norm's statistics at inference are of
-CHUNK = 500  # examples that are evaluated at a time,
-CHUNK_NUMBERS = 1 << 25  # or fewer, where a layer would make more numbers than this of them
+CALIBRATION = 20  # batches for batch norm's statistics at inference
+CHUNK = 500  # examples evaluated at a time,
+CHUNK_NUMBERS = 1 << 25  # or fewer, where a layer's outputs would be more numbers than this
 
 
 def go(task: Task, directory: str | Path) -> Generator[dict[str, Any], None, None]:
-    """The run of `task` in `directory`, from where it stopped or from its start: its lines of metrics, as they come.
+    """Run `task` in `directory`, from where it stopped or from its start: yields its lines of metrics.
 
     A line has the step (batches before this one), loss, learning rate, whether masks were rewired, active weights
-    after it, and the multiply-adds that an example cost; after the last batch of an epoch also the test accuracy.
-    There are none if the run is finished. Rounds before the last, of lottery tickets, have folders inside and number
-    their lines. ValueError naming the difference if `directory` holds another run.
+    after it, and multiply-adds per example; after the last batch of an epoch also the test accuracy. A finished run
+    yields none. A lottery ticket's rounds before the last have folders inside, and "round" in their lines.
+    ValueError naming what differs if `directory` holds another run.
     """
     directory, device = Path(directory), task.plan.device
     claim(directory, task.config)
@@ -54,7 +54,7 @@ def _round(directory: Path, number: int) -> Path:
 
 
 def finish(plan: Plan, directory: str | Path, data_dir: str | Path | None = None) -> dict[str, Any]:
-    """Go on with a run until it is finished, on one BLAS thread, and read its result."""
+    """Finish a run, on one BLAS thread, and return its result."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
@@ -64,7 +64,7 @@ def finish(plan: Plan, directory: str | Path, data_dir: str | Path | None = None
 
 
 def _origin(task: Task) -> State:
-    """Where the run starts: everything here follows from its seed."""
+    """The first state of the run: a function of its seed."""
     entry, rng = METHODS[task.plan.method], np.random.default_rng(task.plan.seed)
     optimizer, in_full = entry.optimizer(task), None
     if task.plan.storage == "sparse":
@@ -83,9 +83,9 @@ def _origin(task: Task) -> State:
 def _steps(
     task: Task, directory: Path, origin: State, also: Mapping[str, Any], start: State | None
 ) -> Iterator[tuple[State, dict[str, Any]]]:
-    """Every state and line of metrics of a round, from `start` if that is given; `also` is in every line.
+    """States and lines of metrics of a round, from `start` if given; every line contains `also`.
 
-    ValueError, before the first, if `start`, the checkpoint in `directory`, is not of this run.
+    ValueError, before the first, if `start`, the checkpoint in `directory`, is of another run.
     """
     if start and (odd := difference(_form(start), _form(origin))):
         raise ValueError(f"{directory / CHECKPOINT} is of another run: {odd}")
@@ -106,7 +106,7 @@ def _from(task: Task, start: State, also: Mapping[str, Any]) -> Iterator[tuple[S
     )
     dense, sparse = flops.forward(task.costs, start.masks)
     for step in run:
-        looks = entry.gradient == "always" or (entry.gradient == "updates" and step.rewired)
+        needs_dense_grad = entry.gradient == "always" or (entry.gradient == "updates" and step.rewired)
         line = {
             **also,
             "step": step.number,
@@ -114,7 +114,7 @@ def _from(task: Task, start: State, also: Mapping[str, Any]) -> Iterator[tuple[S
             "rate": rate(step.number),
             "rewired": step.rewired,
             "active": sum(_counts(task, step.params, step.masks).values()),
-            "multiply_adds": round(2 * sparse + (dense if looks else sparse)),
+            "multiply_adds": round(2 * sparse + (dense if needs_dense_grad else sparse)),
         }
         if step.rewired:
             _, sparse = flops.forward(task.costs, step.masks)
@@ -124,7 +124,7 @@ def _from(task: Task, start: State, also: Mapping[str, Any]) -> Iterator[tuple[S
 
 
 def _form(state: State) -> dict[str, Any]:
-    """What all states of one run have in common, as JSON has it."""
+    """What all states of a run share, ready for JSON."""
     masks = {f"mask of {name}": [type(mask).__name__, *mask.shape] for name, mask in state.masks.items()}
     return _shapes(state) | masks | {"slots": list(state.slots), "key": state.key}
 
@@ -134,7 +134,7 @@ def _shapes(state: State) -> dict[str, list[int]]:
 
 
 def _counts(task: Task, params: Arrays, masks: Arrays) -> dict[str, int]:
-    """{site name: weights that there are}, dense layers included."""
+    """{site name: weights present}, dense layers included."""
     sizes = {name: math.prod(task.model.shapes()[name]) for name in task.costs}
     return sizes | Masks(METHODS[task.plan.method].kept(params, masks)).counts
 
@@ -154,7 +154,7 @@ def evaluate(task: Task, params: Mapping[str, Array]) -> dict[str, float]:
 
 
 def statistics(task: Task, params: Mapping[str, Array]) -> dict[str, Array]:
-    """What the network's batch norms see in the first batches of the run, at these parameters."""
+    """Batch norm's statistics of the first batches of the run, at these parameters."""
     if not any(name.endswith(".scale") for name in params):
         return {}
     seen = batches(*task.train_set, task.plan.batch, task.plan.seed, stop=CALIBRATION)
@@ -162,7 +162,7 @@ def statistics(task: Task, params: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _result(task: Task, directory: Path) -> dict[str, Any]:
-    """What came out of a finished run, and what it cost."""
+    """The outcome of a finished run, and what it cost."""
     state, entry = _state(task, directory / CHECKPOINT), METHODS[task.plan.method]
     counts, dense = _counts(task, state.params, state.masks), sum(task.whole.values())
     _, inference = flops.forward(task.costs, entry.kept(state.params, state.masks))
@@ -194,20 +194,20 @@ def plan_of(directory: str | Path) -> Plan:
     try:
         config["data"] = config["data"]["name"]
     except (TypeError, KeyError) as error:
-        raise ValueError(f"{path} is not what decides a run: it names no data") from error
+        raise ValueError(f"{path} does not describe a run: it names no data") from error
     asked: dict[str, Any] = {name: config[name] for name in Plan._fields if name in config}
     asked |= {name: tuple(value) for name, value in asked.items() if isinstance(value, list)}
     return Plan(**asked)
 
 
 def reopen(directory: str | Path, data_dir: str | Path | None = None) -> tuple[Task, State]:
-    """The task of the run in `directory`, and its last state. ValueError if there is none, or its data has changed."""
+    """The task and last state of the run in `directory`. ValueError if there is none, or its data has changed."""
     path, task = Path(directory) / CHECKPOINT, prepare(plan_of(directory), data_dir)
     known = read_json(Path(directory) / CONFIG)["data"]["sha256"]
     if task.data["sha256"] != known:
-        raise ValueError(f"{task.plan.data} is other data than that of {directory}: its hash is not {known[:16]}…")
+        raise ValueError(f"{task.plan.data} is not the data of {directory}: its hash is not {known[:16]}…")
     if not path.exists():
-        raise ValueError(f"{directory} holds a run that has not come to its first checkpoint")
+        raise ValueError(f"{directory} holds a run without a checkpoint yet")
     return task, _state(task, path)
 
 

@@ -16,9 +16,10 @@ import zipfile
 import numpy as np
 
 from minisparse import files
-from minisparse.runs import run as plans, folder as runs
 from minisparse.cli import main
 from minisparse.masks import Masks
+from minisparse.runs import folder as runs
+from minisparse.runs import run as plans
 from minisparse.train import State
 
 WRITERS = {

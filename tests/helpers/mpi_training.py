@@ -1,6 +1,6 @@
 """What test_replicas has `mpiexec` run: its training on every rank of MPI, each leaving its last states in files.
 
-mpiexec -n 2 python -m mpi4py replicas_over_mpi.py FOLDER
+mpiexec -n 2 python -m mpi4py mpi_training.py FOLDER
 """
 
 import sys
@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from test_replicas import WHERE, network, trained
 
-from minisparse.runs.replicas import over_mpi
 from minisparse.runs.folder import save_state
+from minisparse.runs.replicas import over_mpi
 
 ranks = over_mpi()
 for storage, method in WHERE:

@@ -15,7 +15,15 @@ from slow_methods import (
 )
 from strategies import distinct, layers, mask_chains, tied
 
-from minisparse.methods.magnitude import global_magnitude_masks, leading_on, led_to, magnitude_mask, remove_dead_units, retrain_dropout, threshold_mask
+from minisparse.methods.magnitude import (
+    global_magnitude_masks,
+    leading_on,
+    led_to,
+    magnitude_mask,
+    remove_dead_units,
+    retrain_dropout,
+    threshold_mask,
+)
 
 many = settings(max_examples=200)
 HAN = [0.1, -0.2, 0.3, -0.4, 0.5]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import slow_methods
 from arrays import back, give, give_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,9 +24,9 @@ from minisparse.masks import Masks, project, random_masks
 from minisparse.methods import l0
 from minisparse.methods.snip import snip_masks
 from minisparse.optim import adam, sgd
-from minisparse.sparse.positions import in_random_order
+from minisparse.recipes import during
 from minisparse.schedule import constant, cosine, inverse_power, linear
-from minisparse.streams import stream
+from minisparse.streams import in_random_order, stream
 from minisparse.train import State, train
 
 LENET = {"fc1.weight": (784, 300), "fc2.weight": (300, 100), "fc3.weight": (100, 10)}
@@ -966,8 +965,8 @@ def test_drop_fractions_outside_zero_to_one_are_refused(xp, fraction):
 
 def test_the_defaults_of_set_and_snfs_are_the_papers(xp, monkeypatch):
     counted = []
-    monkeypatch.setattr(recipes, "set_counts", lambda w, m, zeta: counted.append(zeta) or (0, 0))
-    monkeypatch.setattr(recipes, "snfs_update", lambda w, masks, m, n_drop: counted.append(n_drop) or masks)
+    monkeypatch.setattr(during, "set_counts", lambda w, m, zeta: counted.append(zeta) or (0, 0))
+    monkeypatch.setattr(during, "snfs_update", lambda w, masks, m, n_drop: counted.append(n_drop) or masks)
     masks = Masks({"a": give(xp, np.arange(2000) < 1000)})
     values = {"a": give(xp, np.ones(2000))}
     for make in (recipes.set, recipes.snfs):
@@ -991,7 +990,7 @@ def test_the_defaults_of_set_and_snfs_are_the_papers(xp, monkeypatch):
 )
 def test_a_nearly_dense_layer_that_would_grow_drops_at_most_its_sparsity(xp, monkeypatch, n_active, momenta, n_drop):
     seen = []
-    monkeypatch.setattr(recipes, "snfs_update", lambda w, masks, m, n_drop: seen.append(n_drop) or masks)
+    monkeypatch.setattr(during, "snfs_update", lambda w, masks, m, n_drop: seen.append(n_drop) or masks)
     masks = Masks({name: give(xp, np.arange(100) < n) for name, n in zip("ab", n_active, strict=True)})
     momentum = {name: give(xp, np.full(100, m)) for name, m in zip("ab", momenta, strict=True)}
     method = recipes.snfs(epoch=1, epochs=9, fraction=lambda step: 0.5)
@@ -1001,7 +1000,7 @@ def test_a_nearly_dense_layer_that_would_grow_drops_at_most_its_sparsity(xp, mon
 
 def test_the_drop_fraction_of_snfs_falls_to_zero_at_the_end_and_stays_there(xp, monkeypatch):
     seen = []
-    monkeypatch.setattr(recipes, "snfs_update", lambda w, masks, m, n_drop: seen.append(n_drop["a"]) or masks)
+    monkeypatch.setattr(during, "snfs_update", lambda w, masks, m, n_drop: seen.append(n_drop["a"]) or masks)
     masks, values = Masks({"a": give(xp, np.arange(2000) < 1000)}), {"a": give(xp, np.ones(2000))}
     for method in (recipes.snfs(epoch=10, epochs=10), recipes.snfs(period=10, until=100)):
         for step in (0, 25, 50, 75, 99, 100, 150):

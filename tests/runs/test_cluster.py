@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import cluster_runs
 from single_study import go
-from test_cli_runs import QUICK, said
+from command_line import QUICK, said
 
 from minisparse.runs import cluster as machines
 from minisparse.runs.cluster import packed, spread, unpacked

@@ -356,8 +356,8 @@ def test_over_mpi_it_is_the_same(tmp_path, size):
     if not (mpiexec and importlib.util.find_spec("mpi4py")):
         pytest.skip("mpi4py or mpiexec is not here")
     here = Path(__file__).parent
-    paths = [str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [mpiexec, "-n", str(size), sys.executable, "-m", "mpi4py", here / "replicas_over_mpi.py", tmp_path]
+    paths = [str(here), str(here.parent / "helpers"), str(here.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    command = [mpiexec, "-n", str(size), sys.executable, "-m", "mpi4py", here.parent / "helpers" / "mpi_training.py", tmp_path]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from minisparse import masks, nn, ops, project, recipes, sparse
 from minisparse.autograd import value_and_grad
-from minisparse.backend import in_parts
 from minisparse.data import batches
-from minisparse.sparse.implicit import ImplicitWeight, InBlocks, implicit_linear, everywhere
 from minisparse.methods.snip import sensitivity, snip_masks
 from minisparse.optim import sgd
+from minisparse.sparse import FactoredGradient, SparseWeight, weights
+from minisparse.sparse.implicit import ImplicitWeight, InBlocks, everywhere
 from minisparse.sparse.positions import Positions
-from minisparse.sparse import SparseWeight, FactoredGradient
+from minisparse.sparse.ranking import in_parts
 from minisparse.train import train
 
 quiet = pytest.mark.filterwarnings("ignore:SNIP keeps nothing")
@@ -31,7 +31,7 @@ INITIALS = {"normal": nn.he_normal, "uniform": nn.glorot_uniform}
 def small_blocks():
     """Sixteen rows at a time, the fewest there are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sparse, "BLOCK", 8)
+        patch.setattr(weights, "BLOCK", 8)
         yield
 
 
@@ -91,8 +91,8 @@ def test_a_layer_and_its_gradients_are_those_of_the_dense_matrix(xp, shape, seed
     weight = whole_numbers(np.random.default_rng(seed), shape)
     params = give_all(xp, {"x": x, "bias": bias}) | {"w": drawn(xp, shape, seed=seed)}
     with small_blocks():
-        y = implicit_linear(params["x"], params["w"], params["bias"]).value
-        loss = lambda p: ops.sum(implicit_linear(p["x"], p["w"], p["bias"]) * give(xp, g))
+        y = ops.linear(params["x"], params["w"], params["bias"]).value
+        loss = lambda p: ops.sum(ops.linear(p["x"], p["w"], p["bias"]) * give(xp, g))
         grads = value_and_grad(loss, params)[1]
     assert (back(y) == x @ weight + bias).all()
     assert (back(grads["x"]) == g @ weight.T).all()
@@ -177,7 +177,7 @@ def test_sensitivities_are_those_of_the_dense_network(xp, network):
 @quiet
 @pytest.mark.parametrize("n_keep", [1, 50, 5000, 9000, 30_000])
 def test_the_ranking_stays_exact_when_layers_before_are_forgotten(xp, monkeypatch, n_keep):
-    monkeypatch.setattr(sparse, "BLOCK", 2000)
+    monkeypatch.setattr(weights, "BLOCK", 2000)
     layers = {}
     for i, shape in enumerate([(150, 130), (40, 90), (160, 50)]):
         rng = np.random.default_rng(i)

@@ -12,8 +12,8 @@ from hypothesis.extra import numpy as hnp
 
 from minisparse import masks
 from minisparse.masks import Masks
-from minisparse.sparse.positions import Order, Positions, in_random_order, in_rising_order
 from minisparse.sparse import random_positions
+from minisparse.sparse.positions import Order, Positions, in_random_order, in_rising_order
 
 SHAPES = st.tuples(st.integers(0, 5), st.integers(0, 5))
 MASKS = SHAPES.flatmap(lambda shape: hnp.arrays(bool, shape))

@@ -15,17 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_methods import slow_remove_dead_units
 
-from minisparse import threads as blocks, masks, nn, ops, project, random_masks, recipes, sparse
-from minisparse.runs import folder as runs
+from minisparse import masks, nn, ops, project, random_masks, recipes, sparse
+from minisparse import threads as threads_module
 from minisparse.allocate import counts
 from minisparse.autograd import value_and_grad
-from minisparse.models.shrink import architecture
 from minisparse.data import batches
 from minisparse.masks import Masks
 from minisparse.methods import magnitude
+from minisparse.models.shrink import architecture
 from minisparse.optim import adam, sgd
+from minisparse.runs import folder as runs
+from minisparse.sparse import FactoredGradient, SparseWeight, products, random_positions, weights
 from minisparse.sparse.positions import Positions
-from minisparse.sparse import SparseWeight, FactoredGradient, random_positions, sparse_linear
 from minisparse.train import train
 
 SMALL = st.integers(-3, 3).map(float)
@@ -35,11 +36,11 @@ SMALL = st.integers(-3, 3).map(float)
 def small_pieces(threads=2):
     """Sizes as small as tests have are worth pieces and threads."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sparse, "ROWS", 2)
-        patch.setattr(sparse, "BLOCK", 8)
-        patch.setattr(sparse, "WORTH_A_THREAD", 1)
-        patch.setattr(sparse, "MANY", 0 if threads > 1 else sparse.MANY)
-        patch.setattr(blocks, "n_threads", lambda: threads)
+        patch.setattr(products, "ROWS", 2)
+        patch.setattr(weights, "BLOCK", 8)
+        patch.setattr(products, "WORTH_A_THREAD", 1)
+        patch.setattr(weights, "MANY", 0 if threads > 1 else products.MANY)
+        patch.setattr(threads_module, "n_threads", lambda: threads)
         yield
 
 
@@ -69,9 +70,9 @@ def test_a_layer_and_its_gradients_are_those_of_the_dense_matrix(xp, layer, piec
     x, weight, mask, bias, g = layer
     own = stored(xp, weight, mask)
     params = give_all(xp, {"x": x, "bias": bias}) | {"w": own}
-    loss = lambda p: ops.sum(sparse_linear(p["x"], p["w"], p["bias"]) * give(xp, g))
+    loss = lambda p: ops.sum(ops.linear(p["x"], p["w"], p["bias"]) * give(xp, g))
     with small_pieces() if pieces else small_pieces(1):
-        y = sparse_linear(params["x"], own, params["bias"]).value
+        y = ops.linear(params["x"], own, params["bias"]).value
         grads = value_and_grad(loss, params)[1]
         at, blocks_of = back(grads["w"].at(own.mask)), list(grads["w"].row_blocks())
     assert (back(y) == x @ weight + bias).all()
@@ -85,9 +86,9 @@ def test_a_layer_and_its_gradients_are_those_of_the_dense_matrix(xp, layer, piec
 
 @pytest.mark.parametrize("n", [1, 8, 20])
 def test_examples_a_page_apart_are_turned_as_others_are(n):
-    x = np.random.default_rng(0).standard_normal((n, sparse.PAGE // 8))
-    assert x.strides[0] == sparse.PAGE
-    turned = sparse._feature_major(x)
+    x = np.random.default_rng(0).standard_normal((n, products.PAGE // 8))
+    assert x.strides[0] == products.PAGE
+    turned = products.feature_major(x)
     assert turned.flags.c_contiguous
     assert (turned == x.T).all()
 
@@ -96,7 +97,7 @@ def test_examples_a_page_apart_are_turned_as_others_are(n):
 def test_a_weight_that_is_used_twice_has_the_sum_of_both_gradients(xp, layer):
     x, weight, mask, bias, g = layer
     own = stored(xp, weight, mask)
-    once = lambda p, x: ops.sum(sparse_linear(give(xp, x), p["w"], give(xp, bias)) * give(xp, g))
+    once = lambda p, x: ops.sum(ops.linear(give(xp, x), p["w"], give(xp, bias)) * give(xp, g))
     grad = value_and_grad(lambda p: once(p, x) + once(p, 2 * x), {"w": own})[1]["w"]
     assert (back(grad.at(own.mask)) == 3 * (x.T @ g)[mask]).all()
     assert (back((2.0 * grad + grad).dense()) == 9 * (x.T @ g)).all()
@@ -115,7 +116,7 @@ def test_a_weight_that_is_not_used_has_gradient_zero(xp):
 def test_on_other_positions_what_stays_keeps_its_value_and_what_is_new_is_zero(xp, layer, seed):
     _, weight, mask, _, _ = layer
     other = np.random.default_rng(seed).random(mask.shape) < 0.5
-    got = stored(xp, weight, mask).project(stored(xp, weight, other).mask)
+    got = stored(xp, weight, mask).projected(stored(xp, weight, other).mask)
     assert (back(got.dense()) == weight * other).all()
     values = np.arange(1.0, 1 + other.sum())
     want = np.zeros(mask.shape)
@@ -145,7 +146,7 @@ def test_the_highest_of_the_factors_are_those_of_the_dense_gradient(xp, layer, d
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("k", [1, 50, 3000, 9000, 13_000])
 def test_the_highest_stay_exact_when_blocks_before_are_forgotten(xp, monkeypatch, batch, k):
-    monkeypatch.setattr(sparse, "BLOCK", 2000)
+    monkeypatch.setattr(weights, "BLOCK", 2000)
     rng = np.random.default_rng([batch, k])
     x, g = rng.integers(-2, 3, (batch, 150)) * 1.0, rng.integers(-2, 3, (batch, 130)) * 1.0
     mask = rng.random((150, 130)) < 0.1
@@ -516,8 +517,8 @@ def test_a_layer_may_have_more_positions_than_an_int32_counts(shape):
     assert masks["weight"].flat[-1] > 2**32
     own = SparseWeight(rng.integers(-3, 4, 400) * 1.0, masks["weight"])
     x, g = (rng.integers(-3, 4, (2, n)) * 1.0 for n in shape)
-    loss = lambda p: ops.sum(sparse_linear(p["x"], p["w"], np.zeros(shape[1])) * g)
-    y, (_, grads) = sparse_linear(x, own, np.zeros(shape[1])).value, value_and_grad(loss, {"x": x, "w": own})
+    loss = lambda p: ops.sum(ops.linear(p["x"], p["w"], np.zeros(shape[1])) * g)
+    y, (_, grads) = ops.linear(x, own, np.zeros(shape[1])).value, value_and_grad(loss, {"x": x, "w": own})
     out, to_x = np.zeros_like(g), np.zeros_like(x)
     for (i, j), w in zip(pairs, own.values, strict=True):
         out[:, j] += x[:, i] * w

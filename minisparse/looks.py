@@ -1,0 +1,30 @@
+"""How methods look in every figure: a label, a colour, a marker, and a dash where it is drawn as a line.
+
+Okabe & Ito's colours, which colour-blind readers tell apart, and a grey; no two methods share colour and marker.
+"""
+
+from typing import NamedTuple
+
+
+class Look(NamedTuple):
+    """How a method looks: `marker` and `dash` as matplotlib has them."""
+
+    label: str
+    colour: str
+    marker: str
+    dash: str = "-"
+
+
+LOOKS = {
+    "dense": Look("dense", "#000000", "o", ":"),
+    "small-dense": Look("small dense", "#999999", "s"),
+    "static": Look("static mask", "#0072B2", "v", "--"),
+    "snip": Look("SNIP", "#E69F00", "D"),
+    "set": Look("SET", "#009E73", "^"),
+    "snfs": Look("SNFS", "#CC79A7", "P"),
+    "rigl-random": Look("RigL, random growth", "#D55E00", "X"),
+    "rigl": Look("RigL", "#D55E00", "*"),
+    "gradual": Look("gradual pruning", "#56B4E9", "<"),
+    "lottery": Look("lottery ticket", "#F0E442", ">"),
+    "l0": Look("L0 gates", "#999999", "h"),
+}
