@@ -93,10 +93,13 @@ def _floating(value: Any) -> Array:
 def primitive(rule: Callable) -> Callable[..., Tensor]:
     """Lift `rule(*arrays, **static) -> (array, pullback)` to act on Tensors.
 
-    The rule sees arrays wherever Tensors were given, everything else as it came. `pullback(g)`, with the gradient g of
-    the result, returns one gradient per leading argument. Where one of them is dear, the rule returns a tuple of
-    pullbacks instead, one per argument, and only those that lead to a leaf are called.
-    Gradients of arguments that were stretched by broadcasting are summed back by the engine.
+    The rule sees arrays wherever Tensors were given, everything else as it was passed. What leads back from the
+    gradient g of the result to those of the arguments has one of three forms:
+        pullback(g) -> (gradient, …)    one function, for all leading arguments at once
+        (pullback, …)                   a function for each leading argument: only those that lead to a leaf are called,
+                                        so that the first layer never computes the gradient of its images
+        {place: pullback, …}            the same by the argument's place, where others between them have no gradient
+    Gradients of arguments that broadcasting stretched are summed back by the engine.
     """
 
     @wraps(rule)  # so that help and inspect show the rule

@@ -9,7 +9,7 @@ import numpy as np
 from .allocate import counts
 from .backend import Array, namespace
 from .checks import masks_fit, same_shapes, whole
-from .storage import door, n_active, projected
+from .storage import as_factor, door, frozen, n_active, projected
 from .streams import draw_key, stream
 
 
@@ -154,26 +154,6 @@ class Masks(Mapping[str, Array]):
             )
             for row in rows
         )
-
-
-@door("mask")
-def as_factor(mask: Array, dtype: np.dtype) -> Array:
-    return _read_only(mask.astype(dtype))
-
-
-@door("mask")
-def frozen(mask: Array, name: str) -> Array:
-    """A copy that nobody can write to. ValueError for one that is no mask, with its layer's name."""
-    xp = namespace(mask)
-    if mask.dtype != bool and not bool(((mask == 0) | (mask == 1)).all()):
-        raise ValueError(f"mask for {name!r} holds other values than true and false")
-    return _read_only(xp.array(mask, dtype=bool))
-
-
-def _read_only(array: Array) -> Array:
-    if hasattr(getattr(array, "flags", None), "writeable"):  # NumPy's; CuPy has no such flag
-        array.flags.writeable = False
-    return array
 
 
 def random_masks(

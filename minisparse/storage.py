@@ -25,12 +25,18 @@ class Stored:
 
     home: Array
 
+    def answer(self, question: str) -> Callable:
+        """Its method of that name. TypeError where it has none."""
+        if not hasattr(self, question):
+            raise TypeError(f"{self!r} is not a plain array, and has no {question}; expected an array")
+        return getattr(self, question)
+
 
 def door(of: str) -> Callable[[Function], Function]:
     """A function that the argument `of` answers by its method of the function's name, if it is Stored.
 
-    The method is given the other arguments as they came. Of a dict of arrays, the first that is Stored answers for all:
-    its method is called on the class, and given the dict too.
+    The method gets the other arguments. Of a dict of arrays, the first that is Stored answers for all, by a static method
+    that gets the dict too.
     """
 
     def made(function: Function) -> Function:
@@ -41,11 +47,11 @@ def door(of: str) -> Callable[[Function], Function]:
             array = args[place] if place < len(args) else named.get(of)
             if isinstance(array, Stored):
                 others = {key: value for key, value in named.items() if key != of}
-                return getattr(array, name)(*args[:place], *args[place + 1 :], **others)
+                return array.answer(name)(*args[:place], *args[place + 1 :], **others)
             if isinstance(array, Mapping):
                 for stored in array.values():
                     if isinstance(stored, Stored):
-                        return getattr(type(stored), name)(*args, **named)
+                        return stored.answer(name)(*args, **named)
             return function(*args, **named)
 
         return cast(Function, asked)
@@ -65,9 +71,30 @@ def n_active(mask: Array) -> int:
     return int(namespace(mask).count_nonzero(mask))
 
 
+@door("mask")
+def as_factor(mask: Array, dtype: np.dtype) -> Array:
+    """The mask as numbers: multiplying by them is twice as fast as by booleans."""
+    return _read_only(mask.astype(dtype))
+
+
+@door("mask")
+def frozen(mask: Array, name: str) -> Array:
+    """A copy that nobody can write to. ValueError for one that is no mask, with its layer's name."""
+    xp = namespace(mask)
+    if mask.dtype != bool and not bool(((mask == 0) | (mask == 1)).all()):
+        raise ValueError(f"mask for {name!r} holds other values than true and false")
+    return _read_only(xp.array(mask, dtype=bool))
+
+
+def _read_only(array: Array) -> Array:
+    if hasattr(getattr(array, "flags", None), "writeable"):  # NumPy's; CuPy has no such flag
+        array.flags.writeable = False
+    return array
+
+
 @door("array")
 def projected(array: Array, mask: Array, in_place: bool = False) -> Array:
-    """`array` times `mask`, 0 or 1: booleans, or the same as numbers of the array's dtype, which is twice as fast."""
+    """`array` times `mask`, booleans or `as_factor` of them: zero where there is no connection."""
     return namespace(array).multiply(array, mask, out=array if in_place and array.ndim else None)
 
 

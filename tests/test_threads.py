@@ -106,8 +106,8 @@ def everything(x, kernel, depthwise, scale, shift, weight):
 
 
 @can_be_limited
-@pytest.mark.parametrize("threads", [2, 3, 7])
-def test_the_number_of_threads_changes_no_bit(threads, monkeypatch):
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_the_number_of_threads_changes_no_bit(n, monkeypatch):
     rng = np.random.default_rng(0)
     params = {
         "x": rng.standard_normal((67, 32, 32, 3)),
@@ -120,7 +120,7 @@ def test_the_number_of_threads_changes_no_bit(threads, monkeypatch):
     f = lambda p: ops.mean(everything(**p))
     with threadpool_limits(1, "blas"):
         loss, grads = value_and_grad(f, params)
-        monkeypatch.setattr(threads, "n_threads", lambda: threads)
+        monkeypatch.setattr(threads, "n_threads", lambda: n)
         again, others = value_and_grad(f, params)
     assert loss == again
     for name, grad in grads.items():

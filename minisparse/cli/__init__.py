@@ -1,4 +1,4 @@
-"""The command line, a file for each group of commands. `commands` lists them."""
+"""The command line: a file per group of commands, listed in `commands`."""
 
 from .commands import app, main
 

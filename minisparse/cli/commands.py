@@ -25,7 +25,7 @@ app.add_typer(golden.app, name="golden")
 
 
 def main() -> None:
-    """What `minisparse` runs. A refusal is one sentence and exit status 2, an interruption 130; neither a traceback."""
+    """What `minisparse` runs. An error is one sentence and exit status 2, an interruption 130; neither a traceback."""
     try:
         app()
     except (ValueError, TypeError, OSError, FloatingPointError) as error:

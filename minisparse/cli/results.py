@@ -1,4 +1,4 @@
-"""`minisparse evaluate`, `inspect` and `export`: what became of a run."""
+"""`minisparse evaluate`, `inspect` and `export`: the results of a run."""
 
 import json
 import math
@@ -13,8 +13,9 @@ from .. import nn
 from ..backend import Array, to_numpy
 from ..methods.magnitude import leading_on, led_to
 from ..models import pytorch as exchange
-from ..runs import run as plans
+from ..runs import run as runs
 from ..runs.methods import METHODS
+from ..runs.names import chosen
 from ..sparse import dense
 from .options import DataDir
 from .tables import console, plain_table
@@ -25,9 +26,9 @@ ENDINGS = {"npz": ".npz", "safetensors": ".safetensors", "torch": ".pt"}
 
 
 def evaluate(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """The test accuracy of a run's network as it is now."""
-    task, state = plans.reopen(run, data_dir)
-    seen = plans.evaluate(task, state.params) | {"batches": state.number, "examples": len(task.test_set[1])}
+    """Test accuracy of a run's network in its present state."""
+    task, state = runs.reopen(run, data_dir)
+    seen = runs.evaluate(task, state.params) | {"batches": state.number, "examples": len(task.test_set[1])}
     if as_json:
         typer.echo(json.dumps(seen, indent=1))
         return
@@ -40,12 +41,12 @@ def evaluate(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> Non
 
 
 def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """The masks of a run's network, layer by layer: connections, density, and units that nothing comes to or from.
+    """Show a run's masks layer by layer: connections, density, and unconnected or dead units.
 
-    A unit is dead where no path from the input to the output runs through it. Networks with branches or depthwise
-    layers have no such order; of their layers only what is without any connection of its own is counted.
+    A unit is dead if no path from input to output runs through it. Where a network has branches or depthwise layers,
+    only inputs and outputs without any connection in their layer are counted.
     """
-    task, state = plans.reopen(run, data_dir)
+    task, state = runs.reopen(run, data_dir)
     sites = nn.sites(task.model, task.shape)
     kept = to_numpy(dict(METHODS[task.plan.method].kept(state.params, state.masks)))
     masks = {site.name: kept.get(site.name, np.ones(site.kernel_shape, bool)) for site in sites}
@@ -86,7 +87,7 @@ def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None
 
 
 def _link(site: nn.Site, mask: Array) -> Array:
-    """(inputs, outputs) bool: is there a connection anywhere in the window. A depthwise channel is only its own."""
+    """(inputs, outputs) bool: is there a connection anywhere in the window? A depthwise channel has one input."""
     if mask.ndim == 2:
         return mask
     flat = mask.reshape(math.prod(mask.shape[:-2]), *mask.shape[-2:]).any(axis=0)
@@ -94,7 +95,7 @@ def _link(site: nn.Site, mask: Array) -> Array:
 
 
 def _dead(model: nn.Layer, masks: dict[str, Array]) -> dict[str, int] | None:
-    """{site name: output units through which no path runs}, of a plain sequence of layers; else None."""
+    """{site name: output units through which no path runs} for a plain sequence of layers; otherwise None."""
     parts = list(model.layers.values()) if isinstance(model, nn.Chain) else []
     for part in parts:
         if isinstance(part, nn.Chain | nn.Residual | nn.DepthwiseConv2d) or getattr(part, "groups", 1) > 1:
@@ -111,17 +112,16 @@ def _dead(model: nn.Layer, masks: dict[str, Array]) -> dict[str, int] | None:
 def export(
     run: Run,
     to: Annotated[str, typer.Option(help=f"{', '.join(ENDINGS)}.")] = "npz",
-    out: Annotated[Path | None, typer.Option(help="The file; in the run's folder unless given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file. Default: one in the run's folder.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write a run's weights: npz as they are here, with masks; safetensors and torch as a PyTorch state dict.
+    """Write a run's weights: npz in minisparse's layout, with masks; safetensors and torch as a PyTorch state dict.
 
-    A network with batch norm comes with the statistics that it needs at inference.
+    Batch norm's statistics for inference are included.
     """
-    if to not in ENDINGS:
-        raise ValueError(f"--to is {to!r}; expected {', '.join(ENDINGS)}")
-    task, state = plans.reopen(run, data_dir)
-    params, masks, stats = to_numpy((state.params, dict(state.masks), plans.statistics(task, state.params)))
+    chosen("--to", to, ENDINGS)
+    task, state = runs.reopen(run, data_dir)
+    params, masks, stats = to_numpy((state.params, dict(state.masks), runs.statistics(task, state.params)))
     params, masks = ({name: dense(a) for name, a in tree.items()} for tree in (params, masks))
     arrays: dict[str, Any] = params | stats | {f"{name}.mask": mask for name, mask in masks.items()}
     if to != "npz":

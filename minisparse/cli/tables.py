@@ -1,4 +1,4 @@
-"""The console that every command writes to, and tables of numbers on it."""
+"""The console that every command writes to, and its tables of numbers."""
 
 from rich import box
 from rich.console import Console
@@ -8,7 +8,7 @@ console = Console()
 
 
 def plain_table(first: str, *others: str, gap: int = 2) -> Table:
-    """A table of numbers without a frame; where it is too wide, names in its first column lose their ends."""
+    """A table of numbers without a frame; where it is too wide, names in its first column are cut."""
     columns = (Column(title, justify="right", no_wrap=True) for title in others)
     return Table(
         Column(first, overflow="ellipsis"),

@@ -1,4 +1,4 @@
-"""Runs: what was asked for, by which method, in a folder that an interruption does not harm."""
+"""Runs: a plan, a method, and a folder that survives interruption."""
 
 from .folder import claim, load_state, metrics, recorded, save_state
 

@@ -1,9 +1,9 @@
-"""A run in a directory of its own, which an interruption does not harm.
+"""A run in a folder, which survives interruption.
 
-config.json       all that decides the run
-metrics.jsonl     one line of JSON for every step
+config.json       everything that determines the run
+metrics.jsonl     a line of JSON for every step
 checkpoint.npz    the State after the last of these steps, written at the end of every epoch and when interrupted
-result.json       what came out, once the run is finished
+result.json       the outcome, once the run is finished
 """
 
 import json
@@ -27,13 +27,13 @@ from ..train import ADVICE, State, not_finite
 
 CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.npz", "result.json"
 FORMAT = 1  # of a checkpoint
-SUM = 64  # bytes at a checkpoint's end: the SHA-256 of all before them, in hexadecimal
+SUM = 64  # bytes at the end of a checkpoint: the SHA-256 of the bytes before them, in hexadecimal
 
 
 def claim(directory: str | PathLike, config: Mapping[str, Any]) -> None:
-    """Make `directory` the run's that `config` decides.
+    """Claim `directory` for the run described by `config`.
 
-    ValueError naming what differs if it is another run's, or the process that is at work there.
+    ValueError naming what differs if it holds another run, or naming the process that is using it.
     """
     path = Path(directory) / CONFIG
     with alone_in(path.parent):
@@ -41,13 +41,13 @@ def claim(directory: str | PathLike, config: Mapping[str, Any]) -> None:
             write_json(path, config)
         there = read_json(path)
     if not isinstance(there, dict):
-        raise ValueError(f"{path} holds {type(there).__name__}; expected a dict of all that decides a run")
+        raise ValueError(f"{path} holds {type(there).__name__}; expected a dict that describes a run")
     if odd := difference(there, config):
         raise ValueError(f"{directory} holds another run: {odd}; choose another folder")
 
 
 def difference(there: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
-    """The first thing in which what decided a run, as JSON gave it back, is not `config`; None if there is none."""
+    """The first difference between `there`, read from JSON, and `config`; None if they are equal."""
     config = json.loads(json.dumps(config))
     for name in [*there, *config]:
         a, b = there.get(name, "not there"), config.get(name, "not there")
@@ -62,15 +62,15 @@ def recorded(
     every: int,
     device: str = "cpu",
 ) -> Generator[dict[str, Any], None, None]:
-    """Go on with the run in `directory` from its checkpoint, or begin it; yield a line of metrics for every step.
+    """Resume the run in `directory` from its checkpoint, or begin it; yield a line of metrics for every step.
 
     steps(start)   the run from `start`, or from its beginning if that is None: (state, line) of each step, as from
                    `train(…, start=start)`; lines are dicts that JSON can hold
-    every          steps from one checkpoint to the next; there is one more when the caller stops or is interrupted
+    every          steps between checkpoints; another is written when the caller stops or is interrupted
 
-    What a run does after an interruption, to the last bit, is what it would have done without. ValueError if the
-    metrics of the steps before the checkpoint are not there, or another process is at work there. Where numbers cease
-    to be finite, FloatingPointError, and the last checkpoint stays.
+    An interrupted run continues bit for bit as if it had not been interrupted. ValueError if metrics of steps before
+    the checkpoint are missing, or another process is using the folder. FloatingPointError where numbers cease to be
+    finite; the last checkpoint stays.
     """
     whole("every", every, 1)
     with alone_in(Path(directory)):
@@ -83,7 +83,7 @@ def _recorded(
     sweep(directory)
     start = load_state(directory / CHECKPOINT, device) if (directory / CHECKPOINT).exists() else None
     saved = state = start
-    run = steps(start)  # which may refuse the checkpoint, before a line is taken away
+    run = steps(start)  # may refuse the checkpoint, before any line is removed
     with _continued(directory / METRICS, start.number if start else 0) as metrics:
         try:
             for now, line in run:
@@ -97,7 +97,7 @@ def _recorded(
                 yield line
         except FloatingPointError as error:
             after = f"after {saved.number} steps" if saved else "none yet"
-            state = saved  # what led to this may be beyond repair already
+            state = saved  # the states since may be damaged already
             raise FloatingPointError(f"{error}; checkpoint in {directory}: {after}") from error
         finally:
             if state is not saved and state is not None:
@@ -106,8 +106,8 @@ def _recorded(
 
 
 def _check_finite(state: State) -> None:
-    """FloatingPointError for weights or slots that have overflowed since the loss and the gradients were finite."""
-    slots = {slot: own for slot, own in state.slots.items() if isinstance(own, Mapping)}
+    """FloatingPointError for weights or slots that overflowed in a step whose loss and gradients were finite."""
+    slots = {slot: arrays for slot, arrays in state.slots.items() if isinstance(arrays, Mapping)}
     for what, arrays in {"parameter": state.params, **slots}.items():
         if bad := not_finite(arrays):
             raise FloatingPointError(f"{what} {bad[0]!r} is not finite after step {state.number - 1}; {ADVICE}")
@@ -115,8 +115,8 @@ def _check_finite(state: State) -> None:
 
 @contextmanager
 def _continued(path: Path, number: int) -> Iterator[IO[str]]:
-    """The file of metrics with the lines of the first `number` steps, open to write on."""
-    *lines, _ = path.read_bytes().split(b"\n") if path.exists() else [b""]  # the last is none, or has not been ended
+    """The file of metrics, cut to the lines of the first `number` steps, open for appending."""
+    *lines, _ = path.read_bytes().split(b"\n") if path.exists() else [b""]  # the last is empty or unfinished
     if len(lines) < number:
         raise ValueError(f"{path} has {len(lines)} lines, the checkpoint beside it comes after {number} steps")
     with replacing(path) as kept:
@@ -126,13 +126,13 @@ def _continued(path: Path, number: int) -> Iterator[IO[str]]:
 
 
 def metrics(directory: str | PathLike) -> list[dict[str, Any]]:
-    """The lines of metrics that a run has written so far. ValueError naming the file and the line that is no JSON."""
+    """The lines of metrics that a run has written so far. ValueError naming file and line where one is not JSON."""
     path = Path(directory) / METRICS
     return [_parsed(line, f"line {n} of {path}") for n, line in enumerate(path.read_bytes().splitlines(), 1)]
 
 
 def read_json(path: Path) -> Any:
-    """What a file of JSON holds. ValueError naming the file if it is none."""
+    """The contents of a JSON file. ValueError naming the file if it is not JSON."""
     return _parsed(path.read_bytes(), str(path))
 
 
@@ -149,10 +149,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def save_state(path: str | PathLike, state: State) -> None:
-    """Write a State as arrays by name, "params/fc1.weight", and an outline that says how they hang together.
+    """Write a State as arrays by name, "params/fc1.weight", and an outline of how they fit together.
 
-    The last 64 bytes of the file are the SHA-256 of all before them. TypeError for a memory that holds anything but
-    dicts, arrays, numbers and None.
+    The last 64 bytes of the file are the SHA-256 of the bytes before them. TypeError for a memory that holds anything
+    but dicts, arrays, numbers and None.
     """
     arrays: dict[str, Array] = {}
     outline = _outline(to_numpy(state)._asdict(), "", arrays)
@@ -169,7 +169,7 @@ def _write(path: Path, outline: Any, arrays: Mapping[str, Array]) -> None:
 
 
 def _digest(file: BinaryIO) -> bytes:
-    """The SHA-256, in hexadecimal, of all but the last 64 bytes of a file, which is then left before these."""
+    """The SHA-256, in hexadecimal, of all but the last 64 bytes of a file; the file is then positioned at these."""
     seen, left = sha256(), max(0, file.seek(0, os.SEEK_END) - SUM)
     file.seek(0)
     while part := file.read(min(left, 1 << 20)):
@@ -179,9 +179,9 @@ def _digest(file: BinaryIO) -> bytes:
 
 
 def load_state(path: str | PathLike, device: str = "cpu") -> State:
-    """The State that `save_state` wrote: all of it, or none.
+    """The State that `save_state` wrote.
 
-    ValueError naming the file if a byte of it has changed, if it is something else, or of another format than ours.
+    ValueError naming the file if a byte of it has changed, or if it is another kind of file or of another format.
     """
     try:
         with Path(path).open("rb") as file:
@@ -195,7 +195,7 @@ def load_state(path: str | PathLike, device: str = "cpu") -> State:
         state = _state(outline["state"], arrays) if known else None
     except FileNotFoundError:
         raise
-    except Exception as error:  # whatever zipfile, NumPy or JSON make of another file
+    except Exception as error:  # whatever zipfile, NumPy or JSON raise for another file
         raise ValueError(f"{path} is no checkpoint, or a damaged one: {error}") from error
     if state is None:
         raise ValueError(f"{path} is a checkpoint of format {outline['format']!r}; this minisparse reads {FORMAT} only")
@@ -203,7 +203,7 @@ def load_state(path: str | PathLike, device: str = "cpu") -> State:
 
 
 def _state(outline: Any, arrays: Mapping[str, Array]) -> State:
-    state = State(**_hung(outline, arrays))
+    state = State(**_tree(outline, arrays))
     for name in ("params", "masks", "slots"):
         if not isinstance(getattr(state, name), dict):
             raise TypeError(f"{name} is {type(getattr(state, name)).__name__}; expected a dict")
@@ -217,15 +217,15 @@ def _state(outline: Any, arrays: Mapping[str, Array]) -> State:
 
 
 def _outline(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
-    """`tree` with every array replaced by its name in `arrays`, where it is put."""
+    """`tree` with every array moved to `arrays` and replaced by its name there."""
     if isinstance(tree, Mapping):
         step = f"{path}/" if path else ""
         return {key: _outline(branch, step + quote(key, safe=""), arrays) for key, branch in tree.items()}
     if isinstance(tree, np.ndarray | np.generic):
-        there = next((name for name, array in arrays.items() if array is tree), None)
-        if there is None:
+        seen = next((name for name, array in arrays.items() if array is tree), None)
+        if seen is None:
             arrays[path] = np.asarray(tree)
-        return there or path
+        return seen or path
     if isinstance(tree, Positions):
         return ["positions", _outline(tree.flat, path + "/positions", arrays), list(tree.shape)]
     if isinstance(tree, SparseWeight):
@@ -238,15 +238,15 @@ def _outline(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
     raise TypeError(f"{path} is {type(tree).__name__}; a checkpoint holds dicts, arrays, numbers and None")
 
 
-def _hung(outline: Any, arrays: Mapping[str, Array]) -> Any:
-    """The tree of an outline, with its arrays in their places."""
+def _tree(outline: Any, arrays: Mapping[str, Array]) -> Any:
+    """The tree that `_outline` made an outline of."""
     if isinstance(outline, list):
         kind, *parts = outline
         if kind == "positions":
             flat, shape = parts
             return Positions(arrays[flat], tuple(shape))
-        held = [_hung(part, arrays) for part in parts]
+        held = [_tree(part, arrays) for part in parts]
         return {"compressed": SparseWeight, "factors": FactoredGradient}[kind](*held)
     if isinstance(outline, dict):
-        return {key: _hung(branch, arrays) for key, branch in outline.items()}
+        return {key: _tree(branch, arrays) for key, branch in outline.items()}
     return arrays[outline] if isinstance(outline, str) else outline

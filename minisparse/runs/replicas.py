@@ -1,17 +1,16 @@
-"""Data-parallel training: every rank takes its share of each batch, and all of them take the same step.
+"""Data-parallel training: every rank computes its share of each batch, and all take the same step.
 
     ranks = over_mpi()
     for step in train(replicated(loss_fn, ranks), params, masks, batches, method, np.random.default_rng(0)): …
 
-    mpiexec -n 4 python -m mpi4py training.py     where one rank fails, all end
+    mpiexec -n 4 python -m mpi4py training.py     if one rank fails, all end
 
-Every rank is given whole batches. What `train` then sees, the loss and all gradients, absent weights' too, is the mean
-over the ranks: the same bits on each, and what one rank would have found in the whole batch, to rounding. From there
-on a step is a function of what all ranks have in common, and random growth is no exception: `train` draws one key from
-its rng, before the first step, and every later random number follows from it. So equal seeds are enough, and masks
-need never be sent.
+Every rank is given whole batches. `train` sees the loss and all gradients, of absent weights too, as means over the
+ranks: the same bits on each, and those of a single rank with the whole batch, to rounding. The rest of a step depends
+only on what all ranks share. So does random growth: `train` draws one key from its rng, before the first step, and
+every later random number follows from it. Equal seeds are therefore enough, and masks need never be sent.
 
-RigL's authors had it otherwise (Evci et al. 2020, app. M): each replica grew connections of its own drawing, and the
+RigL's authors found two bugs here (Evci et al. 2020, app. M): each replica drew its own random connections, and the
 gradients of absent weights were not averaged. Their masks drifted apart.
 """
 
@@ -34,11 +33,11 @@ Loss = Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor]
 
 
 class Ranks(NamedTuple):
-    """The processes that train together, as one of them sees them. All must ask for the same things in turn.
+    """The processes that train together, seen from one of them. All must make the same calls in the same order.
 
-    rank, size      which this is, from 0, and of how many
-    total(array)    the sum of all ranks' arrays, of one shape: the same bits on every rank
-    joined(array)   all ranks' arrays, of one shape, one after the other along the first axis, in the order of ranks
+    rank, size      this rank, from 0, and the number of ranks
+    total(array)    the sum of all ranks' arrays, of equal shape: the same bits on every rank
+    joined(array)   all ranks' arrays, of equal shape, concatenated along the first axis in the order of ranks
     """
 
     rank: int
@@ -50,18 +49,18 @@ class Ranks(NamedTuple):
 def replicated(loss_fn: Loss, ranks: Ranks) -> Loss:
     """`loss_fn`, as `train` takes it, of this rank's share of a batch; loss and gradients are means over the ranks.
 
-    A batch is an array, examples first, or a tuple, list or dict of them. Truly sparse weights have the FactoredGradient of
-    all ranks, one after the other: every rank then does the whole batch's share of that product. loss_fn's rng is the
-    rank's own, so that dropout differs among examples; batch norm takes the statistics of the rank's share.
+    A batch is an array, examples first, or a tuple, list or dict of arrays. The gradient of a truly sparse weight is
+    the FactoredGradient of all ranks, joined: every rank computes that product for the whole batch. loss_fn's rng
+    differs between ranks, and so does dropout; batch norm uses the statistics of the rank's share.
 
-    At the first step, ValueError naming the first of the parameters, or the random numbers, that are not the same on
-    all ranks; at every step, for a batch that the ranks cannot share evenly.
+    ValueError at the first step naming the first parameter that differs between ranks, or the rng; at every step for a
+    batch that cannot be divided evenly.
     """
     agreed = False
 
     def loss(params: dict[str, Tensor], batch: Any, rng: np.random.Generator) -> Tensor:
         nonlocal agreed
-        # From a copy: were more drawn from the loop's rng on one rank than on another, masks would grow apart.
+        # From a copy: if one rank drew more from the loop's rng than another, masks would drift apart.
         key = draw_key(deepcopy(rng))
         if not agreed:
             same_on_all(ranks, {"rng": np.frombuffer(key.to_bytes(16), np.uint8)})
@@ -70,8 +69,8 @@ def replicated(loss_fn: Loss, ranks: Ranks) -> Loss:
         averaged = {
             name: Tensor(p.value, (p,), ((0,), lambda g: (mean(ranks, g),)), "replicated") for name, p in params.items()
         }
-        own = loss_fn(averaged, share(ranks, batch), stream(key, ranks.rank))
-        return Tensor(mean(ranks, own.value), (own,), ((0,), lambda g: (g,)), "mean_over_ranks")
+        local = loss_fn(averaged, share(ranks, batch), stream(key, ranks.rank))
+        return Tensor(mean(ranks, local.value), (local,), ((0,), lambda g: (g,)), "mean_over_ranks")
 
     return loss
 
@@ -84,23 +83,23 @@ def mean(ranks: Ranks, array: Any) -> Any:
 
 
 def share(ranks: Ranks, batch: Any) -> Any:
-    """This rank's examples of a batch. ValueError for a number of examples that is no multiple of the ranks."""
+    """This rank's examples of a batch. ValueError unless their number is a multiple of the number of ranks."""
     if isinstance(batch, Mapping):
         return {name: share(ranks, part) for name, part in batch.items()}
     if isinstance(batch, tuple | list):
         return tuple(share(ranks, part) for part in batch)
     if len(batch) % ranks.size:
-        raise ValueError(f"a batch has {len(batch)} examples; expected multiples of {ranks.size}, one part a rank")
+        raise ValueError(f"a batch has {len(batch)} examples; expected a multiple of {ranks.size}, the number of ranks")
     n = len(batch) // ranks.size
     return batch[ranks.rank * n : (ranks.rank + 1) * n]
 
 
 def same_on_all(ranks: Ranks, arrays: Mapping[str, Any]) -> None:
-    """ValueError, on every rank, naming the first of `arrays` (weights or masks, of any storage) that differs."""
+    """ValueError, on every rank, naming the first of `arrays` (weights or masks, in any storage) that differs."""
     for name, array in arrays.items():
         marks = ranks.joined(np.array([_mark(array)], np.int64)).tolist()
         if odd := [rank for rank, mark in enumerate(marks) if mark != marks[0]]:
-            raise ValueError(f"{name!r} is not the same on all ranks: {odd} have others than rank 0")
+            raise ValueError(f"{name!r} is not the same on all ranks: {odd} differ from rank 0")
 
 
 def _mark(array: Any) -> int:
@@ -110,7 +109,7 @@ def _mark(array: Any) -> int:
 
 
 def over_mpi(comm: Any = None) -> Ranks:
-    """The processes that `mpiexec` started, or those of an mpi4py communicator. Arrays go through main memory.
+    """The processes that `mpiexec` started, or those of an mpi4py communicator. Arrays pass through main memory.
 
     ValueError without mpi4py.
     """
@@ -136,10 +135,10 @@ def over_mpi(comm: Any = None) -> Ranks:
 
 
 def simulated(size: int, work: Callable[[Ranks], Any]) -> list[Any]:
-    """[work(ranks) for every rank], all in this process, to see what replicas do without MPI.
+    """[work(ranks) for every rank], all in this process, to try replicas without MPI.
 
-    Each has a thread, but they take turns: a rank goes on until it asks for an exchange, then the next one does.
-    An error on one rank ends all and is raised here; so is a RuntimeError where one ends while others wait for it.
+    Each rank has a thread, but they take turns: a rank runs until it asks for an exchange, then the next runs.
+    An error on one rank ends all and is raised here; so is a RuntimeError where a rank ends while others wait for it.
     """
     threads = [_Turns(rank, size, work) for rank in range(whole("size", size, 1))]
     parts: list[Any] = [None] * size
@@ -157,11 +156,11 @@ def simulated(size: int, work: Callable[[Ranks], Any]) -> list[Any]:
 
 
 class _Stopped(BaseException):
-    """Ends the thread of a rank whose fellows are gone."""
+    """Ends the thread of a rank when another has failed."""
 
 
 class _Turns:
-    """One simulated rank: a thread that is at work only between `turn` and what it returns."""
+    """A simulated rank: a thread that runs only during calls of `turn`."""
 
     def __init__(self, rank: int, size: int, work: Callable[[Ranks], Any]):
         self.given, self.asked = SimpleQueue[Any](), SimpleQueue[tuple[str, Any]]()
@@ -171,7 +170,7 @@ class _Turns:
         self.thread.start()
 
     def turn(self, parts: list[Any] | None) -> Any:
-        """Give it what all ranks gave; the next thing that it gives, or what came out of its work."""
+        """Hand it what all ranks gave; return what it gives next, or the result of its work."""
         self.given.put(parts)
         kind, value = self.asked.get()
         self.ended = kind != "gives"

@@ -194,7 +194,7 @@ def plan_of(directory: str | Path) -> Plan:
     try:
         config["data"] = config["data"]["name"]
     except (TypeError, KeyError) as error:
-        raise ValueError(f"{path} does not describe a run: it names no data") from error
+        raise ValueError(f"{path} is not what decides a run: it names no data") from error
     asked: dict[str, Any] = {name: config[name] for name in Plan._fields if name in config}
     asked |= {name: tuple(value) for name, value in asked.items() if isinstance(value, list)}
     return Plan(**asked)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minisparse import data
+from minisparse.data import download
 
 needs_mnist = pytest.mark.skipif("MINISPARSE_DATA" not in os.environ, reason="MINISPARSE_DATA is not set")
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
@@ -250,13 +251,13 @@ def test_a_dead_network_gives_one_sentence_naming_the_option_and_the_digits(tmp_
     asked = serve_mirrors(monkeypatch, tmp_path, [OSError("unreachable")] * 9)
     with pytest.raises(ConnectionError, match="--data-dir, or use the embedded digits with --data digits"):
         data.load("mnist")
-    assert len({url.split("/")[2] for url in asked}) == len(data.MNIST_MIRRORS) >= 2
+    assert len({url.split("/")[2] for url in asked}) == len(download.MNIST_MIRRORS) >= 2
 
 
 def test_a_mirror_that_sends_something_else_is_passed_over_and_forgotten(tmp_path, monkeypatch):
     images, labels = idx(np.ones((3, 28, 28))), idx(np.ones(3))
     for name, content in (("train-images-idx3-ubyte", images), ("train-labels-idx1-ubyte", labels)):
-        monkeypatch.setitem(data.SHA256, f"mnist/{name}", hashlib.sha256(content).hexdigest())
+        monkeypatch.setitem(download.SHA256, f"mnist/{name}", hashlib.sha256(content).hexdigest())
     good = [gzip.compress(images), gzip.compress(labels)]
     asked = serve_mirrors(monkeypatch, tmp_path, [b"<html>moved</html>", good[0], good[1]])
     got = data.load("mnist")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisparse.models import pytorch as exchange
 from minisparse import models, nn
+from minisparse.models import pytorch as exchange
 
 SEPARABLE = nn.Chain(
     {

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from slow_methods import slow_remove_dead_units
 
 from minisparse import data, models, nn, sparse
-from minisparse.models.shrink import architecture, compacted
 from minisparse.masks import project, random_masks
 from minisparse.methods import l0
 from minisparse.methods.magnitude import remove_dead_units
+from minisparse.models.shrink import architecture, compacted
 
 many = settings(max_examples=150)
 IMAGE = (10, 10, 2)

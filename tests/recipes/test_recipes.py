@@ -15,6 +15,7 @@ import pytest
 from arrays import back, give, give_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
+import slow_methods
 from slow_methods import slow_remove_dead_units, slow_threshold
 
 from minisparse import data, models, nn, ops, recipes
@@ -870,9 +871,9 @@ def test_set_training_is_algorithm_1_one_float_at_a_time(
             w, m = np.array(weights[name]), np.array(mask)
             random = in_order_of_drawing(keys[t], name, m)
             if by_sign:
-                new[name] = slow.slow_set_update(w, m, random, *slow.slow_set_counts(w, m, zeta))
+                new[name] = slow_methods.slow_set_update(w, m, random, *slow_methods.slow_set_counts(w, m, zeta))
             else:
-                new[name] = slow.slow_set_update_by_magnitude(w, m, random, math.floor(zeta * m.sum()))
+                new[name] = slow_methods.slow_set_update_by_magnitude(w, m, random, math.floor(zeta * m.sum()))
             new[name] = new[name].tolist()
         return new
 
@@ -899,7 +900,7 @@ def test_snfs_training_is_algorithm_1_one_float_at_a_time(xp, layers, epoch, epo
         m = {n: sum(0.5 ** (t - i + 1) * np.array(grads[i][n]) for i in range(t + 1)) for n in masks}
         on = {n: np.array(mask) for n, mask in masks.items()}
         w = {n: np.array(weights[n]) for n in masks}
-        share = slow.slow_shares(m, on)
+        share = slow_methods.slow_shares(m, on)
         p = rate / 2 * (1 + math.cos(math.pi * t / (epoch * epochs)))
         n_drop = {}
         for name, mask in on.items():
@@ -907,9 +908,9 @@ def test_snfs_training_is_algorithm_1_one_float_at_a_time(xp, layers, epoch, epo
             growing = 2 * share[name] > 1
             n_drop[name] = math.floor((min(p, sparsity) if growing and sparsity < 0.2 else p) * mask.sum())
         if redistribute:
-            new = slow.slow_snfs_update(w, on, m, n_drop)
+            new = slow_methods.slow_snfs_update(w, on, m, n_drop)
         else:
-            new = {n: slow.slow_rigl_update(w[n], on[n], m[n], n_drop[n]) for n in on}
+            new = {n: slow_methods.slow_rigl_update(w[n], on[n], m[n], n_drop[n]) for n in on}
         return {n: mask.tolist() for n, mask in new.items()}
 
     method = recipes.snfs(rate, epoch, epochs, beta=0.5, redistribute=redistribute)
