@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from minisparse.golden.cases import PROFILES, Case, load
-from minisparse.golden.check import divergence, rows
+from minisparse.golden.divergences import divergence, rows
 from minisparse.golden.show import SIGNS, drawn
 
 ASKED = re.compile(r"<!-- (pins|divergences|api|notebooks): ([\w:. ]+) -->")

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .golden import cases
-from .golden.check import Verdict, decided, run
+from .golden.check import decided, run
+from .golden.verdict import Verdict
 
 
 class Text:

@@ -10,7 +10,7 @@ import pytest
 import minisparse
 from docs import answers
 from minisparse.golden import cases
-from minisparse.golden.check import DIVERGENCES
+from minisparse.golden.divergences import DIVERGENCES
 
 HOME = Path(minisparse.__file__).parent
 DOCS = Path(answers.__file__).parent

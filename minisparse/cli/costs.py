@@ -10,34 +10,31 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from .. import flops, nn, sparse
+from .. import flops, nn
 from ..allocate import counts
-from ..runs.names import DISTRIBUTIONS, NETWORKS, WITH_WIDTH, allotted, network
 from ..runs.methods import METHODS
+from ..runs.names import NETWORKS, WITH_WIDTH, allotted, network
+from ..runs.plan import Plan
+from ..sparse import training_memory
+from .options import option
 from .tables import console, plain_table, short
 
 
 def cost(
     model: Annotated[str, typer.Option(help=f"{', '.join(NETWORKS)}, or wrn-D-K, such as wrn-22-2.")],
-    sparsity: Annotated[float, typer.Option(help="Of all weights outside the layers that are kept dense.")] = 0.9,
-    distribution: Annotated[
-        str,
-        typer.Option(help=f"{', '.join(DISTRIBUTIONS)}; uniform keeps the first layer dense."),
-    ] = "erk",
-    dense: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Keep a layer dense, or all that are conv, depthwise, linear; repeatable."),
-    ] = None,
-    shape: Annotated[str | None, typer.Option(help="Of an example, such as 32x32x3; the paper's unless given.")] = None,
-    classes: Annotated[int | None, typer.Option(min=1, help="The paper's unless given.")] = None,
-    width: Annotated[float | None, typer.Option(help=f"A factor on channels: {', '.join(WITH_WIDTH)}.")] = None,
-    method: Annotated[str | None, typer.Option(help=f"{', '.join(flops.TRAINING)}; each unless given.")] = None,
-    period: Annotated[int, typer.Option(min=1, help="ΔT of rigl: optimizer steps between two updates.")] = 100,
-    batch: Annotated[int, typer.Option(min=1, help="Examples in a batch, on which gradients in factors depend.")] = 100,
-    convention: Annotated[str, typer.Option(help=f"Whose counting: {', '.join(flops.CONVENTIONS)}.")] = "clean",
+    sparsity: Annotated[float, option("sparsity", panel=False)] = Plan().sparsity,
+    distribution: Annotated[str, option("distribution", panel=False)] = Plan().distribution,
+    dense: Annotated[list[str] | None, option("dense", panel=False)] = None,
+    shape: Annotated[str | None, typer.Option(help="Of an example, such as 32x32x3. Default: the paper's.")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="Default: the paper's.")] = None,
+    width: Annotated[float | None, typer.Option(help=f"Factor on channels, for {', '.join(WITH_WIDTH)}.")] = None,
+    method: Annotated[str | None, typer.Option(help=f"{', '.join(flops.TRAINING)}. Default: each.")] = None,
+    period: Annotated[int, typer.Option(min=1, help="ΔT of rigl: optimizer steps between updates.")] = 100,
+    batch: Annotated[int, typer.Option(min=1, help="Examples per batch; factored gradients grow with it.")] = 100,
+    convention: Annotated[str, typer.Option(help=f"Counting convention: {', '.join(flops.CONVENTIONS)}.")] = "clean",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """What a sparse network costs, layer by layer: weights, multiply-adds, bytes; and what training it takes."""
+    """Show the cost of a sparse network, layer by layer, in weights, multiply-adds and bytes; and of its training."""
     built, example = network(model, partial(_example, shape), classes, width)
     sites = nn.sites(built, example)
     shapes = {site.name: site.kernel_shape for site in sites}
@@ -64,19 +61,19 @@ def cost(
 
 
 def _memory(model: nn.Chain, with_mask: dict[nn.Site, int], method: str, batch: int) -> dict[str, Any]:
-    """{"masked": bytes, "sparse": bytes}, as flops.training_memory has them; under "refused" why there is no such run.
+    """{"masked": bytes, "sparse": bytes} by sparse.training_memory, and under "refused" why no such run is possible.
 
-    with_mask {site: connections} of the layers in the budget. A dense network has but one storage.
+    with_mask {site: connections} of the layers in the budget. A dense network has one storage only.
     """
     n_active = {site.name: n for site, n in with_mask.items()}
-    count = partial(flops.training_memory, model.shapes(), n_active, method, batch=batch, block=sparse.BLOCK)
+    count = partial(training_memory, model.shapes(), n_active, method, batch=batch)
     if method == "dense":
         return {"masked": count()}
     other = [site.name.removesuffix(".weight") for site in with_mask if site.kind != "linear"]
     of_layers = f"{other[0]} is a convolution: keep all such layers dense with --dense conv" if other else ""
     refusal = METHODS[method].refusal or of_layers
-    bytes_there = {} if other else count(storage="sparse")
-    return {"masked": count(), "sparse": bytes_there | ({"refused": refusal} if refusal else {})}
+    in_bytes = {} if other else count(storage="sparse")
+    return {"masked": count(), "sparse": in_bytes | ({"refused": refusal} if refusal else {})}
 
 
 def _print_memory(memory: dict[str, Any], batch: int) -> None:
@@ -87,14 +84,14 @@ def _print_memory(memory: dict[str, Any], batch: int) -> None:
         if reason := of.get("sparse", {}).get("refused"):
             reasons.setdefault(reason, []).append(name)
     for line in (
-        "\nBytes between steps, and of the gradients in one; own: what snfs remembers, or an update of rigl scans",
+        "\nBytes between steps, and of gradients during one; own: what snfs remembers, or what an update of rigl scans",
         *(f"{', '.join(names)}, sparse: refused. {reason}" for reason, names in reasons.items()),
     ):
         console.print(line, soft_wrap=True)
 
 
 def _memory_table(memory: dict[str, Any], batch: int, exact: bool) -> Table:
-    """A row for each method and storage; what a refused run would take is in parentheses."""
+    """A row for each method and storage; a refused run in parentheses."""
     write = "{:,.0f}".format if exact else short
     table = plain_table(f"memory, batch {batch}", "weights", "momentum", "masks", "own", "gradients", gap=1)
     for name, of in memory.items():
@@ -108,14 +105,14 @@ def _memory_table(memory: dict[str, Any], batch: int, exact: bool) -> Table:
 
 
 def _that_fits(table: Callable[..., Table]) -> Table:
-    """The table with numbers in full, or in three digits where the window is too narrow for them."""
+    """The table with numbers in full, or to three digits where the window is too narrow."""
     full = table(exact=True)
     narrow = console.measure(full, options=console.options.update(max_width=999)).maximum > console.width
     return table(exact=False) if narrow else full
 
 
 def _account(sites: Sequence[nn.Site], kept: dict[str, int], full: set[str], convention: str) -> dict[str, Any]:
-    """Everything the command prints of the network's weights, as JSON has it."""
+    """Everything the command prints about the network's weights, ready for JSON."""
     densities = {site.name: kept[site.name] / math.prod(site.kernel_shape) for site in sites}
     unit, products = ("multiply-adds", 2) if convention == "clean" else ("FLOPs", 1)
     layers: list[dict[str, Any]] = [
@@ -172,7 +169,7 @@ def _print_account(account: dict[str, Any], period: int) -> None:
 
 
 def _account_table(account: dict[str, Any], exact: bool) -> Table:
-    """A row for each layer and one for all of them; numbers in full, or in three digits for a narrow window."""
+    """A row for each layer and a total; numbers in full, or to three digits for a narrow window."""
     write = "{:,.0f}".format if exact else short
     unit, layers = account["unit"], account["layers"]
     mult_adds = "mult-\nadds" if unit == "multiply-adds" else unit
@@ -200,11 +197,11 @@ def _sparsity(layers: Sequence[dict[str, Any]]) -> float:
     return 1 - sum(layer["kept"] for layer in layers) / weights if weights else 0.0
 
 
-def _example(text: str | None, own: nn.Shape) -> nn.Shape:
-    """The shape that --shape gives, with as many axes as the network's own, which it is unless given."""
+def _example(text: str | None, papers: nn.Shape) -> nn.Shape:
+    """The shape that --shape gives, with as many axes as the paper's, which is the default."""
     if text is None:
-        return own
+        return papers
     sides = text.split("x")
-    if len(sides) != len(own) or not all(re.fullmatch(r"[1-9]\d*", side) for side in sides):
-        raise ValueError(f"--shape is {text!r}; expected a shape like {'x'.join(map(str, own))}")
+    if len(sides) != len(papers) or not all(re.fullmatch(r"[1-9]\d*", side) for side in sides):
+        raise ValueError(f"--shape is {text!r}; expected a shape like {'x'.join(map(str, papers))}")
     return tuple(map(int, sides))

@@ -1,4 +1,4 @@
-"""`minisparse golden`: the vectors listed, drawn and written out, and anyone's code checked against them."""
+"""`minisparse golden`: list, draw and export the vectors, and check any code against them."""
 
 import json
 from pathlib import Path
@@ -7,28 +7,31 @@ from typing import Annotated, Any
 import typer
 
 from ..golden import cases, check, show
+from ..golden.arrays import LIBRARIES
+from ..golden.verdict import Verdict
+from ..runs.names import chosen
 from .tables import console, plain_table
 
 app = typer.Typer(no_args_is_help=True, help="Golden vectors: is your RigL RigL, and if not, which convention breaks.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Function = Annotated[
-    list[str] | None, typer.Option("--function", help="A function to take; repeatable, all unless given.")
-]
+Function = Annotated[list[str] | None, typer.Option("--function", help="A function; repeatable, default all.")]
 
 
 @app.command("list")
 def list_functions(as_json: AsJson = False) -> None:
-    """The functions that have cases, and how many."""
+    """List the functions that have cases, and how many."""
     functions = cases.load()
     if as_json:
-        content = {name: [{"id": case.id, "reason": case.reason} for case in own] for name, own in functions.items()}
+        content = {
+            name: [{"id": case.id, "reason": case.reason} for case in found] for name, found in functions.items()
+        }
         typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
         return
     table = plain_table("function", "cases", "profiles that differ")
-    for name, own in functions.items():
-        differ = {p for case in own for p in case.profiles if case.differs(p)}
-        table.add_row(name, str(len(own)), ", ".join(p for p in cases.PROFILES if p in differ))
+    for name, found in functions.items():
+        differ = {p for case in found for p in case.profiles if case.differs(p)}
+        table.add_row(name, str(len(found)), ", ".join(p for p in cases.PROFILES if p in differ))
     console.print(table)
     console.print(f"{sum(map(len, functions.values()))} cases in {cases.V1}", soft_wrap=True)
 
@@ -38,7 +41,7 @@ def show_cases(
     name: Annotated[str, typer.Argument(help="A function, or the id of a case.")],
     as_json: AsJson = False,
 ) -> None:
-    """Draw the cases of a function: eight weights are a row of signs, what was dropped and what has grown."""
+    """Draw the cases of a function: weights as a row of signs, with those dropped and grown."""
     wanted = cases.find(name, cases.load())
     if as_json:
         typer.echo(json.dumps([vars(case) for case in wanted], indent=1, ensure_ascii=False))
@@ -52,7 +55,7 @@ def show_cases(
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where cases.json and expected.json go.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for cases.json and expected.json.")],
     function: Function = None,
 ) -> None:
     """Write the questions and the answers as two JSON files, for a program in any language."""
@@ -63,23 +66,26 @@ def export(
 @app.command("check")
 def check_answers(
     what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="DIR with an answers.json; a function; or a module with functions.")
+        str, typer.Argument(metavar="WHAT", help="DIR with answers.json; a function; or a module of functions.")
     ],
-    call: Annotated[str | None, typer.Argument(metavar="module:callable", help="Who answers, for a function.")] = None,
+    call: Annotated[
+        str | None, typer.Argument(metavar="module:callable", help="The code to check, for a function.")
+    ] = None,
     function: Function = None,
-    arrays: Annotated[str, typer.Option(help=f"What the callable takes: {', '.join(check.LIBRARIES)}.")] = "numpy",
-    ties: Annotated[str, typer.Option(help="lower: to the lower index, as pinned; any: every legal choice.")] = "lower",
+    arrays: Annotated[str, typer.Option(help=f"Arrays that the callable takes: {', '.join(LIBRARIES)}.")] = "numpy",
+    ties: Annotated[
+        str, typer.Option(help="lower: the lower index first, as pinned; any: every legal choice.")
+    ] = "lower",
     profile: Annotated[
-        str, typer.Option(help=f"Whose answers to expect, where they decide: {', '.join(cases.PROFILES)}.")
+        str, typer.Option(help=f"Whose answers to expect where they are known: {', '.join(cases.PROFILES)}.")
     ] = "reference",
     float32: Annotated[
         bool, typer.Option("--float32", help="For code in float32: tolerances of 1e-6 relative and 1e-7 absolute.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check answers, a function or a module. Exit status 0 only if every case holds that is not optional."""
-    if ties not in ("lower", "any"):
-        raise ValueError(f"--ties is {ties!r}; expected lower, any")
+    """Check answers, a function or a module. Exit status 0 only if every case that is not optional holds."""
+    chosen("--ties", ties, ("lower", "any"))
     verdict = check.checked(what, call, function or [], arrays, ties == "any", profile, float32)
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=1, ensure_ascii=False))
@@ -88,7 +94,7 @@ def check_answers(
     raise typer.Exit(0 if verdict.passes else 1)
 
 
-def _print(verdict: check.Verdict) -> None:
+def _print(verdict: Verdict) -> None:
     def say(line: str, **style: Any) -> None:
         console.print(line, soft_wrap=True, highlight=False, markup=False, **style)
 

@@ -1,4 +1,4 @@
-"""`minisparse demo`, `reproduce` and `report`: experiments as papers ran them, and what came out."""
+"""`minisparse demo`, `reproduce` and `report`: the papers' experiments and their results."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -20,40 +20,41 @@ from rich.progress import (
 )
 from rich.table import Column, Table
 
-from . import options as option
+from ..runs.names import chosen
+from ..runs.plan import RUN
+from .options import Jobs, Scheduler
 from .tables import console, plain_table
 
-if TYPE_CHECKING:  # what reads no data and draws nothing starts without the experiments
+if TYPE_CHECKING:  # commands without experiments start without importing them
     from ..experiments.studies import Finished, Study
 
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Folder with mnist/*-ubyte.gz; $MINISPARSE_DATA, else a download, unless given."),
+    typer.Option(help="Folder with mnist/*-ubyte.gz. Default: $MINISPARSE_DATA, or a download."),
 ]
 Out = Annotated[Path, typer.Option(help="Folder for results and figures.")]
 WATCH_SECONDS = 0.5
 
 
 def demo(
-    data: Annotated[str, typer.Option(help="digits (embedded, nothing to download) or mnist.")] = "digits",
+    data: Annotated[str, typer.Option(help="digits (included, no download) or mnist.")] = "digits",
     data_dir: DataDir = None,
     out: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("minisparse-demo"),
-    seed: Annotated[int, typer.Option(min=0, help="The same seed is the same run.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Runs with the same seed are identical.")] = 0,
 ) -> None:
-    """Train a 98 % sparse network with RigL, beside a static mask and a dense one; picture where connections went."""
+    """Train a 98 % sparse network with RigL, beside a static mask and a dense network; draw where connections moved."""
     from threadpoolctl import threadpool_limits
 
     from ..data import load
     from ..experiments.rigl.picture import DEMO, METHODS, Snapshot, central_share, cost, picture, snapshots
 
-    if data not in ("digits", "mnist"):
-        raise ValueError(f"--data is {data!r}; expected digits, mnist")
+    chosen("--data", data, ("digits", "mnist"))
     train_set, test_set = load(data, data_dir, "train"), load(data, data_dir, "test")
     console.print(f"{data}: {len(train_set[1]):,} training and {len(test_set[1]):,} test images")
 
     runs: dict[str, list[Snapshot]] = {}
     columns = (TextColumn("{task.description:7}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # Matrices this small gain little from a second BLAS thread, and lose much to it on a busy machine.
+    # A second BLAS thread gains little on matrices this small, and costs much on a busy machine.
     with Progress(*columns, console=console) as progress, threadpool_limits(1):
         for method in METHODS:
             task = progress.add_task(method, total=DEMO.steps)
@@ -79,34 +80,34 @@ def demo(
     curves = {method: [(shot.steps, shot.accuracy) for shot in seen[1:]] for method, seen in runs.items()}
     path = picture(out / "connections_find_the_digits.png", data, train_set[0], frames, curves, DEMO)
     console.print(
-        f"The first layer has {first.mean():.1f} connections a pixel; {central_share(first):.0%} of them were in the "
-        f"central 20×20 pixels at the start, {central_share(last):.0%} are there now.",
+        f"The first layer has {first.mean():.1f} connections per pixel; {central_share(first):.0%} of them were in the "
+        f"central 20×20 pixels at the start, {central_share(last):.0%} are now.",
         soft_wrap=True,
     )
     console.print(f"The picture is {path.resolve()}", soft_wrap=True)
 
 
 def reproduce(
-    name: Annotated[str | None, typer.Argument(help="A study's name, or all; --list shows them.")] = None,
-    listed: Annotated[bool, typer.Option("--list", help="Show the studies and how far they are.")] = False,
+    name: Annotated[str | None, typer.Argument(help="A study's name, or all; see --list.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show the studies and their progress.")] = False,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, help="Runs of each kind; each study's own unless given.", rich_help_panel=option.RUN),
+        typer.Option(min=1, help="Runs of each kind. Default: each study's number.", rich_help_panel=RUN),
     ] = None,
-    jobs: option.Jobs = 2,
-    scheduler: option.Scheduler = None,
+    jobs: Jobs = 2,
+    scheduler: Scheduler = None,
     data_dir: DataDir = None,
     out: Out = Path("figures"),
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Go on with what is in --out; it does so anyway: nothing is run twice.",
-            rich_help_panel=option.RUN,
+            help="Continue what is in --out; this is always so: nothing is run twice.",
+            rich_help_panel=RUN,
         ),
     ] = True,
 ) -> None:
-    """Run a paper's experiments in full. Finished runs are kept and not repeated, so an interrupted study goes on."""
+    """Run a paper's experiments in full. Finished runs are not repeated, so an interrupted study continues."""
     from ..experiments.all import STUDIES
     from ..experiments.studies import finished, folder, go
 
@@ -115,10 +116,10 @@ def reproduce(
         return
     if name != "all" and name not in (known := [study.name for study in STUDIES if study.runs(1)]):
         raise ValueError(f"NAME is {name!r}; expected all, {', '.join(known)}")
-    chosen = [study for study in STUDIES if name == "all" or study.name == name]
-    work = [(study, run) for study in chosen for run in study.runs(seeds or study.seeds)]
-    place = folder(chosen[0], out) if len(chosen) == 1 else out
-    console.print(f"Results go to {place.resolve()}; runs that are finished there are not repeated", soft_wrap=True)
+    studies = [study for study in STUDIES if name == "all" or study.name == name]
+    work = [(study, run) for study in studies for run in study.runs(seeds or study.seeds)]
+    place = folder(studies[0], out) if len(studies) == 1 else out
+    console.print(f"Results go to {place.resolve()}; finished runs there are not repeated", soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     try:
         with (
@@ -132,22 +133,22 @@ def reproduce(
                 progress.advance(total)
     except KeyboardInterrupt:
         again = f"minisparse reproduce {name} --out {out}" + (f" --scheduler {scheduler}" if scheduler else "")
-        console.print(f"Stopped. What is finished is kept; go on with: {again}", soft_wrap=True)
+        console.print(f"Stopped. Finished runs are kept; continue with: {again}", soft_wrap=True)
         raise typer.Exit(130) from None
-    for study in chosen:
+    for study in studies:
         _outcome(study, finished(study, out), out, data_dir)
 
 
 @contextmanager
 def _watching(folder: Path, progress: Progress) -> Iterator[None]:
-    """A bar for every run in work, by the files in which they say how far they are."""
+    """A bar for every running run, from the files in which they write their progress."""
     stop, bars = Event(), dict[str, TaskID]()
 
     def look() -> None:
         while not stop.wait(WATCH_SECONDS):
             now = {}
             for path in folder.iterdir():
-                with suppress(FileNotFoundError):  # a run that has just finished takes its file away
+                with suppress(FileNotFoundError):  # a run that has just finished removes its file
                     now[path.name] = path.read_text()
             for name in bars.keys() - now.keys():
                 progress.remove_task(bars.pop(name))
@@ -169,12 +170,12 @@ def _watching(folder: Path, progress: Progress) -> Iterator[None]:
 def _list(studies: Sequence["Study"], out: Path) -> None:
     from ..experiments.studies import finished
 
-    table = plain_table("paper", "study", "minutes\na seed", "finished\nruns")
+    table = plain_table("paper", "study", "minutes\nper seed", "finished\nruns")
     for study in studies:
         if total := len(study.runs(study.seeds)):
             table.add_row(study.paper, study.name, f"{study.minutes:g}", f"{len(finished(study, out))} of {total}")
     console.print(table)
-    console.print("`minisparse report` writes down what came out, and computes the analytic tables.")
+    console.print("`minisparse report` writes down the results, and computes the analytic tables.")
 
 
 def _outcome(study: "Study", runs: Sequence["Finished"], out: Path, data_dir: Path | None) -> None:
@@ -194,7 +195,7 @@ def _outcome(study: "Study", runs: Sequence["Finished"], out: Path, data_dir: Pa
 
 
 def report(data_dir: DataDir = None, out: Out = Path("figures")) -> None:
-    """Write README.md beside the results, every published figure with ours and a verdict, and draw all figures."""
+    """Write README.md beside the results, with every published figure, ours and a verdict; draw all figures."""
     from ..experiments.all import STUDIES
     from ..experiments.report import written
 

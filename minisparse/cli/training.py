@@ -137,10 +137,11 @@ def compare(
     runs_json = {name: tasks[name].config | {"result": result} for name, result in results.items()}
     write_json(out / "compare.json", {"data": first.data, "runs": runs_json})
     points = [
-        (METHODS[name].look, result["test_accuracy"], *(_share(result, kind) for kind in ("training_as_it_was", "inference")))
-        for name, result in results.items()
+        (METHODS[name].look, r["test_accuracy"], _share(r, "training_as_it_was"), _share(r, "inference"))
+        for name, r in results.items()
     ]
-    title = f"{plan.model} on {Path(plan.data).stem}, sparsity {plan.sparsity:g}, {first.steps:,} batches of {plan.batch}"
+    network = f"{plan.model} on {Path(plan.data).stem}, sparsity {plan.sparsity:g}"
+    title = f"{network}, {first.steps:,} batches of {plan.batch}"
     path = accuracy_against_cost(out / "accuracy_against_cost.png", title, points, len(first.test_set[1]))
     console.print(f"The picture is {path.resolve()}", soft_wrap=True)
 

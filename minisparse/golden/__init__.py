@@ -2,7 +2,8 @@
 
     values   how a vector writes arrays, dicts and tuples, and how two values compare
     cases    the vectors of v1, read and found
-    check    code of any origin run against them, and a verdict
+    arrays, check    code of any origin run against them, in whichever library its arrays are
+    divergences, verdict    what public code does otherwise, and whose an answer is like
     show     a case drawn as rows of signs
 
     trajectory, vjp, sites    what of this package answers the cases of whole runs, of gradients and of counting

@@ -2,9 +2,10 @@
 
 from ..autograd import Tensor, value_and_grad
 from ..backend import Array
-from ..conv import Padding, conv2d
+from ..conv import conv2d
 from ..ops import softmax_cross_entropy
 from ..ops import sum as total
+from ..windows import Padding
 
 
 def conv2d_vjp(x: Array, kernel: Array, grad: Array, stride: int, padding: Padding) -> tuple[Array, Array, Array]:

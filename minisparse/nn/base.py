@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import conv
 from ..autograd import Tensor
 from ..backend import Array
 from ..checks import whole
 from ..flops import Site
 from ..methods import l0
 from ..storage import initial
+from ..windows import n_windows
 
 Shape = tuple[int, ...]
 Values = Tensor | Array
@@ -131,4 +131,4 @@ def _windows(layer: Any, shape: Shape, channels: int | None = None) -> tuple[int
     height, width, _ = _image(layer, shape, channels)
     stride = layer.size if layer.stride is None else layer.stride
     padding = getattr(layer, "padding", "valid")
-    return conv.n_windows(height, layer.size, stride, padding), conv.n_windows(width, layer.size, stride, padding)
+    return n_windows(height, layer.size, stride, padding), n_windows(width, layer.size, stride, padding)

@@ -31,9 +31,7 @@ class Chain(Layer):
         if odd := [name for name, layer in self.layers.items() if not isinstance(layer, Layer)]:
             raise TypeError(f"layer {odd[0]!r} is {self.layers[odd[0]]!r}; expected a layer, such as Linear(3, 2)")
         if wrong := [name for name in self.layers if not name or "." in name]:
-            raise ValueError(
-                f"layers are named {wrong}; expected names without a dot, which joins a name to its parts"
-            )
+            raise ValueError(f"layers are named {wrong}; expected names without a dot, which joins a name to its parts")
 
     def shapes(self) -> dict[str, Shape]:
         return {

@@ -12,6 +12,8 @@ from ..autograd import Tensor, as_tensor
 from ..backend import namespace
 from ..checks import real
 from ..flops import Site
+from ..pool import see_more_than_padding
+from ..windows import Padding
 from .base import Initial, Layer, Shape, Values, _fit, _image, _whole, _windows, he_normal, he_normal_depthwise
 
 
@@ -52,7 +54,7 @@ class Conv2d(Layer):
     c_out: int
     size: int
     stride: int = 1
-    padding: conv.Padding = "valid"
+    padding: Padding = "valid"
     groups: int = 1
     bias: bool = True
     initial: Initial = field(default=he_normal, repr=False)
@@ -92,7 +94,7 @@ class DepthwiseConv2d(Layer):
     channels: int
     size: int
     stride: int = 1
-    padding: conv.Padding = "valid"
+    padding: Padding = "valid"
     bias: bool = True
     initial: Initial = field(default=he_normal_depthwise, repr=False)
 
@@ -148,11 +150,11 @@ class MaxPool2d(Layer):
 
     size: int
     stride: int | None = None
-    padding: conv.Padding = "valid"
+    padding: Padding = "valid"
 
     def __post_init__(self) -> None:
         _whole(self, 1, "size", *(["stride"] if self.stride is not None else []))
-        conv.see_more_than_padding(self.size, self.padding)
+        see_more_than_padding(self.size, self.padding)
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None

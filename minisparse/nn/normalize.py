@@ -20,7 +20,7 @@ def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
 
     Backward, with x̂ = (x − mean) / √(var + eps) and means over the same axes:
         dx = scale / √(var + eps) · (g − mean(g) − x̂ · mean(g x̂)),   dscale = Σ g x̂,   dshift = Σ g
-    The same, one number at a time: tests/helpers/slow_ops.py, batch_norm.
+    The same, one number at a time: tests/helpers/slow_conv.py, batch_norm.
     """
     n = x.size // x.shape[-1]
     mean, var = moments(x)

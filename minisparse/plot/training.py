@@ -1,4 +1,4 @@
-"""Figures of training runs: what `demo`, `train` and `compare` draw."""
+"""Figures of training runs, as `demo`, `train` and `compare` draw them."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..backend import Array
-from .style import METHOD_STYLE, POINTS, STYLE, save
+from ..looks import LOOKS, Look
+from .style import STYLE, save
 
 
 def connections_find_the_digits(
@@ -21,7 +22,7 @@ def connections_find_the_digits(
     pixels: Sequence[tuple[str, Array]],
     curves: Mapping[str, Sequence[tuple[int, float]]],
 ) -> Path:
-    """The mean image; connections per input pixel at the start, during and at the end; accuracy over training.
+    """The mean image; connections per input pixel at the start, during and at the end of training; accuracy.
 
     mean_image (28, 28); pixels [(caption, (28, 28) counts)]; curves {method: [(batches, accuracy in [0, 1])]}.
     Writes a PNG to `path`, an SVG beside it, and returns the path.
@@ -46,10 +47,10 @@ def connections_find_the_digits(
 
         axis = below.subplots()
         for method, curve in curves.items():
-            label, colour, dash = METHOD_STYLE[method]
+            look = LOOKS[method]
             steps, accuracies = zip(*curve, strict=True)
-            last = f"{label}: {100 * accuracies[-1]:.1f} % at the end"
-            axis.plot(steps, 100 * np.array(accuracies), color=colour, linestyle=dash, label=last)
+            last = f"{look.label}: {100 * accuracies[-1]:.1f} % at the end"
+            axis.plot(steps, 100 * np.array(accuracies), color=look.colour, linestyle=look.dash, label=last)
         worst = min(curve[-1][1] for curve in curves.values())
         axis.set_ylim(100 * max(0.0, 1 - 4 * (1 - worst)) - 1, 100)
         axis.set_xlabel("batches of 100 images")
@@ -94,12 +95,13 @@ def loss_and_accuracy(
 
 
 def accuracy_against_cost(
-    path: str | os.PathLike, title: str, points: Sequence[tuple[str, float, float, float]], n_test: int
+    path: str | os.PathLike, title: str, points: Sequence[tuple[Look, float, float, float]], n_test: int
 ) -> Path:
-    """Test accuracy against what training cost, and against what inference costs, in shares of the dense network's.
+    """Test accuracy against the costs of training and of inference, as shares of the dense network's.
 
-    points [(method, accuracy in [0, 1], training, inference)]; bars are one standard error for n_test examples. Methods
-    of one cost stand side by side; far below the others, a method stands at the lower edge with its number.
+    points [(look of a method, accuracy in [0, 1], training, inference)]; bars are one standard error for n_test
+    examples. Methods of equal cost stand side by side; a method far below the others is drawn at the lower edge, with
+    its accuracy in words.
     Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
     accuracies = np.array([100 * accuracy for _, accuracy, _, _ in points])
@@ -108,18 +110,17 @@ def accuracy_against_cost(
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 4.2))
         figure.suptitle(title)
-        figure.supxlabel("methods of one cost are drawn side by side", fontsize=8, color="#555555")
+        figure.supxlabel("methods of equal cost are drawn side by side", fontsize=8, color="#555555")
         axes: Any = figure.subplots(1, 2, sharey=True)
         for column, (axis, kind) in enumerate(zip(axes, ("training", "inference"), strict=True)):
             places = side_by_side([costs[column] for _, _, *costs in points])
-            for (method, *_), place, accuracy in zip(points, places, accuracies, strict=True):
-                label, colour, marker = POINTS[method]
+            for (look, *_), place, accuracy in zip(points, places, accuracies, strict=True):
                 error = (accuracy * (100 - accuracy) / n_test) ** 0.5
                 shown = max(accuracy, low)
                 axis.errorbar(
-                    place, shown, error if shown == accuracy else 0, color=colour, marker=marker, markersize=9,
-                    markeredgecolor="black", markeredgewidth=0.5, linewidth=1, linestyle="none", label=label,
-                    clip_on=False,
+                    place, shown, error if shown == accuracy else 0, label=look.label, color=look.colour,
+                    marker=look.marker, markersize=9, markeredgecolor="black", markeredgewidth=0.5, linewidth=1,
+                    linestyle="none", clip_on=False,
                 )  # fmt: skip
                 if shown > accuracy:
                     axis.annotate(f"{accuracy:.0f} %", (place, low), (6, 3), textcoords="offset points", fontsize=8)
@@ -134,7 +135,7 @@ def accuracy_against_cost(
 
 
 def side_by_side(costs: Sequence[float]) -> list[float]:
-    """The costs, with those that are within 10 % of the lowest of them spread around their middle, 6 % apart."""
+    """The costs, where groups within 10 % of their lowest are spread 6 % apart around their geometric mean."""
     order = sorted(range(len(costs)), key=lambda i: costs[i])
     groups: list[list[int]] = []
     for i in order:

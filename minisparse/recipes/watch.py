@@ -58,7 +58,7 @@ def along_gradient(rate: float) -> Fill:
 
 
 def ranked_by(memory: Any, masks: Masks) -> Arrays:
-    """What growth ranks by: the gradients that are remembered or, from a key, every layer's positions in random order."""
+    """What growth ranks by: the remembered gradients or, from a key, every layer's positions in random order."""
     if not isinstance(memory, int):
         return memory
     return {name: random_order(mask, stream(memory, name)) for name, mask in masks.items()}

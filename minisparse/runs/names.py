@@ -106,7 +106,5 @@ def _named(sites: Sequence[nn.Site], names: Sequence[str]) -> set[str]:
     }
     if unknown := [name for name, matching in found.items() if not matching]:
         layers = ", ".join(site.name.removesuffix(".weight") for site in sites)
-        raise ValueError(
-            f"--dense is {unknown[0]!r}; expected conv, depthwise or linear where there are any, {layers}"
-        )
+        raise ValueError(f"--dense is {unknown[0]!r}; expected conv, depthwise or linear where there are any, {layers}")
     return set().union(*found.values())

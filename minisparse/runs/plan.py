@@ -35,11 +35,11 @@ class Plan(NamedTuple):
 
     method: Annotated[str, Option("{methods}.", WHAT)] = "rigl"
     model: Annotated[
-        str, Option(f"{', '.join(NETWORKS)}, wrn-D-K such as wrn-22-2, or mlp-A-B-… with these hidden widths.", WHAT)
+        str, Option(f"{', '.join(NETWORKS)}, wrn-D-K such as wrn-22-2, or mlp-A-B-… with hidden widths A, B, ….", WHAT)
     ] = "lenet-300-100"
-    data: Annotated[
-        str, Option(f"{', '.join(READERS)}, or a file: .npz with arrays x and y, or .csv.", WHAT)
-    ] = "digits"
+    data: Annotated[str, Option(f"{', '.join(READERS)}, or a file: .npz with arrays x and y, or .csv.", WHAT)] = (
+        "digits"
+    )
     label: Annotated[
         str | None, Option("Label column of a .csv file. Default: the one named label, else the first.", WHAT)
     ] = None
@@ -79,9 +79,7 @@ class Plan(NamedTuple):
     zeta: Annotated[float, Option("ζ, fraction of positive and of negative weights dropped: {users}.", SOME)] = 0.3
     prune_rate: Annotated[float, Option("p, fraction of connections dropped at first: {users}.", SOME)] = 0.5
     rounds: Annotated[int, Option("n, rounds of training before the last: {users}.", SOME, 1)] = 3
-    penalty: Annotated[
-        float, Option("λ₀, penalty per weight, divided by the number of examples: {users}.", SOME)
-    ] = 0.1
+    penalty: Annotated[float, Option("λ₀, penalty per weight, divided by the number of examples: {users}.", SOME)] = 0.1
     seed: Annotated[int, Option("Runs with the same seed are identical.", RUN, 0)] = 0
     storage: Annotated[
         str, Option("masked: dense arrays with zeros; sparse: linear layers store their connections only.", RUN)

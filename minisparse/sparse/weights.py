@@ -106,7 +106,7 @@ class SparseWeight(Stored):
 
     @staticmethod
     def top_k_of_all(scores: Mapping[str, Any], k: int, among: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """masks.top_k_of_all: of each layer as many as it has among the largest of all, without the zeros in between."""
+        """masks.top_k_of_all: of each layer as many as it has among the largest of all, without the zeros."""
         flat = {name: survivors(score, among and among[name]) for name, score in scores.items()}
         chosen = top_k_of_all(flat, k)
         return {name: top_k(score, n_active(chosen[name]), among and among[name]) for name, score in scores.items()}
@@ -229,7 +229,7 @@ def picked(matrix: Any, mask: Positions) -> Array:
 
 
 def on_values(optimizer: Optimizer) -> Optimizer:
-    """`optimizer` for parameters of which some are SparseWeight: it is given their values, and their gradients there."""
+    """`optimizer` for parameters of which some are SparseWeight: it gets their values, and their gradients there."""
 
     def init(params: Mapping[str, Any]) -> dict:
         slots = optimizer.init({name: _values(w) for name, w in params.items()})

@@ -16,14 +16,15 @@ from typer.testing import CliRunner
 
 from minisparse.models import pytorch as exchange
 from minisparse import nn
-from minisparse.runs import run as plans
 from minisparse.cli import app, results
 from minisparse.cli.tables import console
 from minisparse.files import LOCK, alone_in
-from minisparse.runs.methods import METHODS
-from minisparse.sparse.positions import Positions
 from minisparse.runs.folder import load_state, metrics
-from minisparse.sparse import SparseWeight
+from minisparse.runs.methods import METHODS, Entry
+from minisparse.runs.plan import RUN, Option
+from minisparse.runs.prepare import prepare
+from minisparse.runs.run import evaluate, plan_of, reopen
+from minisparse.sparse import Positions, SparseWeight
 
 QUICK = ("--model", "mlp-16", "--epochs", "3", "--delta-t", "10", "--sparsity", "0.8")
 
@@ -74,7 +75,7 @@ def test_a_finished_run_is_said_to_be_finished(finished):
 
 
 def test_a_stopped_run_says_how_to_go_on_and_goes_on_to_the_last_bit(tmp_path, finished, monkeypatch):
-    evaluate, seen = plans.evaluate, []
+    seen = []
 
     def once(task, params):
         seen.append(params)
@@ -82,14 +83,14 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on_to_the_last_bit(tmp_path, f
             raise KeyboardInterrupt
         return evaluate(task, params)
 
-    monkeypatch.setattr(plans, "evaluate", once)
+    monkeypatch.setattr("minisparse.runs.run.evaluate", once)
     out = tmp_path / "b"
     words = said("train", *QUICK, "--out", out, status=130)
     assert f"minisparse train --resume --out {out}" in words
     assert len(metrics(out)) == load_state(out / "checkpoint.npz").number == 29
-    with pytest.raises(ValueError, match="not finished: go on with --resume"):
+    with pytest.raises(ValueError, match="not finished: continue it with --resume"):
         said("train", *QUICK, "--out", out)
-    with pytest.raises(ValueError, match=r"--sparsity is 0\.7, and 0\.8 in the run to go on with"):
+    with pytest.raises(ValueError, match=r"--sparsity is 0\.7, and 0\.8 in .*b, the run to continue"):
         said("train", "--resume", "--out", out, "--sparsity", "0.7")
     said("train", "--resume", "--out", out, "--sparsity", "0.8")  # its other options are known there
     assert (out / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
@@ -101,7 +102,7 @@ def test_a_truly_sparse_run_goes_on_to_the_last_bit_and_every_command_reads_it(t
     sparse = (*QUICK, "--storage", "sparse", "--method", "rigl")
     whole, out = tmp_path / "whole", tmp_path / "stopped"
     said("train", *sparse, "--out", whole)
-    evaluate, seen = plans.evaluate, []
+    seen = []
 
     def once(task, params):
         seen.append(params)
@@ -110,7 +111,7 @@ def test_a_truly_sparse_run_goes_on_to_the_last_bit_and_every_command_reads_it(t
         return evaluate(task, params)
 
     with monkeypatch.context() as patch:
-        patch.setattr(plans, "evaluate", once)
+        patch.setattr("minisparse.runs.run.evaluate", once)
         said("train", *sparse, "--out", out, status=130)
     said("train", "--resume", "--out", out)
     assert (out / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
@@ -218,7 +219,7 @@ def test_a_second_process_cannot_go_on_with_a_run_until_the_first_has_died(tmp_p
         assert f"{out} is in use by process {process.pid} on " in refused(*options)
     process.kill()
     assert process.wait(timeout=60) == -signal.SIGKILL
-    assert "not finished: go on with --resume" in refused(*command)
+    assert "not finished: continue it with --resume" in refused(*command)
     with alone_in(out):
         assert load_state(out / "checkpoint.npz").number > 0
 
@@ -229,7 +230,7 @@ def test_a_second_process_cannot_go_on_with_a_run_until_the_first_has_died(tmp_p
         (["--method", "static", "--alpha", "0.2"], "--alpha is given for static; it is for rigl-random, rigl"),
         (["--method", "dense", "--sparsity", "0.8"], "--sparsity is given for dense; it is for small-dense, static"),
         (["--method", "slim"], "--method is 'slim'; expected dense"),
-        (["--lr-drops", "ten"], "--lr-drops is 'ten'; expected epochs such as 25,40"),
+        (["--lr-drops", "ten"], "--lr-drops is 'ten'; expected numbers such as 25,40"),
         (["--resume"], "--resume is given without --out"),
         (["--data", "nowhere.npz"], "nowhere.npz"),
     ],
@@ -254,7 +255,7 @@ def test_help_has_groups_symbols_defaults_and_every_method(command):
     words = re.sub(r"[│\s]+", " ", words)
     for word in ("What to train", "Sparsity", "Learning", "For some methods", "The run"):
         assert word in words
-    for word in ("S, of all", "η", "λ", "α", "ΔT", "T_end", "ζ", "λ₀", "[default: 0.9]", "[default: erk]", "digits"):
+    for word in ("S, fraction", "η", "λ", "α", "ΔT", "T_end", "ζ", "λ₀", "[default: 0.9]", "[default: erk]", "digits"):
         assert word in words
     assert all(f"{method} (" in words for method in METHODS)
 
@@ -285,7 +286,7 @@ def test_compare_leaves_out_the_small_network_where_there_is_none(tmp_path, monk
     asked = []
     for model in ("alexnet", "lenet-300-100", "lenet-5", "mlp-3"):
         asked.clear()
-        monkeypatch.setattr(plans, "prepare", lambda plan, data_dir: asked.append(plan.method))
+        monkeypatch.setattr("minisparse.cli.training.prepare", lambda plan, data_dir: asked.append(plan.method))
         with pytest.raises(AttributeError):
             said("compare", "--model", model, "--out", tmp_path)
         assert ("small-dense" in asked) == (model != "alexnet")
@@ -357,11 +358,11 @@ def test_export_to_pytorch_comes_back_and_computes_the_same(tmp_path, method, to
     options = QUICK[:4] if method == "l0" else QUICK
     said("train", "--method", method, *options, "--out", tmp_path)
     said("export", tmp_path, "--to", to, "--out", tmp_path / "for-you")
-    task, state = plans.reopen(tmp_path)
-    plain = plans.prepare(plans.plan_of(tmp_path)._replace(method="dense"))
+    task, state = reopen(tmp_path)
+    plain = prepare(plan_of(tmp_path)._replace(method="dense"))
     params, stats = exchange.from_torch(plain.model, exchange.load(tmp_path / f"for-you.{ending}"), (28, 28, 1))
     assert stats == {}
-    assert plans.evaluate(plain, params)["loss"] == pytest.approx(plans.evaluate(task, state.params)["loss"], rel=1e-5)
+    assert evaluate(plain, params)["loss"] == pytest.approx(evaluate(task, state.params)["loss"], rel=1e-5)
 
 
 def test_export_to_something_else_is_refused(finished):

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from tests.helpers import slow_conv, slow_ops
 from tests.golden.case import Function
+from tests.helpers import slow_conv, slow_ops
 
 
 def slow_conv2d_vjp(x, kernel, grad, stride, padding):

@@ -6,8 +6,8 @@ Numbers are multiples of 1/64, no two of a step's scores in a layer of equal siz
 import numpy as np
 
 from tests.golden.case import Function
-from tests.golden.slow_trajectory import slow_trajectory
 from tests.golden.public_trajectories import told_of
+from tests.golden.slow_trajectory import slow_trajectory
 
 TRAJECTORY = Function("trajectory", "case", slow_trajectory)
 FUNCTIONS = [TRAJECTORY]

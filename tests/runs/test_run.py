@@ -14,14 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minisparse import flops, nn, sparse
-from minisparse.runs import names, run as plans
 from minisparse.autograd import value_and_grad
 from minisparse.backend import namespace
 from minisparse.data import batches
 from minisparse.ops import softmax_cross_entropy
+from minisparse.runs import names
+from minisparse.runs.folder import load_state, metrics
 from minisparse.runs.methods import METHODS
 from minisparse.runs.plan import Plan
-from minisparse.runs.folder import load_state, metrics
+from minisparse.runs.prepare import prepare
+from minisparse.runs.run import _origin, evaluate, finish, go, plan_of, reopen
 
 SIDE, BATCH, PER_EPOCH, EPOCHS = 6, 10, 5, 4
 STEPS = PER_EPOCH * EPOCHS
@@ -59,7 +61,7 @@ def plan_for(file, method, **options):
 
 
 def run(plan, directory):
-    for _ in plans.go(plans.prepare(plan), directory):
+    for _ in go(prepare(plan), directory):
         pass
     return json.loads((directory / "result.json").read_text())
 
@@ -96,9 +98,9 @@ def interrupted(plan, directory, stops):
 
     A kill leaves the folder as it is at that moment; else the run is closed, and writes a checkpoint first.
     """
-    task = plans.prepare(plan)
+    task = prepare(plan)
     for turn, (stop, killed) in enumerate(stops):
-        with closing(plans.go(task, directory)) as lines:
+        with closing(go(task, directory)) as lines:
             for _ in zip(range(stop), lines, strict=False):
                 pass
             if killed:
@@ -160,7 +162,7 @@ def test_on_another_device_every_method_trains_as_here_and_goes_on(
     here = whole(plan)
     monkeypatch.setitem(sys.modules, "cupy", strict)
     there = interrupted(plan._replace(device="cuda"), tmp_path / "there", [(7, False), (6, True)])
-    (_, a), (_, b) = plans.reopen(here), plans.reopen(there)
+    (_, a), (_, b) = reopen(here), reopen(there)
     assert all(namespace(w) is strict for w in b.params.values())
     assert a.masks.counts == b.masks.counts
     for name, mask in a.masks.items():
@@ -174,12 +176,12 @@ def test_on_another_device_every_method_trains_as_here_and_goes_on(
 def test_adam_trains_what_it_is_asked_to_and_counts_its_updates_across_an_interruption(file, tmp_path):
     plan = plan_for(file, "rigl", optimizer="adam", lr=0.01)
     run(plan, tmp_path / "whole")
-    with closing(plans.go(plans.prepare(plan), tmp_path / "parts")) as lines:
+    with closing(go(prepare(plan), tmp_path / "parts")) as lines:
         for _ in range(9):
             next(lines)
     run(plan, tmp_path / "parts")
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
-    _, state = plans.reopen(tmp_path / "parts")
+    _, state = reopen(tmp_path / "parts")
     updates = sum(not line["rewired"] for line in metrics(tmp_path / "parts"))
     assert state.slots["updates"] == updates < STEPS
 
@@ -187,9 +189,9 @@ def test_adam_trains_what_it_is_asked_to_and_counts_its_updates_across_an_interr
 def test_a_finished_run_is_not_repeated(file, tmp_path):
     run(plan_for(file, "rigl"), tmp_path / "a")
     before = contents(tmp_path / "a")
-    assert list(plans.go(plans.prepare(plan_for(file, "rigl")), tmp_path / "a")) == []
+    assert list(go(prepare(plan_for(file, "rigl")), tmp_path / "a")) == []
     assert contents(tmp_path / "a") == before
-    assert plans.finish(plan_for(file, "rigl"), tmp_path / "a") == json.loads(before["result.json"])
+    assert finish(plan_for(file, "rigl"), tmp_path / "a") == json.loads(before["result.json"])
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ def test_a_finished_run_is_not_repeated(file, tmp_path):
 def test_a_folder_of_another_run_is_refused_naming_the_difference(file, tmp_path, change, sentence):
     run(plan_for(file, "rigl"), tmp_path / "a")
     with pytest.raises(ValueError, match=sentence):
-        next(plans.go(plans.prepare(plan_for(file, "rigl")._replace(**change)), tmp_path / "a"))
+        next(go(prepare(plan_for(file, "rigl")._replace(**change)), tmp_path / "a"))
 
 
 def test_the_data_are_part_of_what_decides_a_run(file, tmp_path):
@@ -217,9 +219,9 @@ def test_the_data_are_part_of_what_decides_a_run(file, tmp_path):
     changed["x_test"][3, 2, 2, ...] += 1e-3
     np.savez(file, **changed)
     with pytest.raises(ValueError, match=r"data is .* there and .* here"):
-        next(plans.go(plans.prepare(plan_for(file, "rigl")), tmp_path / "a"))
-    with pytest.raises(ValueError, match=r"bars\.npz is other data than that of .*a: its hash is not"):
-        plans.reopen(tmp_path / "a")
+        next(go(prepare(plan_for(file, "rigl")), tmp_path / "a"))
+    with pytest.raises(ValueError, match=r"bars\.npz is not the data of .*a: its hash is not"):
+        reopen(tmp_path / "a")
 
 
 @pytest.mark.parametrize(
@@ -234,28 +236,28 @@ def test_the_data_are_part_of_what_decides_a_run(file, tmp_path):
 )
 def test_a_checkpoint_of_another_run_is_refused_naming_the_difference_and_left_alone(file, tmp_path, other, sentence):
     run(plan_for(file, "static", **other), tmp_path / "other")
-    with closing(plans.go(plans.prepare(plan_for(file, "static")), tmp_path / "a")) as lines:
+    with closing(go(prepare(plan_for(file, "static")), tmp_path / "a")) as lines:
         for _ in range(6):
             next(lines)
     checkpoint = shutil.copy(tmp_path / "other" / "checkpoint.npz", tmp_path / "a")
     before = contents(tmp_path / "a")
     with pytest.raises(ValueError, match=rf"{checkpoint} is of another run: {sentence}"):
-        next(plans.go(plans.prepare(plan_for(file, "static")), tmp_path / "a"))
+        next(go(prepare(plan_for(file, "static")), tmp_path / "a"))
     assert contents(tmp_path / "a") == before
     if "model" in other:
         with pytest.raises(ValueError, match=rf"{checkpoint} is of another run: {sentence}"):
-            plans.reopen(tmp_path / "a")
+            reopen(tmp_path / "a")
 
 
 def test_a_config_that_is_none_is_refused_by_name(tmp_path):
     for text in ("[]", "{}", '{"data": 3}'):
         (tmp_path / "config.json").write_text(text)
         with pytest.raises(ValueError, match=r"config\.json is not what decides a run: it names no data"):
-            plans.plan_of(tmp_path)
+            plan_of(tmp_path)
 
 
 def test_options_that_a_method_has_no_use_for_decide_nothing(file):
-    config = lambda method, **options: plans.prepare(plan_for(file, method, **options)).config
+    config = lambda method, **options: prepare(plan_for(file, method, **options)).config
     assert config("static", alpha=0.2) == config("static", alpha=0.1, delta_t=7, zeta=0.9)
     assert config("dense", sparsity=0.7) == config("dense", sparsity=0.9)
     assert config("rigl", alpha=0.2) != config("rigl", alpha=0.1)
@@ -268,8 +270,8 @@ def test_every_option_that_a_method_names_changes_its_config(file, method):
     other = {"sparsity": 0.7, "distribution": "uniform-all", "dense": ("fc2",), "alpha": 0.1, "delta_t": 3, "t_end": 11,
              "zeta": 0.2, "prune_rate": 0.4, "rounds": 1, "penalty": 1.0}  # fmt: skip
     for option in METHODS[method].options:
-        changed = plans.prepare(plan_for(file, method, **{option: other[option]})).config
-        assert changed != plans.prepare(plan_for(file, method)).config, option
+        changed = prepare(plan_for(file, method, **{option: other[option]})).config
+        assert changed != prepare(plan_for(file, method)).config, option
 
 
 @pytest.mark.parametrize(
@@ -293,7 +295,7 @@ def test_layers_that_are_kept_dense_stand_outside_and_never_lose_a_weight(file, 
 
 
 def test_a_small_dense_network_has_no_more_parameters_than_the_sparse_one(file, tmp_path):
-    task = plans.prepare(plan_for(file, "small-dense", sparsity=0.8))
+    task = prepare(plan_for(file, "small-dense", sparsity=0.8))
     count = lambda width: 36 * width + width + 3 * width + 3
     allowed = round(0.2 * sum(SIZES.values())) + 12 + 3
     width = task.model.shapes()["fc1.bias"][0]
@@ -373,7 +375,7 @@ def test_convolutions_cost_is_counted_at_every_position(file, tmp_path):
 
 def test_snip_masks_are_those_of_the_first_batch_by_hand(file, tmp_path):
     plan = plan_for(file, "snip")
-    task = plans.prepare(plan)
+    task = prepare(plan)
     run(plan, tmp_path / "a")
     masks = load_state(tmp_path / "a" / "checkpoint.npz").masks
     params = task.model.init(np.random.default_rng(0))
@@ -387,8 +389,8 @@ def test_snip_masks_are_those_of_the_first_batch_by_hand(file, tmp_path):
 
 @pytest.mark.parametrize("dense", [(), ("fc2",)])
 def test_snip_truly_sparse_has_the_masks_and_the_weights_of_the_masked_run(file, tmp_path, dense):
-    task = plans.prepare(plan_for(file, "snip", storage="sparse", dense=dense))
-    masked, own = (plans._origin(t) for t in (plans.prepare(plan_for(file, "snip", dense=dense)), task))
+    task = prepare(plan_for(file, "snip", storage="sparse", dense=dense))
+    masked, own = (_origin(t) for t in (prepare(plan_for(file, "snip", dense=dense)), task))
     assert list(own.masks) == list(masked.masks) == list(task.densities)
     for name, mask in masked.masks.items():
         assert isinstance(own.params[name], sparse.SparseWeight)
@@ -397,7 +399,7 @@ def test_snip_truly_sparse_has_the_masks_and_the_weights_of_the_masked_run(file,
     assert own.key == masked.key
 
     run(task.plan, tmp_path / "whole")
-    with closing(plans.go(task, tmp_path / "parts")) as lines:
+    with closing(go(task, tmp_path / "parts")) as lines:
         for _ in range(7):
             next(lines)
     run(task.plan, tmp_path / "parts")
@@ -405,20 +407,20 @@ def test_snip_truly_sparse_has_the_masks_and_the_weights_of_the_masked_run(file,
 
 
 def test_rigls_mnist_densities_have_a_name(file):
-    task = plans.prepare(Plan("rigl", data="digits", distribution="rigl-mnist", sparsity=0.98))
+    task = prepare(Plan("rigl", data="digits", distribution="rigl-mnist", sparsity=0.98))
     assert task.densities == {"fc1.weight": 0.02, "fc2.weight": 0.118}
     with pytest.raises(ValueError, match="--distribution is 'rigl-mnist', which is for layers"):
-        plans.prepare(plan_for(file, "rigl", distribution="rigl-mnist"))
+        prepare(plan_for(file, "rigl", distribution="rigl-mnist"))
 
 
 def test_inputs_are_as_they_are_unless_they_are_bytes_or_to_be_standardized(file, tmp_path):
-    as_is = plans.prepare(plan_for(file, "dense"))
+    as_is = prepare(plan_for(file, "dense"))
     with np.load(file) as arrays:
         np.testing.assert_array_equal(as_is.train_set[0], arrays["x"].reshape(50, 36))
         pixels = {"x": (100 * arrays["x"]).astype(np.uint8), "y": arrays["y"]}
     np.savez(tmp_path / "bytes.npz", **pixels)
-    assert plans.prepare(plan_for(tmp_path / "bytes.npz", "dense")).train_set[0].max() < 1
-    task = plans.prepare(plan_for(file, "dense", standardize=True))
+    assert prepare(plan_for(tmp_path / "bytes.npz", "dense")).train_set[0].max() < 1
+    task = prepare(plan_for(file, "dense", standardize=True))
     np.testing.assert_allclose(task.train_set[0].mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(task.train_set[0].std(axis=0), 1, atol=1e-5)
     change = (as_is.train_set[0] - task.train_set[0] * as_is.train_set[0].std(axis=0))[0]
@@ -426,19 +428,19 @@ def test_inputs_are_as_they_are_unless_they_are_bytes_or_to_be_standardized(file
 
 
 def test_evaluation_is_the_same_in_chunks(file, tmp_path, monkeypatch):
-    task = plans.prepare(plan_for(file, "dense", model="tiny"))
+    task = prepare(plan_for(file, "dense", model="tiny"))
     params = task.model.init(np.random.default_rng(0))
-    whole = plans.evaluate(task, params)
-    monkeypatch.setattr(plans, "CHUNK", 7)
-    assert plans.evaluate(task, params)["accuracy"] == whole["accuracy"]
-    assert plans.evaluate(task, params)["loss"] == pytest.approx(whole["loss"], rel=1e-6)
+    whole = evaluate(task, params)
+    monkeypatch.setattr("minisparse.runs.run.CHUNK", 7)
+    assert evaluate(task, params)["accuracy"] == whole["accuracy"]
+    assert evaluate(task, params)["loss"] == pytest.approx(whole["loss"], rel=1e-6)
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"method": "slim"}, "--method is 'slim'; expected dense, small-dense, static"),
-        ({"data": "imagenet"}, "--data is 'imagenet'; expected digits, mnist, .* and .npz and .csv files"),
+        ({"data": "imagenet"}, "--data is 'imagenet'; expected digits, mnist, .* or a .npz or .csv file"),
         ({"batch": 51}, "--batch is 51; expected whole numbers from 1 to 50"),
         ({"model": "resnet-51"}, "--model is 'resnet-51'"),
         ({"sparsity": 1.0}, "sparsity is 1.0"),
@@ -450,19 +452,19 @@ def test_evaluation_is_the_same_in_chunks(file, tmp_path, monkeypatch):
 )
 def test_what_cannot_be_is_refused_by_the_name_of_its_option(file, tmp_path, change, sentence):
     with pytest.raises(ValueError, match=sentence):
-        next(plans.go(plans.prepare(plan_for(file, "rigl")._replace(**change)), tmp_path / "a"))
+        next(go(prepare(plan_for(file, "rigl")._replace(**change)), tmp_path / "a"))
 
 
 def test_images_are_asked_for_where_there_are_none(tmp_path):
     np.savez(tmp_path / "rows.npz", x=np.random.default_rng(0).random((20, 4)), y=np.arange(20) % 2)
     with pytest.raises(ValueError, match=r"--model is 'lenet-5', which takes images; an example of .* is \(4,\)"):
-        plans.prepare(plan_for(tmp_path / "rows.npz", "dense", model="lenet-5", batch=4))
+        prepare(plan_for(tmp_path / "rows.npz", "dense", model="lenet-5", batch=4))
 
 
 def test_folders_without_a_run_or_a_checkpoint_are_refused(file, tmp_path):
     with pytest.raises(ValueError, match="holds no run"):
-        plans.reopen(tmp_path)
-    with closing(plans.go(plans.prepare(plan_for(file, "lottery")), tmp_path / "a")) as lines:
+        reopen(tmp_path)
+    with closing(go(prepare(plan_for(file, "lottery")), tmp_path / "a")) as lines:
         next(lines)
-    with pytest.raises(ValueError, match="holds a run that has not come to its first checkpoint"):
-        plans.reopen(tmp_path / "a")
+    with pytest.raises(ValueError, match="holds a run without a checkpoint yet"):
+        reopen(tmp_path / "a")

@@ -1,0 +1,62 @@
+"""Where arrays change libraries: NumPy's going in, PyTorch's or JAX's coming out."""
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+LIBRARIES = ("numpy", "torch", "jax")
+
+
+class Door:
+    """Where arrays change libraries: NumPy's going in, the guest's coming out.
+
+    arrays: "numpy", "torch" or "jax"; float32: floats go in with half their digits. ValueError for another library or
+    one that is not installed.
+    """
+
+    def __init__(self, arrays: str = "numpy", float32: bool = False):
+        if arrays not in LIBRARIES:
+            raise ValueError(f"--arrays is {arrays!r}; expected {', '.join(LIBRARIES)}")
+        self.arrays, self.float32 = arrays, float32
+        try:
+            self.library: Any = import_module(arrays)
+        except ImportError as error:
+            raise ValueError(f"--arrays {arrays} needs {arrays}, which is not installed") from error
+
+    def open(self) -> Any:
+        """What must hold while the guest computes: JAX has float64 only where it is told to."""
+        if self.arrays != "jax" or self.float32:
+            return nullcontext()
+        if hasattr(self.library, "enable_x64"):
+            return self.library.enable_x64(True)
+        return import_module("jax.experimental").enable_x64()  # its place in older versions
+
+    def give(self, tree: Any) -> Any:
+        return on_arrays(self._in, np.ndarray, tree)
+
+    def back(self, tree: Any) -> Any:
+        kind = {"numpy": "ndarray", "torch": "Tensor", "jax": "Array"}[self.arrays]
+        return on_arrays(self._out, getattr(self.library, kind), tree)
+
+    def _in(self, array: np.ndarray) -> Any:
+        if self.float32 and array.dtype == float:
+            array = array.astype("float32")
+        if self.arrays == "torch":
+            return self.library.from_numpy(array)
+        return self.library.numpy.asarray(array) if self.arrays == "jax" else array
+
+    def _out(self, array: Any) -> np.ndarray:
+        return array.detach().cpu().numpy() if self.arrays == "torch" else np.asarray(array)
+
+
+def on_arrays(change: Callable, kind: type, tree: Any) -> Any:
+    if isinstance(tree, kind):
+        return change(tree)
+    if isinstance(tree, Mapping):
+        return {name: on_arrays(change, kind, branch) for name, branch in tree.items()}
+    if isinstance(tree, tuple | list):
+        return type(tree)(on_arrays(change, kind, branch) for branch in tree)
+    return tree

@@ -1,0 +1,77 @@
+"""What public implementations do otherwise, in words: the rows that cases pin."""
+
+import re
+
+from .cases import Case
+
+# What public implementations do otherwise: the row that a case pins, words for whoever does the same, and their names.
+DIVERGENCES = (
+    ("R1", "your count is rounded another way", "rigl-tf1 jaxpruner rigl-reproducibility"),
+    ("R2", "your drop ranks inactive weights too", "rigl-tf1 rigl-torch"),
+    ("R3", "among equal weights you drop the higher index", "rigl-tf1 jaxpruner"),
+    ("R5", "a connection that returns at once loses its value", "rigl-reproducibility"),
+    ("R6", "what you grow does not start at zero", "rigl-torch jaxpruner"),
+    ("R7", "what you drop keeps its stored value or its momentum", "rigl-tf1 jaxpruner"),
+    ("R9", "your step counter stands still at an update", "rigl-tf1"),
+    ("R10", "your first or last update comes at another step", "rigl-tf1 rigl-torch jaxpruner rigl-reproducibility"),
+    ("R11", "your annealing is not shifted or not clamped", "rigl-tf1 sparse-learning"),
+    ("R12", "you rank another gradient than this batch's", "rigl-torch"),
+    ("R3", "which of equals comes first is left open", "rigl-torch"),
+    ("R13", "a count of zero is no strict no-op in your code", "rigl-tf1 rigl-torch sparse-learning"),
+    ("A3", "among equal weights you drop the higher index", "jaxpruner"),
+    ("A6", "among equal weights you drop the higher index", "jaxpruner"),
+    ("A8", "at least one connection stays in your code", "jaxpruner"),
+    ("A12", "what you add to scores is lost to rounding, and kept weights with it", "jaxpruner"),
+    ("A13", "your growth lands on connections that are there", "rigl-reproducibility"),
+    ("A17", "Adam's moments are not masked in your code", "rigl-torch jaxpruner"),
+    ("B1", "your update takes the place of the optimizer's step", "jaxpruner"),
+    ("B6", "the momentum of absent weights lives on", "jaxpruner sparse-learning torch-prune"),
+    ("C1", "your cosine ends at .005 and rises again", "sparse-learning"),
+    ("D2", "your zeros are truncated in every layer", "rigl-tf1 rigl-torch"),
+    ("D4", "your zeros are truncated in every layer", "rigl-tf1 rigl-torch"),
+    ("D4", "you round every layer by itself", "jaxpruner"),
+    ("D4", "your shares are rounded up", "sparse-learning"),
+    ("D5", "your zeros are truncated in every layer", "rigl-tf1 rigl-torch"),
+    ("E6", "your ranking is one for each layer", "rigl-tf1"),
+    ("E6", "your scores are divided by the norm of each layer", "jaxpruner"),
+    ("F2", "your shares are rounded up", "sparse-learning"),
+    ("G2", "one connection too many goes of each sign", "set-official"),
+    ("G5", "one connection too many goes of each sign", "set-official"),
+    ("G8", "your weight decay stands beside the gradient, and biases decay too", "set-official"),
+    ("G9", "your drop looks at magnitudes and not at signs", "rigl-tf1 jaxpruner rigl-reproducibility"),
+    ("H6", "the penalty's sign is turned round for the bias of a filter, which training leaves out", "l0-official"),
+    ("I5", "your threshold keeps everything that ties", "tfmot"),
+    ("I5", "which of equal weights stays is left open", "torch-prune"),
+    ("I6", "at least one connection stays in your code", "jaxpruner tfmot"),
+    ("P(z = 0)", "your probability is clipped at a millionth", "l0-official"),
+    ("verified", "your zeros are truncated before the scale is solved", "rigl-tf1"),
+    ("Pin", "at least one connection stays in your code", "jaxpruner"),
+    ("Zhu-Gupta", "your pruning is a step ahead of its schedule", "jaxpruner"),
+)
+
+
+def rows(case: Case) -> list[tuple[str, str, str]]:
+    """The rows of DIVERGENCES that a case pins, in the order in which it names them."""
+    places = [(re.search(rf"(?<!\w){re.escape(row[0])}(?!\w)", case.pin), row) for row in DIVERGENCES]
+    return [row for _, row in sorted(((place.start(), row) for place, row in places if place), key=lambda own: own[0])]
+
+
+def divergence(case: Case, profile: str) -> str | None:
+    """The words for what `profile` does otherwise, in the first row that the case pins and it is named in."""
+    return next(iter(_words(case, profile)), None)
+
+
+def _words(case: Case, profile: str) -> list[str]:
+    return [does for _, does, profiles in rows(case) if profile in profiles.split()]
+
+
+def rows_alike(case: Case, profile: str) -> int:
+    """In how many of its rows the case says the same of `profile` as in the first: what it is there to show."""
+    words = _words(case, profile)
+    return words.count(words[0]) if words else 0
+
+
+def known_to_differ(case: Case) -> str:
+    """Who is known to differ in the rows that the case pins, where no answer of theirs is written down."""
+    known = [f"{row} {', '.join(profiles.split())}" for row, _, profiles in rows(case)]
+    return f"; known to differ: {'; '.join(known)}" if known else ""
