@@ -18,6 +18,7 @@ from minisparse.golden.show import SIGNS, drawn
 
 ASKED = re.compile(r"<!-- (pins|divergences|api|notebooks): ([\w:. ]+) -->")
 COURSE = Path(__file__).parents[1] / "notebooks"
+PACKAGE = Path(__file__).parents[1] / "minisparse"
 OTHERWISE = "no words for it, another answer"
 CLASSES = dict(zip(SIGNS, "stays absent dropped grown back".split(), strict=True))
 
@@ -29,10 +30,13 @@ def filled(page: str) -> str:
 
 
 def modules(names: list[str]) -> str:
-    """A section for each module of the package, for autodoc to fill."""
-    return "\n\n".join(
-        f"## minisparse.{name}\n\n```{{eval-rst}}\n.. automodule:: minisparse.{name}\n```" for name in names
-    )
+    """A section for each module, for autodoc to fill; of a package, which is a menu, the docstring alone."""
+    return "\n\n".join(map(_module, names))
+
+
+def _module(name: str) -> str:
+    option = "   :no-members:\n" if (PACKAGE / name.replace(".", "/")).is_dir() else ""
+    return f"## minisparse.{name}\n\n```{{eval-rst}}\n.. automodule:: minisparse.{name}\n{option}```"
 
 
 def lessons(names: list[str]) -> str:

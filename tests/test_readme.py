@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
+from itertools import groupby
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -144,38 +146,127 @@ def test_links_lead_to_what_is_there(name):
     assert not gone
 
 
-def applied(diff, folder):
-    """`diff` applied in `folder`, which holds this repository's tests and package, or the files that it changes."""
-    done = subprocess.run(["git", "apply", "-"], input=diff, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def hunks(diff):
+    """(file, hunk) of a diff; a hunk is runs of lines, [(" " for context or "-" or "+", lines)]."""
+    for part in re.split(r"^--- ", diff, flags=re.MULTILINE)[1:]:
+        name = re.search(r"^\+\+\+ b/(\S+)", part, re.MULTILINE)[1]
+        for hunk in re.split(r"^@@.*\n", part, flags=re.MULTILINE)[1:]:
+            lines = [line or " " for line in hunk.splitlines()]
+            yield name, [(sign, [own[1:] for own in run]) for sign, run in groupby(lines, lambda line: line[0])]
+
+
+def placed(hunk, lines):
+    """`lines` with a hunk's additions behind their context, wherever it stands now and whatever was added in between.
+
+    Additions that are there already, and lines to remove that somebody has changed, stay as they are. ValueError for
+    context that is gone.
+    """
+    is_in = lambda run: any(lines[i : i + len(run)] == run for i in range(len(lines)))
+    lines, at, due = list(lines), 0, all(is_in(run) for sign, run in hunk if sign == "-")
+    due &= not all(is_in(run) for sign, run in hunk if sign == "+")
+    for sign, run in hunk:
+        if sign == "+" and due:
+            lines[at:at] = run
+        if sign == "-" and due:
+            at = lines.index(run[0], at)
+            del lines[at : at + len(run)]
+        if sign == " ":
+            for line in run:
+                at = lines.index(line, at) + 1
+    return lines
+
+
+def follow(diff, folder):
+    """What a contributor does who follows `diff` in `folder`, a copy of this repository."""
+    for name, hunk in hunks(diff):
+        path = folder / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        elif all(sign == "+" for sign, _ in hunk):  # a new file, and it is there
+            continue
+        try:
+            lines = placed(hunk, path.read_text(encoding="utf-8").splitlines())
+        except ValueError as error:
+            raise AssertionError(f"{name} has changed: {error}; correct the diff in CONTRIBUTING.md") from error
+        path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+per_diff = pytest.mark.parametrize("diff", DIFFS, ids=["op", "method", "vector"])
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="Git is not here: the diffs were not applied")
-@pytest.mark.parametrize("diff", DIFFS, ids=["op", "method", "vector"])
-def test_a_diff_in_contributing_applies(diff, tmp_path):
-    for name in re.findall(r"^--- a/(\S+)", diff, re.MULTILINE):
+@per_diff
+def test_a_diff_in_contributing_is_one_that_git_applies(diff, tmp_path):
+    before, after = defaultdict(list), defaultdict(list)
+    for name, hunk in hunks(diff):
+        before[name] += [line for sign, run in hunk if sign != "+" for line in run]
+        after[name] += [line for sign, run in hunk if sign != "-" for line in run]
+    for name in (own for own in before if before[own]):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
-    applied(diff, tmp_path)
-    for name in re.findall(r"^\+\+\+ b/(\S+)", diff, re.MULTILINE):
-        compile((tmp_path / name).read_text(encoding="utf-8"), name, "exec")
+        (tmp_path / name).write_text("\n".join([*before[name], ""]), encoding="utf-8")
+    done = subprocess.run(["git", "apply", "-"], input=diff, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {name: (tmp_path / name).read_text(encoding="utf-8").splitlines() for name in after} == after
+
+
+@per_diff
+def test_a_diff_in_contributing_fits_the_tree_as_it_is_and_once_it_is_followed(diff, tmp_path):
+    names = {name for name, _ in hunks(diff)}
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, tmp_path / name)
+    read = lambda: {name: (tmp_path / name).read_text(encoding="utf-8") for name in names}
+    follow(diff, tmp_path)
+    once = read()
+    for name in (own for own in names if own.endswith(".py")):
+        compile(once[name], name, "exec")
+    follow(diff, tmp_path)
+    assert read() == once
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        (["a", "b", "c"], ["a", "b", "new", "c"]),
+        (["a", "other", "b", "other", "c"], ["a", "other", "b", "new", "other", "c"]),
+        (["a", "b", "new", "other", "c"], ["a", "b", "new", "other", "c"]),
+        (["a", "c"], None),
+    ],
+)
+def test_additions_stand_behind_their_context_and_only_once(lines, wanted):
+    hunk = [(" ", ["a", "b"]), ("+", ["new"]), (" ", ["c"])]
+    if wanted is None:
+        with pytest.raises(ValueError, match="'b' is not in list"):
+            placed(hunk, lines)
+    else:
+        assert placed(hunk, lines) == wanted
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [(["a", "old"], ["a", "new"]), (["a", "new"], ["a", "new"]), (["a", "another"], ["a", "another"])],
+)
+def test_a_line_is_replaced_unless_somebody_has_changed_it(lines, wanted):
+    assert placed([(" ", ["a"]), ("-", ["old"]), ("+", ["new"])], lines) == wanted
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("git"), reason="Git is not here: the diffs were not applied")
-def test_the_diffs_in_contributing_pass_the_tests_that_they_name(tmp_path):
-    for name in ("minisparse", "tests", "pyproject.toml", "pytest_minisparse.py"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name)
+def test_the_tests_pass_once_the_diffs_in_contributing_are_followed(tmp_path):
+    here = tmp_path / "minisparse"
+    unwanted = shutil.ignore_patterns(".*", "__pycache__", "site")
+    shutil.copytree(ROOT, here, ignore=unwanted)
     for diff in DIFFS:
-        applied(diff, tmp_path)
-    pytest_, sin = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"], ["-k", "sin"]
+        follow(diff, here)
+    pytest_ = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
     for command in (
-        [*pytest_, "tests/test_ops.py", *sin],
-        [*pytest_, "tests/methods/test_mest.py", "tests/test_imports.py"],
         [sys.executable, "-m", "tests.golden.build"],
-        [*pytest_, "tests/golden/test_unit_cases.py", "tests/golden/test_ours.py", "-k", "rigl_update"],
+        [*pytest_, "tests/test_ops.py", "-k", "sin"],
+        [*pytest_, *"tests/methods tests/recipes tests/runs/test_run.py tests/runs/test_methods.py tests/plot".split()],
+        [*pytest_, *"tests/cli/test_cli.py tests/test_imports.py tests/test_docs.py tests/test_readme.py".split()],
+        [*pytest_, "tests/golden"],
     ):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=900, check=False)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert '"rigl_update/opposite-weights"' in (tmp_path / "minisparse/golden/v1/rigl_update.json").read_text("utf-8")
+    assert '"rigl_update/opposite-weights"' in (here / "minisparse/golden/v1/rigl_update.json").read_text("utf-8")

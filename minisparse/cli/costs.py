@@ -84,7 +84,7 @@ def _print_memory(memory: dict[str, Any], batch: int) -> None:
         if reason := of.get("sparse", {}).get("refused"):
             reasons.setdefault(reason, []).append(name)
     for line in (
-        "\nBytes between steps, and of gradients during one; own: what snfs remembers, or what an update of rigl scans",
+        "\nBytes between steps, and of the gradients in one; own: what snfs remembers, or an update of rigl scans",
         *(f"{', '.join(names)}, sparse: refused. {reason}" for reason, names in reasons.items()),
     ):
         console.print(line, soft_wrap=True)

@@ -8,13 +8,3 @@ computed from the files themselves are pinned.
 from .batches import as_inputs, batches
 from .files import Dataset, from_file, read_idx
 from .load import READERS, load
-
-__all__ = [
-    "Dataset",
-    "READERS",
-    "as_inputs",
-    "batches",
-    "from_file",
-    "load",
-    "read_idx",
-]

@@ -5,34 +5,3 @@ from .containers import Chain, Residual, mlp
 from .gates import GatedConv2d, GatedLinear, gated, ungated
 from .layers import AvgPool2d, Conv2d, DepthwiseConv2d, Dropout, Flatten, GlobalAvgPool, Linear, MaxPool2d, Relu
 from .normalize import BatchNorm, batch_norm, recalibrate
-
-__all__ = [
-    "AvgPool2d",
-    "BatchNorm",
-    "Chain",
-    "Conv2d",
-    "DepthwiseConv2d",
-    "Dropout",
-    "Flatten",
-    "GatedConv2d",
-    "GatedLinear",
-    "GlobalAvgPool",
-    "Initial",
-    "Layer",
-    "Linear",
-    "MaxPool2d",
-    "Relu",
-    "Residual",
-    "Shape",
-    "Site",
-    "Values",
-    "batch_norm",
-    "gated",
-    "glorot_uniform",
-    "he_normal",
-    "he_normal_depthwise",
-    "mlp",
-    "recalibrate",
-    "sites",
-    "ungated",
-]

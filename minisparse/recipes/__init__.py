@@ -5,30 +5,3 @@ from .during import gradual, rigl, set, snfs
 from .rounds import Progress, Stage, lottery, three_step, winning_ticket
 from .watch import DENSE_BY_DEFINITION, along_gradient, forget, latest, noise, random_values, ranked_by, smoothed
 from .within import averaged, clamped, l0_loss
-
-__all__ = [
-    "DENSE_BY_DEFINITION",
-    "Progress",
-    "Stage",
-    "along_gradient",
-    "averaged",
-    "clamped",
-    "forget",
-    "gradual",
-    "l0_loss",
-    "latest",
-    "lottery",
-    "mnist_densities",
-    "noise",
-    "random_values",
-    "ranked_by",
-    "rigl",
-    "set",
-    "small_dense",
-    "smoothed",
-    "snfs",
-    "snip",
-    "static",
-    "three_step",
-    "winning_ticket",
-]

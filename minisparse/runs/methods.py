@@ -145,7 +145,7 @@ def _l0_optimizer(task: Task) -> Optimizer:
 
 
 def checked(methods: dict[str, Entry]) -> dict[str, Entry]:
-    """`methods`. ValueError if two look alike, or one needs dense gradients and is costed as if it did not."""
+    """`methods`. ValueError naming an entry that contradicts itself or Plan, or looks like another."""
     seen: dict[tuple[str, str], str] = {}
     for name, entry in methods.items():
         other = seen.setdefault((entry.look.colour, entry.look.marker), name)
@@ -153,6 +153,10 @@ def checked(methods: dict[str, Entry]) -> dict[str, Entry]:
             raise ValueError(f"{name} has the colour and marker of {other}; expected a look of its own")
         if entry.gradient != "never" and entry.formula in (STATIC, SNIP, SET):
             raise ValueError(f"{name} needs dense gradients ({entry.gradient}); expected a formula that counts them")
+        if unknown := [option for option in entry.options if option not in Plan._fields]:
+            raise ValueError(f"{name} has option {unknown[0]!r}; expected fields of Plan")
+        if 0 < len(set(BUDGET) & set(entry.options)) < len(BUDGET):
+            raise ValueError(f"{name} has some of the options {', '.join(BUDGET)}; expected all or none")
     return methods
 
 

@@ -20,18 +20,3 @@ from .implicit import ImplicitWeight, everywhere, initial
 from .memory import training_memory
 from .positions import Complement, Positions
 from .weights import FactoredGradient, SparseWeight, on_values
-
-__all__ = [
-    "Complement",
-    "FactoredGradient",
-    "ImplicitWeight",
-    "Positions",
-    "SparseWeight",
-    "compressed",
-    "dense",
-    "everywhere",
-    "initial",
-    "on_values",
-    "random_positions",
-    "training_memory",
-]

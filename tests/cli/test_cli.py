@@ -43,7 +43,7 @@ def test_the_demo_prints_a_table_and_says_where_its_picture_is(tmp_path, monkeyp
         "266,200",
     ):
         assert word in said
-    assert "6.0 connections a pixel" in said
+    assert "6.0 connections per pixel" in said
     assert f"The picture is {(tmp_path / 'demo' / 'connections_find_the_digits.png').resolve()}" in said
     assert (tmp_path / "demo" / "connections_find_the_digits.png").stat().st_size > 20_000
 
@@ -54,7 +54,7 @@ def test_help_lists_the_commands():
     assert "demo" in done.stdout
 
 
-@pytest.mark.parametrize(("command", "words"), [("demo", "$MINISPARSE_DATA"), ("cost", "The paper's unless given")])
+@pytest.mark.parametrize(("command", "words"), [("demo", "$MINISPARSE_DATA"), ("cost", "Default: the paper's.")])
 def test_help_says_what_an_option_left_out_means(command, words):
     assert words in minisparse(command, "--help").stdout
 
@@ -252,12 +252,12 @@ def test_cost_of_training_in_bytes_is_that_of_the_counts_in_either_storage(capsy
     shapes, kept = models.lenet_5().shapes(), {f"{name}.weight": n for name, n in kept_of(seen).items()}
     n_active = {name: kept[name] for name in ("fc1.weight", "fc2.weight")}
     assert (seen["batch"], list(seen["memory"])) == (32, list(flops.TRAINING))
-    assert seen["memory"].pop("dense") == {"masked": flops.training_memory(shapes, n_active, "dense")}
+    assert seen["memory"].pop("dense") == {"masked": sparse.training_memory(shapes, n_active, "dense")}
     for method, of in seen["memory"].items():
         refusal = of["sparse"].pop("refused", "")
         assert refusal == METHODS[method].refusal
         for storage, count in of.items():
-            assert count == flops.training_memory(shapes, n_active, method, storage, batch=32, block=sparse.BLOCK)
+            assert count == sparse.training_memory(shapes, n_active, method, storage, batch=32)
     assert "dense array by definition" in METHODS["snfs"].refusal
 
 

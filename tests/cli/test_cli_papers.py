@@ -7,9 +7,9 @@ import sys
 import time
 
 import pytest
-from typer.testing import CliRunner
+from command_line import said
 
-from minisparse.cli import app, papers, tables
+from minisparse.cli import papers, tables
 from minisparse.experiments import all as every
 from minisparse.experiments.studies import Row, Run, Study, each
 
@@ -37,14 +37,6 @@ def studies(monkeypatch):
     monkeypatch.setattr(tables.console, "width", 160)
     nothing = study("computed")._replace(runs=lambda seeds: [], rows=())
     monkeypatch.setattr(every, "STUDIES", (study(), study("stopping", stopped), nothing))
-
-
-def said(*arguments, status=0):
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == status, done.output
-    return done.output
 
 
 def test_the_list_says_how_far_every_study_is(tmp_path):
@@ -86,7 +78,7 @@ def test_a_study_that_is_not_there_is_refused_with_those_that_are(tmp_path, name
 
 def test_an_interruption_says_how_to_go_on_and_keeps_what_is_finished(tmp_path):
     words = said("reproduce", "all", "--jobs", 1, "--out", tmp_path, status=130)
-    assert f"Stopped. What is finished is kept; go on with: minisparse reproduce all --out {tmp_path}" in words
+    assert f"Stopped. Finished runs are kept; continue with: minisparse reproduce all --out {tmp_path}" in words
     assert sorted(path.name for path in tmp_path.rglob("*.json")) == ["s0.json", "s0.json", "s1.json", "s2.json"]
 
 
@@ -125,7 +117,7 @@ def test_ctrl_c_ends_all_processes_with_130_and_leaves_no_half_file(tmp_path):
     environment = {**os.environ, "MINISPARSE_DATA": str(tmp_path / "none")}
     code = """
 import sys, time
-from minisparse.experiments import all as every, rigl
+from minisparse.experiments import all as every
 from minisparse.cli import main
 from test_cli_papers_endless import endless
 own = every.STUDIES[0]
@@ -151,6 +143,6 @@ main()
     os.killpg(child.pid, signal.SIGINT)
     words, errors = child.communicate(timeout=60)
     assert child.returncode == 130, words + errors
-    assert "Stopped. What is finished is kept" in words
+    assert "Stopped. Finished runs are kept" in words
     assert "Traceback" not in errors
     assert not list((tmp_path / "out").rglob("*"))

@@ -11,36 +11,26 @@ import time
 import numpy as np
 import pytest
 import strict
+from command_line import QUICK, said
 from slow_methods import slow_remove_dead_units
 from typer.testing import CliRunner
 
-from minisparse.models import pytorch as exchange
 from minisparse import nn
 from minisparse.cli import app, results
 from minisparse.cli.tables import console
 from minisparse.files import LOCK, alone_in
+from minisparse.looks import Look
+from minisparse.models import pytorch as exchange
 from minisparse.runs.folder import load_state, metrics
-from minisparse.runs.methods import METHODS, Entry
-from minisparse.runs.plan import RUN, Option
+from minisparse.runs.methods import BUDGET, METHODS, STATIC, Entry
 from minisparse.runs.prepare import prepare
 from minisparse.runs.run import evaluate, plan_of, reopen
 from minisparse.sparse import Positions, SparseWeight
-
-QUICK = ("--model", "mlp-16", "--epochs", "3", "--delta-t", "10", "--sparsity", "0.8")
 
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch):
     monkeypatch.setattr(console, "width", 200)
-
-
-def said(*arguments, status=0):
-    """What a command prints; a refusal is an exception, which `main` makes a sentence of."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == status, done.output
-    return done.output
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +60,7 @@ def test_train_prints_what_came_out_and_the_error_of_it(tmp_path):
 
 def test_a_finished_run_is_said_to_be_finished(finished):
     before = (finished / "metrics.jsonl").read_bytes()
-    assert "the run there is finished" in said("train", *QUICK, "--out", finished)
+    assert "which holds this run, finished" in said("train", *QUICK, "--out", finished)
     assert (finished / "metrics.jsonl").read_bytes() == before
 
 
@@ -271,6 +261,34 @@ def test_compare_has_a_row_a_point_and_a_folder_for_every_method(tmp_path):
         assert found["result"] == json.loads((out / method / "result.json").read_text())
         assert f"{found['result']['test_accuracy']:.2%}" in words
     assert (out / "accuracy_against_cost.png").stat().st_size > 20_000
+
+
+@pytest.fixture
+def new(monkeypatch):
+    """A method that is in the table of methods and nowhere else; sparse masks that it makes itself."""
+    masks = lambda task, params, rng: {name: rng.random(task.model.shapes()[name]) < 0.5 for name in task.densities}
+    entry = Entry("half of all weights", Look("the new one", "#FF00FF", "p"), STATIC, BUDGET, masks=masks)
+    monkeypatch.setitem(METHODS, "half", entry)
+    return entry
+
+
+def test_a_new_method_trains_by_its_name_and_entry_alone(tmp_path, new):
+    words = said("train", *QUICK[:4], "--method", "half", "--out", tmp_path)
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert f"half {result['test_accuracy']:.2%}" in re.sub(r" +", " ", words)
+    assert result["active"] == pytest.approx(result["weights"] / 2, rel=0.05)
+    assert (tmp_path / "loss_and_accuracy.png").exists()
+    with pytest.raises(ValueError, match="--alpha is given for half; it is for rigl-random, rigl"):
+        said("train", "--method", "half", "--alpha", "0.1")
+
+
+def test_a_new_method_is_compared_with_all_others_in_the_picture_too(tmp_path, new):
+    said("compare", *QUICK, "--epochs", "1", "--rounds", "1", "--out", tmp_path)
+    assert list(json.loads((tmp_path / "compare.json").read_text())["runs"]) == [*METHODS]
+    picture = (tmp_path / "accuracy_against_cost.svg").read_text()
+    for entry in METHODS.values():
+        assert f"<!-- {entry.look.label} -->" in picture
+    assert new.look.colour.lower() in picture
 
 
 def test_an_interrupted_comparison_repeats_no_run_that_is_finished(tmp_path):

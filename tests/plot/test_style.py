@@ -4,6 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from minisparse import plot
+from minisparse.looks import LOOKS
 
 
 def figure():
@@ -27,7 +28,6 @@ def test_the_same_figure_is_the_same_file(tmp_path):
 
 
 @pytest.mark.parametrize("style", [plot.METHOD_STYLE, plot.POINTS])
-def test_no_two_methods_look_alike(style):
-    looks = [look for _, *look in style.values()]
-    assert len({tuple(look) for look in looks}) == len(looks)
-    assert len({name for name, *_ in style.values()}) == len(looks)
+def test_a_method_has_one_label_and_colour_in_all_figures(style):
+    for name, (label, colour, _) in style.items():
+        assert (label, colour) == LOOKS[name][:2]

@@ -9,16 +9,17 @@ import pytest
 from matplotlib.figure import Figure
 
 from minisparse import plot
-from minisparse.runs.methods import METHODS
+from minisparse.looks import LOOKS, Look
 from minisparse.plot.training import side_by_side
+
+CURVES = {"rigl": [(1, 0.2), (2, 0.97)], "static": [(1, 0.3), (2, 0.95)], "dense": [(1, 0.5), (2, 0.98)]}
 
 
 def draw(path, counts=None):
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 12, (28, 28)) if counts is None else counts
-    curves = {"rigl": [(1, 0.2), (2, 0.97)], "static": [(1, 0.3), (2, 0.95)], "dense": [(1, 0.5), (2, 0.98)]}
     return plot.connections_find_the_digits(
-        path, "title", rng.random((28, 28)), [("start", counts), ("end", counts)], curves
+        path, "title", rng.random((28, 28)), [("start", counts), ("end", counts)], CURVES
     )
 
 
@@ -34,8 +35,8 @@ def colours_of(path):
 def test_the_picture_has_all_its_colours(tmp_path):
     path = draw(tmp_path / "new folder" / "a.png")
     colours = colours_of(path)
-    for _, wanted, _ in plot.METHOD_STYLE.values():
-        assert rgb(wanted) in colours
+    for method in CURVES:
+        assert rgb(LOOKS[method].colour) in colours
     assert {p.name for p in path.parent.iterdir()} == {"a.png", "a.svg"}
 
 
@@ -43,14 +44,15 @@ def test_a_layer_without_connections_can_be_drawn(tmp_path):
     assert draw(tmp_path / "a.png", np.zeros((28, 28))).exists()
 
 
-def test_the_comparison_has_a_marker_for_every_method_and_tells_all_apart(tmp_path):
-    points = [(method, 0.9 + 0.005 * n, 0.1, 0.1) for n, method in enumerate(plot.POINTS)]
-    colours = colours_of(plot.accuracy_against_cost(tmp_path / "a.png", "title", points, 10_000))
-    assert {rgb(colour) for _, colour, _ in plot.POINTS.values()} <= colours
-    assert len({marker for _, _, marker in plot.POINTS.values()}) == len(plot.POINTS) == len(METHODS)
+def test_the_comparison_draws_every_look_that_it_is_given(tmp_path):
+    looks = [*LOOKS.values(), Look("another", "#00FF7F", "p")]
+    points = [(look, 0.9 + 0.005 * n, 0.1, 0.1) for n, look in enumerate(looks)]
+    path = plot.accuracy_against_cost(tmp_path / "a.png", "title", points, 10_000)
+    assert {rgb(look.colour) for look in looks} <= colours_of(path)
+    assert all(f"<!-- {look.label} -->" in path.with_suffix(".svg").read_text() for look in looks)
 
 
-def test_points_of_one_cost_standside_by_side_around_it_and_others_where_they_are():
+def test_points_of_equal_cost_stand_side_by_side_around_it_and_others_where_they_are():
     places = side_by_side([0.1, 1.0, 0.102, 0.1, 0.3])
     assert places[1] == pytest.approx(1.0)
     assert places[4] == pytest.approx(0.3)
@@ -61,7 +63,8 @@ def test_points_of_one_cost_standside_by_side_around_it_and_others_where_they_ar
 def test_a_method_far_below_the_others_leaves_them_their_room(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, name, **about: drawn.append(figure.axes[0].get_ylim()))
-    points = [("dense", 0.95, 1, 1), ("rigl", 0.94, 0.1, 0.1), ("static", 0.93, 0.1, 0.1), ("small-dense", 0.1, 0.1, 1)]
+    results = {"dense": (0.95, 1, 1), "rigl": (0.94, 0.1, 0.1), "static": (0.93, 0.1, 0.1), "snip": (0.1, 0.1, 1)}
+    points = [(LOOKS[method], *numbers) for method, numbers in results.items()]
     plot.accuracy_against_cost(tmp_path / "a.png", "title", points, 10_000)
     assert drawn[0][0] > 80
 

@@ -11,26 +11,25 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import Thread
 
+import cluster_runs
 import numpy as np
 import pytest
-import cluster_runs
-from single_study import go
 from command_line import QUICK, said
+from single_study import go
 
-from minisparse.runs import cluster as machines
-from minisparse.runs.cluster import packed, spread, unpacked
+from minisparse.runs.cluster import _alone, packed, spread, unpacked
 from minisparse.runs.folder import load_state
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
+PATHS = [str(TESTS / "helpers"), str(TESTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}
 a_cluster = pytest.mark.skipif(not importlib.util.find_spec("distributed"), reason="distributed is not here")
 
 
 @contextmanager
 def process(*arguments, **environment):
-    paths = [str(HERE), str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, **environment, "PYTHONPATH": os.pathsep.join(paths)}
     child = subprocess.Popen(
-        [sys.executable, "-m", "dask", *map(str, arguments)], env=environment,
+        [sys.executable, "-m", "dask", *map(str, arguments)], env=ENVIRONMENT | environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -188,7 +187,7 @@ def test_compare_on_a_cluster_is_compare_here_though_a_worker_dies(tmp_path):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere", "", "quick://127.0.0.1:1"])
 @pytest.mark.parametrize("command", ["compare", "reproduce"])
 def test_where_no_scheduler_answers_it_is_said_and_nothing_is_run(tmp_path, monkeypatch, command, address):
-    monkeypatch.setattr(machines, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("minisparse.runs.cluster.ANSWER_SECONDS", 0.2)
     how = (*QUICK, "--method", "static") if command == "compare" else ("rigl-mnist-98",)
     with pytest.raises(ValueError, match=f"--scheduler is '{address}', where no scheduler answers"):
         said(command, *how, "--out", tmp_path, "--scheduler", address)
@@ -202,10 +201,8 @@ def test_without_distributed_it_is_named(monkeypatch):
 
 
 def test_a_worker_with_another_minisparse_is_refused():
-    with pytest.raises(
-        ValueError, match=r"minisparse is \S+ on a worker and 0\.0\.0 here; expected equal versions"
-    ):
-        machines._alone("0.0.0", print, ())
+    with pytest.raises(ValueError, match=r"minisparse is \S+ on a worker and 0\.0\.0 here; expected equal versions"):
+        _alone("0.0.0", print, ())
 
 
 def test_a_worker_of_several_threads_has_one_call_in_work_and_one_blas_thread():
@@ -216,7 +213,7 @@ from importlib.metadata import version
 from threading import Barrier, Thread
 import numpy
 from threadpoolctl import threadpool_info, threadpool_limits
-from minisparse import machines
+from minisparse.runs import cluster
 
 at_work, seen = [], set()
 
@@ -234,13 +231,12 @@ with ThreadPoolExecutor(4) as threads:
     together = Barrier(4)  # each on a thread of its own
     def alone():
         together.wait()
-        machines._alone(version("minisparse"), call, ())
+        cluster._alone(version("minisparse"), call, ())
     for done in [threads.submit(alone) for _ in range(4)]:
         done.result()
 print(seen)
 """
-    paths = os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True)
     assert done.stdout.decode().strip() == "{1}", done.stderr.decode()
 
 

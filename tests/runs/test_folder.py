@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minisparse import nn, ops, random_masks, recipes, sgd
-from minisparse.runs import folder as runs
 from minisparse.data import batches
 from minisparse.files import LOCK
 from minisparse.masks import Masks
 from minisparse.optim import adam
+from minisparse.runs import folder as runs
+from minisparse.sparse import FactoredGradient, SparseWeight
 from minisparse.sparse.positions import Positions
-from minisparse.sparse import SparseWeight, FactoredGradient
 from minisparse.train import State, train
 
 MODEL = nn.mlp(12, 9, 3)
@@ -91,7 +91,8 @@ def test_a_memory_that_no_checkpoint_can_hold_is_refused_by_its_place(tmp_path):
 def small(directory):
     """A checkpoint with all that one can hold: dense, masked and truly sparse arrays, slots, a memory."""
     mask = Positions(np.array([1, 3, 4]), (3, 2))
-    weight, factors = SparseWeight(np.arange(3.0), mask), FactoredGradient(np.ones((2, 3)), np.ones((2, 2)), 0.5, absolute=True)
+    weight = SparseWeight(np.arange(3.0), mask)
+    factors = FactoredGradient(np.ones((2, 3)), np.ones((2, 2)), 0.5, absolute=True)
     state = State(
         7,
         {"a": np.eye(2), "b": np.arange(2.0), "c": weight},

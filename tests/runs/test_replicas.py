@@ -18,10 +18,10 @@ from minisparse import nn, ops, recipes, sparse
 from minisparse.autograd import value_and_grad
 from minisparse.masks import project, random_masks
 from minisparse.optim import adam, sgd
-from minisparse.sparse.positions import Positions
-from minisparse.runs.replicas import Ranks, mean, over_mpi, replicated, same_on_all, share, simulated
 from minisparse.runs.folder import load_state, save_state
-from minisparse.sparse import SparseWeight, FactoredGradient
+from minisparse.runs.replicas import Ranks, mean, over_mpi, replicated, same_on_all, share, simulated
+from minisparse.sparse import FactoredGradient, SparseWeight
+from minisparse.sparse.positions import Positions
 from minisparse.streams import draw_key
 from minisparse.train import train
 
@@ -197,9 +197,7 @@ def test_replicas_that_grow_connections_of_their_own_drawing_train_different_net
         same_on_all(ranks, (first, second)[ranks.rank][3].masks)
 
     if bug:
-        with pytest.raises(
-            ValueError, match=r"'fc1\.weight' is not the same on all ranks: \[1\] have others than rank 0"
-        ):
+        with pytest.raises(ValueError, match=r"'fc1\.weight' is not the same on all ranks: \[1\] differ from rank 0"):
             simulated(2, compared)
     else:
         simulated(2, compared)
@@ -277,7 +275,7 @@ def test_ranks_that_begin_otherwise_are_refused_by_what_differs(odd, seed, named
             params["fc2.bias"] = params["fc2.bias"] + 1
         return trained((params, masks, batches), "static", ranks, key=seed * (ranks.rank == 2))
 
-    with pytest.raises(ValueError, match=rf"'{named}' is not the same on all ranks: \[2\] have others than rank 0"):
+    with pytest.raises(ValueError, match=rf"'{named}' is not the same on all ranks: \[2\] differ from rank 0"):
         simulated(4, run)
 
 
@@ -304,7 +302,7 @@ def test_shares_are_the_batch_in_the_order_of_ranks(size, each, seed):
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused():
-    with pytest.raises(ValueError, match="a batch has 8 examples; expected multiples of 3, one part a rank"):
+    with pytest.raises(ValueError, match="a batch has 8 examples; expected a multiple of 3, the number of ranks"):
         simulated(3, lambda ranks: trained(network(np), "static", ranks))
 
 
@@ -356,8 +354,22 @@ def test_over_mpi_it_is_the_same(tmp_path, size):
     if not (mpiexec and importlib.util.find_spec("mpi4py")):
         pytest.skip("mpi4py or mpiexec is not here")
     here = Path(__file__).parent
-    paths = [str(here), str(here.parent / "helpers"), str(here.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [mpiexec, "-n", str(size), sys.executable, "-m", "mpi4py", here.parent / "helpers" / "mpi_training.py", tmp_path]
+    paths = [
+        str(here),
+        str(here.parent / "helpers"),
+        str(here.parents[1]),
+        *filter(None, [os.environ.get("PYTHONPATH")]),
+    ]
+    command = [
+        mpiexec,
+        "-n",
+        str(size),
+        sys.executable,
+        "-m",
+        "mpi4py",
+        here.parent / "helpers" / "mpi_training.py",
+        tmp_path,
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

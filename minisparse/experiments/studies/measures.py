@@ -1,0 +1,66 @@
+"""MNIST as studies use it, and what they measure of a network."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import nn
+from ...backend import Array
+from ...data import Dataset, as_inputs, load
+from ...masks import Masks
+from ...optim import is_weight
+from ...streams import stream
+
+CHUNK = 1000  # examples evaluated at a time
+
+
+class Data(NamedTuple):
+    """(inputs float32, labels (N,)) of each part."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+
+
+def mnist(
+    data_dir: Path | None = None, validation: int = 0, standardize: bool = False, shape: nn.Shape = (784,)
+) -> Data:
+    """MNIST with pixels from 0 to 1, or with mean 0 and variance 1 over all pixels of all training images.
+
+    shape: of an image: (784,), or (28, 28, 1) for convolutions.
+    validation: the number of the 60,000 training examples, always the same, that make up that part instead.
+    """
+    (images, labels), (test_images, test_labels) = (load("mnist", data_dir, split) for split in ("train", "test"))
+    inputs, test_inputs = (as_inputs(x).reshape(-1, *shape) for x in (images, test_images))
+    if standardize:
+        mean, std = inputs.mean(dtype=np.float64), inputs.std(dtype=np.float64)
+        inputs, test_inputs = (((x - mean) / std).astype(np.float32) for x in (inputs, test_inputs))
+    order = stream(0, "validation").permutation(len(labels))
+    held, left = np.sort(order[:validation]), np.sort(order[validation:])
+    return Data((inputs[left], labels[left]), (inputs[held], labels[held]), (test_inputs, test_labels))
+
+
+def accuracy(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels: Array, chunk: int = CHUNK) -> float:
+    """The fraction of the examples that the network classifies correctly, at inference, `chunk` at a time."""
+    right = 0
+    for place in range(0, len(labels), chunk):
+        scores: Any = model(params, inputs[place : place + chunk])
+        right += int((scores.value.argmax(axis=1) == labels[place : place + chunk]).sum())
+    return right / len(labels)
+
+
+def error(model: nn.Layer, params: Mapping[str, Array], examples: Dataset, chunk: int = CHUNK) -> float:
+    """The percentage of the examples that the network misclassifies, `chunk` at a time."""
+    return round(100 * (1 - accuracy(model, params, *examples, chunk)), 6)
+
+
+def errors_of(errors: Sequence[float]) -> dict[str, Any]:
+    """What every run reports of its errors, one per epoch."""
+    return {"error_last": errors[-1], "error_best": min(errors), "error_by_epoch": list(errors)}
+
+
+def weights_of(params: Mapping[str, Array], masks: Masks) -> dict[str, int]:
+    """The number of weights in every layer; without a mask, all."""
+    return {name: masks.counts.get(name, w.size) for name, w in params.items() if is_weight(name)}

@@ -1,0 +1,175 @@
+"""A study: published figures beside ours, the runs that ours come from, and verdicts."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Finished = Mapping[str, Any]  # a finished run, as its file has it (running.py)
+Figure = str | Callable[[Mapping[str, Any]], float]  # of a run's result: its name there, or a function of the result
+Ours = Callable[[Sequence[Finished]], Sequence[float]]
+
+
+class Row(NamedTuple):
+    """A published figure, and how ours is computed.
+
+    key        unique in the report: "han/lenet-300-100/error-pruned"
+    about      what it is, in words
+    paper      as published; None where the paper gives only an ordering or a picture
+    unit       "%", "weights", "KFLOPs", "", …
+    tolerance  which distance from the paper's figure counts as reached, fixed before running
+    source     where it is published; ends in "[unverified]" if nothing confirmed it
+    ours       (finished runs) -> one figure per seed; none is not attempted. Where `paper` is None, by how much the
+               paper's ordering holds: reached where the mean is above `tolerance`
+    below      whether a figure lower than the paper's by more than the tolerance is reached too, as errors are
+    note       how our runs differ from the paper's, and why the tolerance is what it is
+    """
+
+    key: str
+    about: str
+    paper: float | None
+    unit: str
+    tolerance: float
+    source: str
+    ours: Ours
+    below: bool = False
+    note: str = ""
+
+
+class Run(NamedTuple):
+    """The smallest unit that is kept or repeated.
+
+    name      of its file, without .json; unique in the study
+    function  at the top level of a module, so that other processes find it: function(data_dir=…, **config) yields now
+              and then the fraction done, in [0, 1], and at last a dict of results, as JSON has it
+    config    all numbers that decide the run, the seed too, as JSON has them: a file with others is refused
+    keeps     whether the run is long enough to continue after an interruption: function is then also given folder=…,
+              its folder until it is finished
+    """
+
+    name: str
+    seed: int
+    function: Callable[..., Iterator[float | dict[str, Any]]]
+    config: dict[str, Any]
+    keeps: bool = False
+
+
+class Study(NamedTuple):
+    """What `minisparse reproduce NAME` does.
+
+    minutes  of one core, for one seed of all its runs; measured where there are runs, else an estimate
+    seeds    the default number
+    runs     (seeds) -> the runs, the most telling first
+    figures  (finished runs, folder, data_dir) -> the files written; none where the runs do not suffice
+    table    (finished runs) -> lines of Markdown below the rows
+    causes   {start of a row's key: why such a row is missed, as far as known, and what was tried}
+    """
+
+    name: str
+    paper: str
+    about: str
+    minutes: float
+    seeds: int
+    runs: Callable[[int], list[Run]]
+    rows: tuple[Row, ...]
+    figures: Callable[[Sequence[Finished], Path, Path | None], list[Path]]
+    table: Callable[[Sequence[Finished]], list[str]] = lambda finished: []
+    causes: Mapping[str, str] = MappingProxyType({})
+
+
+def rows(prefix: str, source: str, *table: tuple, **shared: Any) -> tuple[Row, ...]:
+    """Rows of a published table: (key, about, paper, unit, tolerance, ours) each, and a note where there is one.
+
+    prefix: of all keys; shared: other fields that all have.
+    """
+    return tuple(
+        Row(
+            prefix + key,
+            about,
+            paper,
+            unit,
+            tolerance,
+            source,
+            ours,
+            **{**shared, **({"note": note[0]} if note else {})},
+        )
+        for key, about, paper, unit, tolerance, ours, *note in table
+    )
+
+
+def orderings(
+    prefix: str, source: str, *table: tuple, unit: str = "points", tolerance: float = 0, **shared: Any
+) -> tuple[Row, ...]:
+    """Rows of what a paper only orders or pictures: (key, about, ours) each, and a note where there is one."""
+    return rows(prefix, source, *((key, about, None, unit, tolerance, *rest) for key, about, *rest in table), **shared)
+
+
+def each_seed(
+    function: Callable[..., Iterator[float | dict[str, Any]]], choices: Mapping[str, Mapping[str, Any]]
+) -> Callable[[int], list[Run]]:
+    """Study.runs: of every seed a run of `function` for each of `choices`, {name: config without the seed}."""
+    return lambda seeds: [
+        Run(f"{name}-seed{seed}", seed, function, {"seed": seed, **config})
+        for seed in range(seeds)
+        for name, config in choices.items()
+    ]
+
+
+def verdict(row: Row, figures: Sequence[float]) -> str:
+    """ "reached", "missed" or "not attempted": by the mean of the seeds' figures."""
+    if not len(figures):
+        return "not attempted"
+    mean = float(np.mean(figures))
+    if row.paper is None:
+        return "reached" if mean > row.tolerance else "missed"
+    near = abs(mean - row.paper) <= row.tolerance + 1e-9 * max(1, abs(row.paper))
+    return "reached" if near or (row.below and mean < row.paper) else "missed"
+
+
+def cause(study: Study, row: Row) -> str:
+    """Why a row is missed, by the longest of the study's `causes` that its key starts with; "" if not known."""
+    starts = [start for start in study.causes if row.key.startswith(start)]
+    return study.causes[max(starts, key=len)] if starts else ""
+
+
+def each(figure: Figure, **config: Any) -> Callable[[Sequence[Finished]], list[float]]:
+    """Row.ours: a figure of each run whose config has these numbers, by seed."""
+    return lambda finished: list(_by_seed(figure, finished, config).values())
+
+
+def gap(
+    figure: Figure, one: Mapping[str, Any], other: Mapping[str, Any]
+) -> Callable[[Sequence[Finished]], list[float]]:
+    """Row.ours: how much higher a figure is in the runs with the numbers of `one` than in those with `other`'s.
+
+    By seed, where a seed has both.
+    """
+
+    def ours(finished: Sequence[Finished]) -> list[float]:
+        high, low = (_by_seed(figure, finished, config) for config in (one, other))
+        return [high[seed] - low[seed] for seed in high if seed in low]
+
+    return ours
+
+
+def _by_seed(figure: Figure, finished: Sequence[Finished], config: Mapping[str, Any]) -> dict[int, float]:
+    """{seed: figure} of the runs whose config has these numbers. ValueError where a seed has two of them."""
+    take = (lambda result: result[figure]) if isinstance(figure, str) else figure
+    chosen = [run for run in finished if all(run["config"].get(name) == value for name, value in config.items())]
+    figures = {run["seed"]: float(take(run["result"])) for run in sorted(chosen, key=lambda run: run["seed"])}
+    if len(figures) < len(chosen):
+        raise ValueError(f"config is {dict(config)}, which several runs of one seed have")
+    return figures
+
+
+def first_seed(finished: Sequence[Finished], kind: str = "") -> Finished | None:
+    """The finished run of the lowest seed, of those named `kind`-seed… where a kind is given; None if there is none."""
+    of_kind = (run for run in finished if not kind or kind_of(run) == kind)
+    return min(of_kind, key=lambda run: run["seed"], default=None)
+
+
+def kind_of(run: Finished) -> str:
+    """A finished run's name without its seed."""
+    return str(run["run"]).rpartition("-seed")[0]
