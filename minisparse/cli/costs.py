@@ -16,7 +16,7 @@ from ..runs.methods import METHODS
 from ..runs.names import NETWORKS, WITH_WIDTH, allotted, network
 from ..runs.plan import Plan
 from ..sparse import training_memory
-from .options import option
+from .options import AsJson, option
 from .tables import console, plain_table, short
 
 
@@ -32,7 +32,7 @@ def cost(
     period: Annotated[int, typer.Option(min=1, help="ΔT of rigl: optimizer steps between updates.")] = 100,
     batch: Annotated[int, typer.Option(min=1, help="Examples per batch; factored gradients grow with it.")] = 100,
     convention: Annotated[str, typer.Option(help=f"Counting convention: {', '.join(flops.CONVENTIONS)}.")] = "clean",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the cost of a sparse network, layer by layer, in weights, multiply-adds and bytes; and of its training."""
     built, example = network(model, partial(_example, shape), classes, width)

@@ -10,11 +10,11 @@ from ..golden import cases, check, show
 from ..golden.arrays import LIBRARIES
 from ..golden.verdict import Verdict
 from ..runs.names import chosen
+from .options import AsJson
 from .tables import console, plain_table
 
 app = typer.Typer(no_args_is_help=True, help="Golden vectors: is your RigL RigL, and if not, which convention breaks.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Function = Annotated[list[str] | None, typer.Option("--function", help="A function; repeatable, default all.")]
 
 
@@ -65,17 +65,11 @@ def export(
 
 @app.command("check")
 def check_answers(
-    what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="DIR with answers.json; a function; or a module of functions.")
-    ],
-    call: Annotated[
-        str | None, typer.Argument(metavar="module:callable", help="The code to check, for a function.")
-    ] = None,
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="DIR with answers.json, a function, or a module.")],
+    call: Annotated[str | None, typer.Argument(metavar="module:callable", help="Your code for a function.")] = None,
     function: Function = None,
     arrays: Annotated[str, typer.Option(help=f"Arrays that the callable takes: {', '.join(LIBRARIES)}.")] = "numpy",
-    ties: Annotated[
-        str, typer.Option(help="lower: the lower index first, as pinned; any: every legal choice.")
-    ] = "lower",
+    ties: Annotated[str, typer.Option(help="lower: lower index first, as pinned; any: every legal choice.")] = "lower",
     profile: Annotated[
         str, typer.Option(help=f"Whose answers to expect where they are known: {', '.join(cases.PROFILES)}.")
     ] = "reference",

@@ -15,6 +15,7 @@ FIELDS = {name: get_args(hint) for name, hint in get_type_hints(Plan, include_ex
 NAMES = "; ".join(f"{name} ({entry.about})" for name, entry in METHODS.items())
 
 Methods = Annotated[list[str] | None, typer.Option(help=f"{NAMES}; repeatable, default all.", rich_help_panel=WHAT)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder that holds {data}/. Default: $MINISPARSE_DATA, or a download.", rich_help_panel=WHAT),

@@ -17,11 +17,10 @@ from ..runs import run as runs
 from ..runs.methods import METHODS
 from ..runs.names import chosen
 from ..sparse import dense
-from .options import DataDir
+from .options import AsJson, DataDir
 from .tables import console, plain_table
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, finished or not.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 ENDINGS = {"npz": ".npz", "safetensors": ".safetensors", "torch": ".pt"}
 
 

@@ -37,12 +37,8 @@ class Plan(NamedTuple):
     model: Annotated[
         str, Option(f"{', '.join(NETWORKS)}, wrn-D-K such as wrn-22-2, or mlp-A-B-… with hidden widths A, B, ….", WHAT)
     ] = "lenet-300-100"
-    data: Annotated[str, Option(f"{', '.join(READERS)}, or a file: .npz with arrays x and y, or .csv.", WHAT)] = (
-        "digits"
-    )
-    label: Annotated[
-        str | None, Option("Label column of a .csv file. Default: the one named label, else the first.", WHAT)
-    ] = None
+    data: Annotated[str, Option(f"{', '.join(READERS)}, or a file: .npz with x and y, or .csv.", WHAT)] = "digits"
+    label: Annotated[str | None, Option("Label column of a .csv file. Default: label, else the first.", WHAT)] = None
     standardize: Annotated[
         bool,
         Option("Scale every input to mean 0 and variance 1 on the training set. Otherwise bytes are scaled to 0 to 1, "
@@ -73,17 +69,16 @@ class Plan(NamedTuple):
     alpha: Annotated[float, Option("α, fraction of connections moved at first: {users}.", SOME)] = 0.3
     delta_t: Annotated[int, Option("ΔT, batches between updates: {users}.", SOME, 1)] = 100
     t_end: Annotated[
-        int | None,
-        Option("T_end, after which masks no longer change: {users}. Default: 75 % of the batches.", SOME, 1),
+        int | None, Option("T_end, after which masks no longer change: {users}. Default: 75 % of the run.", SOME, 1)
     ] = None
     zeta: Annotated[float, Option("ζ, fraction of positive and of negative weights dropped: {users}.", SOME)] = 0.3
     prune_rate: Annotated[float, Option("p, fraction of connections dropped at first: {users}.", SOME)] = 0.5
     rounds: Annotated[int, Option("n, rounds of training before the last: {users}.", SOME, 1)] = 3
     penalty: Annotated[float, Option("λ₀, penalty per weight, divided by the number of examples: {users}.", SOME)] = 0.1
     seed: Annotated[int, Option("Runs with the same seed are identical.", RUN, 0)] = 0
-    storage: Annotated[
-        str, Option("masked: dense arrays with zeros; sparse: linear layers store their connections only.", RUN)
-    ] = "masked"
+    storage: Annotated[str, Option("masked: dense arrays; sparse: linear layers store connections only.", RUN)] = (
+        "masked"
+    )
     device: Annotated[str, Option("cpu or cuda.", RUN)] = "cpu"
 
 

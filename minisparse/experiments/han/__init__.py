@@ -1,5 +1,8 @@
 """Learning both weights and connections (Han et al. 2015)."""
 
-from .all_ import STUDIES
+from .published import ENERGY, TABLES, watts
+from .qualities import STAGES, calibrated, quality
+from .studies import STUDIES
+from .training import NETWORKS, three_steps
 
-__all__ = ["STUDIES"]
+__all__ = ["ENERGY", "NETWORKS", "STAGES", "STUDIES", "TABLES", "calibrated", "quality", "three_steps", "watts"]

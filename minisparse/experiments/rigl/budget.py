@@ -17,8 +17,8 @@ from typing import Any
 
 from ...runs import run as plans
 from ...runs.folder import RESULT, read_json
-from ..studies import Finished, Row, Run, Study, gap
-from .picture import PAPER, PAPER_NAME
+from ..studies import Finished, Run, Study, gap, orderings
+from .recipe import PAPER, PAPER_NAME
 
 EPOCHS = 50
 SMALL_DENSE_RATE = 0.1
@@ -32,7 +32,7 @@ ORDER = {  # what RigL is above, and the paper's points of ImageNet accuracy at 
 
 
 def run(data_dir: Path | None, **numbers: Any) -> Iterator[float | dict[str, Any]]:
-    """One run by plans.go, with metrics and checkpoints in a folder that goes with it. numbers: a Plan's, less data."""
+    """A run by plans.go, in a temporary folder. numbers: a Plan's, except for its data."""
     numbers = {name: tuple(value) if isinstance(value, list) else value for name, value in numbers.items()}
     task = plans.prepare(
         plans.Plan(model="lenet-300-100", data="mnist", distribution="rigl-mnist", **numbers), data_dir
@@ -44,10 +44,10 @@ def run(data_dir: Path | None, **numbers: Any) -> Iterator[float | dict[str, Any
                 errors.append(round(100 * (1 - line["accuracy"]), 6))
                 yield (line.get("round", rounds) * task.steps + line["step"] + 1) / (rounds + 1) / task.steps
         result = read_json(Path(directory) / RESULT)
-    own = errors[-task.plan.epochs :]  # of a ticket, not of the rounds before it
+    last = errors[-task.plan.epochs :]  # of a ticket, without the rounds before it
     yield {
-        "error_last": own[-1],
-        "error_best": min(own),
+        "error_last": last[-1],
+        "error_best": min(last),
         "error_by_epoch": errors,
         "weights": result["layers"],
         "multiply_adds": result["multiply_adds"],
@@ -83,34 +83,57 @@ def _run(method: str, seed: int, times: int = 1) -> Run:
 
 def _budget(seeds: int) -> list[Run]:
     of_a_seed = lambda s: [_run("rigl", s), *(_run(m, s) for m in METHODS if m != "rigl"), _run("rigl", s, 2)]
-    return [one for seed in range(seeds) for one in of_a_seed(seed)]
+    return [run for seed in range(seeds) for run in of_a_seed(seed)]
 
 
 def _longer(seeds: int) -> list[Run]:
     return [_run(m, seed, times) for seed in range(seeds) for times in (1, 2, 5) for m in ("rigl", "static")]
 
 
-def _above(high: dict[str, Any], low: dict[str, Any]) -> Any:
-    """Row.ours: by how many points of test accuracy the one is above the other after the last epoch."""
-    return gap("error_last", low, high)
+def _above(low: dict[str, Any], high: dict[str, Any] | None = None) -> Any:
+    """Row.ours: by how many points of last test accuracy RigL, or `high`, is above `low`."""
+    return gap("error_last", low, high or RIGL)
 
 
-RIGL, STATIC = ({"method": method, "epochs": EPOCHS} for method in ("rigl", "static"))
+RIGL, TWICE, FIVE_TIMES = ({"method": "rigl", "epochs": times * EPOCHS} for times in (1, 2, 5))
+STATIC_FIVE_TIMES = {"method": "static", "epochs": 5 * EPOCHS}
 SCALED = f"{EPOCHS} epochs in place of 200, schedules scaled"
-
-
-def _ordering(key: str, about: str, source: str, ours: Any, note: str, tolerance: float = 0) -> Row:
-    return Row(f"rigl/{key}", about, None, "points", tolerance, f"Evci et al. 2020, {source}", ours, note=note)
+FIGURE_2 = "Evci et al. 2020, figure 2: the ordering"
+BUDGET_ROWS = (
+    *orderings("rigl/equal-budget/", FIGURE_2,
+        *((f"above-{method}", f"RigL above {method} at 98 %, test accuracy", _above({"method": method}),
+           f"the paper's is of ResNet-50 on ImageNet at 90 %: {paper} %; {SCALED}") for method, paper in ORDER.items()),
+        ("set-above-static", "SET above static at 98 %, test accuracy",
+         _above({"method": "static"}, {"method": "set"}), f"ResNet-50 at 90 %: 69.6 to 65.8 %; {SCALED}")),
+    *orderings("rigl/equal-budget/", "Evci et al. 2020, table 3: the ordering",
+        ("above-lottery", "RigL from random masks above a lottery ticket at 98 %, test accuracy",
+         _above({"method": "lottery"}),
+         f"ResNet-50 at 80 %: 74.55 to 70.82 %; our ticket has three rounds before it, {SCALED}")),
+    *orderings("rigl/equal-budget/", FIGURE_2,
+        ("twice-as-long", "RigL trained twice as long above RigL at 98 %, test accuracy", _above(RIGL, TWICE), SCALED)),
+)  # fmt: skip
+EXTENDED_ROWS = (
+    *orderings("rigl/extended/", FIGURE_2,
+        ("rigl-five-times", "RigL trained five times as long above RigL at 98 %, test accuracy",
+         _above(RIGL, FIVE_TIMES), f"ResNet-50 at 90 %: 75.7 to 72.0 %; once is {SCALED}"),
+        ("above-static-five-times", "RigL above static at 98 %, both trained five times as long, test accuracy",
+         _above(STATIC_FIVE_TIMES, FIVE_TIMES), f"once is {SCALED}")),
+    *orderings("rigl/extended/",
+        "Evci et al. 2020, figure 2: longer training does not make up for a mask that stays",
+        ("rigl-once-above-static-five-times",
+         "RigL above a static mask trained five times as long, at 98 %, test accuracy", _above(STATIC_FIVE_TIMES),
+         f"the paper has no static mask trained longer: our own question; once is {SCALED}")),
+)  # fmt: skip
 
 
 def _equal_budget(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
     from ...plot import rigl_equal_budget
 
     points: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    for one in finished:
-        cost, times = one["result"]["multiply_adds"], one["config"]["epochs"] // EPOCHS
-        point = times * cost["training_as_it_was"] / cost["training_dense"], 100 - one["result"]["error_last"]
-        points.setdefault((one["config"]["method"], times), []).append(point)
+    for done in finished:
+        cost, times = done["result"]["multiply_adds"], done["config"]["epochs"] // EPOCHS
+        point = times * cost["training_as_it_was"] / cost["training_dense"], 100 - done["result"]["error_last"]
+        points.setdefault((done["config"]["method"], times), []).append(point)
     title = f"MNIST, 98 % sparse; {SCALED}"
     return [rigl_equal_budget(directory / "rigl_equal_budget.png", title, points)] if len(points) > 1 else []
 
@@ -119,9 +142,9 @@ def _extended(finished: Sequence[Finished], directory: Path, data_dir: Path | No
     from ...plot import rigl_extended
 
     curves: dict[str, dict[int, list[float]]] = {}
-    for one in finished:
-        times = one["config"]["epochs"] // EPOCHS
-        curves.setdefault(one["config"]["method"], {}).setdefault(times, []).append(100 - one["result"]["error_last"])
+    for done in finished:
+        times = done["config"]["epochs"] // EPOCHS
+        curves.setdefault(done["config"]["method"], {}).setdefault(times, []).append(100 - done["result"]["error_last"])
     return [rigl_extended(directory / "rigl_extended.png", EPOCHS, curves)] if finished else []
 
 
@@ -133,39 +156,7 @@ STUDIES = (
         minutes=20,
         seeds=3,
         runs=_budget,
-        rows=(
-            *(
-                _ordering(
-                    f"equal-budget/above-{method}",
-                    f"RigL above {method} at 98 %, test accuracy",
-                    "figure 2: the ordering",
-                    _above(RIGL, {"method": method}),
-                    f"the paper's is of ResNet-50 on ImageNet at 90 %: {paper} %; {SCALED}",
-                )
-                for method, paper in ORDER.items()
-            ),
-            _ordering(
-                "equal-budget/set-above-static",
-                "SET above static at 98 %, test accuracy",
-                "figure 2: the ordering",
-                _above({"method": "set"}, {"method": "static"}),
-                f"ResNet-50 at 90 %: 69.6 to 65.8 %; {SCALED}",
-            ),
-            _ordering(
-                "equal-budget/above-lottery",
-                "RigL from random masks above a lottery ticket at 98 %, test accuracy",
-                "table 3: the ordering",
-                _above(RIGL, {"method": "lottery"}),
-                f"ResNet-50 at 80 %: 74.55 to 70.82 %; our ticket has three rounds before it, {SCALED}",
-            ),
-            _ordering(
-                "equal-budget/twice-as-long",
-                "RigL trained twice as long above RigL at 98 %, test accuracy",
-                "figure 2: the ordering",
-                _above({"method": "rigl", "epochs": 2 * EPOCHS}, RIGL),
-                SCALED,
-            ),
-        ),
+        rows=BUDGET_ROWS,
         figures=_equal_budget,
         causes={
             "rigl/equal-budget/above-lottery": "The paper's ordering is of ResNet-50, 80 % sparse. Our ticket has "
@@ -179,29 +170,7 @@ STUDIES = (
         minutes=23,
         seeds=3,
         runs=_longer,
-        rows=(
-            _ordering(
-                "extended/rigl-five-times",
-                "RigL trained five times as long above RigL at 98 %, test accuracy",
-                "figure 2: the ordering",
-                _above({"method": "rigl", "epochs": 5 * EPOCHS}, RIGL),
-                f"ResNet-50 at 90 %: 75.7 to 72.0 %; once is {SCALED}",
-            ),
-            _ordering(
-                "extended/above-static-five-times",
-                "RigL above static at 98 %, both trained five times as long, test accuracy",
-                "figure 2: the ordering",
-                _above({"method": "rigl", "epochs": 5 * EPOCHS}, {"method": "static", "epochs": 5 * EPOCHS}),
-                f"once is {SCALED}",
-            ),
-            _ordering(
-                "extended/rigl-once-above-static-five-times",
-                "RigL above a static mask trained five times as long, at 98 %, test accuracy",
-                "figure 2: longer training does not make up for a mask that stays",
-                _above(RIGL, {"method": "static", "epochs": 5 * EPOCHS}),
-                f"the paper has no static mask trained longer: our own question; once is {SCALED}",
-            ),
-        ),
+        rows=EXTENDED_ROWS,
         figures=_extended,
     ),
 )

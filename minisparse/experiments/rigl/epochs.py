@@ -1,66 +1,34 @@
-"""A run of RigL's MNIST network, epoch by epoch: what the studies of RigL beyond its picture have in common."""
+"""A training of RigL's MNIST network, as the studies beyond its picture record it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Generator, Mapping
+from typing import Any
 
 import numpy as np
 
-from ... import nn, ops
+from ... import nn
 from ...backend import Array
 from ...data import Dataset, batches
-from ...masks import Masks
-from ...optim import Optimizer
 from ...train import Method, Step, train
-from ..studies import error, errors_of
+from ..studies import by_epoch, errors_of, loss_of, measured
+from .recipe import Recipe
 
 
-class Epoch(NamedTuple):
-    """A run after so many epochs: mean loss of the last one's batches, and error on the test set in percent."""
+def trained(
+    model: nn.Layer, params: Mapping[str, Array], masks: Mapping[str, Array], method: Method, recipe: Recipe,
+    train_set: Dataset, test_set: Dataset, seed: int, begin: int = 0, part: int = 0, parts: int = 1,
+) -> Generator[float, Any, tuple[dict[str, Any], Step]]:  # fmt: skip
+    """Train by a recipe from batch number `begin` on; returns the run's report and the last Step.
 
-    number: int
-    loss: float
-    error: float
-
-
-def epochs(
-    model: nn.Layer,
-    params: Mapping[str, Array],
-    masks: Mapping[str, Array],
-    method: Method,
-    optimizer: Optimizer,
-    train_set: Dataset,
-    test_set: Dataset,
-    size: int,
-    steps: int,
-    seed: int,
-    begin: int = 0,
-) -> Iterator[tuple[Epoch, Step]]:
-    """Train in `steps` batches of `size`, from batch number `begin` on; what came of each epoch, and its last Step.
-
-    The learning rate and the method count from the first of these batches.
+    The learning rate and the method count from the first of these batches. Yields the fraction done, as `measured`.
     """
-    per_epoch, losses = len(train_set[1]) // size, list[float]()
-    run = train(
-        lambda p, batch, rng: ops.softmax_cross_entropy(model(p, batch[0], train=True, rng=rng), batch[1]),
-        params,
-        masks,
-        batches(*train_set, size, seed, begin, begin + steps),
-        method,
-        np.random.default_rng([seed, begin]),
-        optimizer,
-    )
-    for step in run:
-        losses.append(step.loss)
-        if len(losses) == per_epoch:
-            wrong = error(model, step.params, test_set)
-            yield Epoch((step.number + 1) // per_epoch, float(np.mean(losses)), wrong), step
-            losses = []
-
-
-def outcome(seen: Sequence[Epoch], masks: Masks) -> dict[str, Any]:
-    """What every run reports."""
-    return {
-        **errors_of([epoch.error for epoch in seen]),
-        "loss_by_epoch": [round(epoch.loss, 6) for epoch in seen],
-        "weights": masks.counts,
+    given = batches(*train_set, recipe.batch, seed, begin, begin + recipe.steps)
+    rng, optimizer = np.random.default_rng([seed, begin]), recipe.optimizer()
+    run = train(loss_of(model), params, masks, given, method, rng, optimizer)
+    moments = by_epoch(run, len(train_set[1]) // recipe.batch, recipe.steps)
+    errors, losses, last = yield from measured(moments, model, test_set, part, parts)
+    report = {
+        **errors_of(errors),
+        "loss_by_epoch": [round(loss, 6) for loss in losses],
+        "weights": last.masks.counts,
     }
+    return report, last

@@ -1,8 +1,8 @@
-"""Out of a static solution (Evci et al. 2020, sec. 4.4 and fig. 6): the same weights, trained on in three ways.
+"""Out of a static solution (Evci et al. 2020, sec. 4.4 and fig. 6): three ways to continue from the same weights.
 
-A network at 98 % with a static mask is trained by the recipe of `rigl`, scaled to 50 epochs. From its last weights it
-goes on for as long: as it was, at the last learning rate; with the mask still static and the whole learning rate
-schedule anew; and by RigL with that same schedule. The paper gives a picture of training losses, of ResNet-50.
+A network at 98 % with a static mask is trained by the recipe, scaled to 50 epochs. From its last weights it continues
+for as long: unchanged, at the last learning rate; with the mask still static and the whole learning rate schedule
+again; and by RigL with that same schedule. The paper gives a picture of training losses, of ResNet-50.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,47 +12,34 @@ from typing import Any
 import numpy as np
 
 from ... import recipes
-from ...masks import random_masks
-from ..studies import Finished, Row, Run, Study, each, mnist
-from .epochs import Epoch, epochs, outcome
-from .picture import MODEL, PAPER, PAPER_NAME, recipe_of
+from ..studies import Finished, Study, each, each_seed, mnist, orderings
+from .epochs import trained
+from .recipe import MODEL, PAPER, PAPER_NAME, recipe_of, start
 
 EPOCHS = 50
 BRANCHES = ("continued", "restarted", "rigl")
 
 
 def run(data_dir: Path | None, seed: int, **numbers: Any) -> Iterator[float | dict[str, Any]]:
-    """The static solution, then the three ways on from it."""
+    """The static solution, then the three ways to continue from it."""
     recipe, data = recipe_of(numbers), mnist(data_dir)
-    rng = np.random.default_rng(seed)
-    params, densities = MODEL.init(rng), recipes.mnist_densities(recipe.sparsity)
-    masks = random_masks({name: params[name].shape for name in densities}, densities, rng)
+    params, masks = start(recipes.mnist_densities(recipe.sparsity), np.random.default_rng(seed))
     last_rate = recipe._replace(rate=recipe.rate / 3 ** len(recipe.drops), drops=())
     static = recipes.static()
     ways = {
         "solution": (static, recipe, 0),
         "continued": (static, last_rate, recipe.steps),
         "restarted": (static, recipe, recipe.steps),
-        "rigl": (recipes.rigl(recipe.alpha, recipe.period, recipe.t_end, recipe.steps), recipe, recipe.steps),
+        "rigl": (recipe.rigl(), recipe, recipe.steps),
     }
     result: dict[str, Any] = {}
-    for number, (name, (method, own, begin)) in enumerate(ways.items()):
-        seen: list[Epoch] = []
-        for epoch, step in epochs(
-            MODEL, params, masks, method, own.optimizer(), data.train, data.test, own.batch, own.steps, seed, begin
-        ):
-            seen.append(epoch)
-            last = step
-            yield (number + (step.number + 1) / own.steps) / len(ways)
-        result[name] = outcome(seen, last.masks)
+    for number, (name, (method, by, begin)) in enumerate(ways.items()):
+        result[name], last = yield from trained(
+            MODEL, params, masks, method, by, data.train, data.test, seed, begin, number, len(ways)
+        )
         if name == "solution":
             params, masks = last.params, last.masks
     yield result
-
-
-def _runs(seeds: int) -> list[Run]:
-    numbers = PAPER.lasting(EPOCHS / 200).numbers
-    return [Run(f"seed{seed}", seed, run, {"seed": seed, **numbers}) for seed in range(seeds)]
 
 
 def _lower(than: str) -> Any:
@@ -66,13 +53,17 @@ def _figures(finished: Sequence[Finished], directory: Path, data_dir: Path | Non
     if not finished:
         return []
     losses = {
-        name: np.mean([one["result"][name]["loss_by_epoch"] for one in finished], axis=0)
+        name: np.mean([done["result"][name]["loss_by_epoch"] for done in finished], axis=0)
         for name in ("solution", *BRANCHES)
     }
     return [rigl_escape(directory / "rigl_escape.png", len(finished), losses)]
 
 
-NOTE = f"mean loss of the last epoch's batches; {EPOCHS} epochs and as many again, schedules scaled from 200"
+ABOUT = {
+    "solution": "the static solution's",
+    "restarted": "a restart with the static mask",
+    "continued": "static training that goes on",
+}
 STUDIES = (
     Study(
         "rigl-escape",
@@ -80,23 +71,16 @@ STUDIES = (
         f"RigL and static training from the weights of a static solution, {EPOCHS} epochs each: training loss.",
         minutes=6,
         seeds=3,
-        runs=_runs,
-        rows=tuple(
-            Row(
-                f"rigl/escape/below-{key}",
-                f"RigL from a static solution: training loss below {about}",
-                None,
-                "",
-                0,
-                "Evci et al. 2020, figure 6 right: the ordering",
-                _lower(key),
-                note=NOTE,
-            )
-            for key, about in (
-                ("solution", "the static solution's"),
-                ("restarted", "a restart with the static mask"),
-                ("continued", "static training that goes on"),
-            )
+        runs=each_seed(run, {"": PAPER.lasting(EPOCHS / 200).numbers}),
+        rows=orderings(
+            "rigl/escape/below-",
+            "Evci et al. 2020, figure 6 right: the ordering",
+            *(
+                (key, f"RigL from a static solution: training loss below {about}", _lower(key))
+                for key, about in ABOUT.items()
+            ),
+            unit="",
+            note=f"mean loss of the last epoch's batches; {EPOCHS} epochs and as many again, schedules scaled from 200",
         ),
         figures=_figures,
     ),

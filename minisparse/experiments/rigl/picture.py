@@ -1,9 +1,4 @@
-"""RigL on MNIST at 98 % (Evci et al. 2020, app. B and fig. 7): connections that move to the image centre.
-
-What the authors' script does, and we with it: 784-300-100-10, fc1 at 98 %, fc2 at 88.2 %, fc3 dense; Glorot uniform
-weights; inputs in [0, 1]; batches of 100 for 200 epochs; Nesterov SGD at 0.2 with momentum 0.9, divided by 3 after 75
-and 95 epochs (dense: 60, 70, 80); L2 1e-4; α 0.3 on a cosine, ΔT 100, T_end 50,000.
-"""
+"""RigL on MNIST at 98 % (Evci et al. 2020, app. B and fig. 7): connections that move to the image centre."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,57 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ... import nn, ops, recipes
+from ... import recipes
 from ...backend import Array, to_device, to_numpy
 from ...data import Dataset, as_inputs, batches, load
 from ...flops import forward
-from ...masks import Masks, random_masks
-from ...optim import Optimizer, sgd
-from ...schedule import multi_step_rate
+from ...masks import Masks
 from ...train import train
-from ..studies import Finished, Row, Run, Study, accuracy, each, gap
+from ..studies import Finished, Run, Study, accuracy, by_epoch, each, gap, loss_of, orderings, rows
+from .recipe import MODEL, PAPER, PAPER_NAME, Recipe, recipe_of, start
 
 FRAMES = 72  # of the animation, about
 METHODS = ("rigl", "static", "dense")
-MODEL = nn.mlp(784, 300, 100, 10, initial=nn.glorot_uniform)
-
-
-class Recipe(NamedTuple):
-    """The numbers of a run, in batches of 100; the defaults are those of the authors' script."""
-
-    steps: int = 120_000
-    rate: float = 0.2
-    drops: tuple[int, ...] = (45_000, 57_000)  # from here on, a third of the learning rate
-    dense_drops: tuple[int, ...] = (36_000, 42_000, 48_000)  # and of the dense network's
-    alpha: float = 0.3
-    period: int = 100
-    t_end: int = 50_000
-    sparsity: float = 0.98
-    batch: int = 100
-
-    @property
-    def numbers(self) -> dict[str, Any]:
-        """As a run's config has them."""
-        return {name: list(n) if isinstance(n, tuple) else n for name, n in self._asdict().items()}
-
-    @property
-    def per_epoch(self) -> int:
-        """Batches in an epoch of MNIST."""
-        return 60_000 // self.batch
-
-    def optimizer(self, dense: bool = False) -> Optimizer:
-        """The authors' SGD, with the learning rate of a sparse or of a dense network."""
-        rate = multi_step_rate(self.rate, self.dense_drops if dense else self.drops, 1 / 3)
-        return sgd(rate, momentum=0.9, nesterov=True, weight_decay=1e-4)
-
-    def lasting(self, share: float) -> "Recipe":
-        """With every time but ΔT multiplied by `share`."""
-        drops, dense_drops = (tuple(round(share * n) for n in own) for own in (self.drops, self.dense_drops))
-        steps, t_end = round(share * self.steps), round(share * self.t_end)
-        return self._replace(steps=steps, drops=drops, dense_drops=dense_drops, t_end=t_end)
-
-
-PAPER = Recipe()
 DEMO = Recipe(4_000, 0.05, (1_500, 1_900), (1_200, 1_400, 1_600), 0.3, 50, 1_650)  # times / 30, ΔT / 2
 
 
@@ -76,49 +31,40 @@ class Snapshot(NamedTuple):
 
 
 def snapshots(
-    method: str,
-    train_set: Dataset,
-    test_set: Dataset,
-    seed: int,
-    recipe: Recipe = PAPER,
-    every: int = 600,
+    method: str, train_set: Dataset, test_set: Dataset, seed: int, recipe: Recipe = PAPER, every: int = 600,
     device: str = "cpu",
-) -> Iterator[Snapshot]:
+) -> Iterator[Snapshot]:  # fmt: skip
     """Train by one of METHODS; a Snapshot before the first batch, after every `every` of them and at the end."""
     if method not in METHODS:
         raise ValueError(f"method is {method!r}; expected {', '.join(METHODS)}")
-    inputs, labels, test_inputs, test_labels = to_device(
+    inputs, labels, *test = to_device(
         (as_inputs(train_set[0]), train_set[1], as_inputs(test_set[0]), test_set[1]), device
     )
     rng = np.random.default_rng(seed)
-    params = MODEL.init(rng)
-
-    densities = {} if method == "dense" else recipes.mnist_densities(recipe.sparsity)
-    masks = random_masks({name: params[name].shape for name in densities}, densities, rng)
-    rigl = recipes.rigl(recipe.alpha, recipe.period, recipe.t_end, recipe.steps)
-    run = train(
-        lambda p, batch, rng: ops.softmax_cross_entropy(MODEL(p, batch[0]), batch[1]),
-        to_device(params, device),
-        to_device(masks, device),
-        batches(inputs, labels, recipe.batch, seed, stop=recipe.steps),
-        rigl if method == "rigl" else recipes.static(),
-        rng,
-        recipe.optimizer(dense=method == "dense"),
-    )
+    params, masks = start({} if method == "dense" else recipes.mnist_densities(recipe.sparsity), rng)
 
     def snapshot(number: int, loss: float, params: dict[str, Array], masks: Masks) -> Snapshot:
         fc1 = to_numpy(masks["fc1.weight"]) if masks else np.ones((784, 300), bool)
-        share = accuracy(MODEL, params, test_inputs, test_labels)
-        return Snapshot(number, loss, share, fc1.sum(axis=1).reshape(28, 28), masks.counts)
+        right = accuracy(MODEL, params, *test)
+        return Snapshot(number, loss, right, fc1.sum(axis=1).reshape(28, 28), masks.counts)
 
     yield snapshot(0, float("nan"), to_device(params, device), masks)
-    for step in run:
-        if (step.number + 1) % every == 0 or step.number + 1 == recipe.steps:
-            yield snapshot(step.number + 1, step.loss, step.params, step.masks)
+    run = train(
+        loss_of(MODEL),
+        to_device(params, device),
+        to_device(masks, device),
+        batches(inputs, labels, recipe.batch, seed, stop=recipe.steps),
+        recipe.rigl() if method == "rigl" else recipes.static(),
+        rng,
+        recipe.optimizer(dense=method == "dense"),
+    )
+    for now in by_epoch(run, every, recipe.steps):
+        if now.epoch:
+            yield snapshot(now.step.number + 1, now.step.loss, now.step.params, now.step.masks)
 
 
 def central_share(pixels: Array) -> float:
-    """The share of first-layer connections that sit inside the central 20×20 of 28×28 pixels."""
+    """The fraction of first-layer connections inside the central 20×20 of 28×28 pixels."""
     return float(pixels[4:24, 4:24].sum() / pixels.sum())
 
 
@@ -131,13 +77,9 @@ def cost(counts: dict[str, int]) -> tuple[float, int, float]:
 
 
 def picture(
-    path: Path,
-    name: str,
-    images: Array,
-    pixels: Sequence[tuple[int, Array]],
-    curves: Mapping[str, Sequence],
+    path: Path, name: str, images: Array, pixels: Sequence[tuple[int, Array]], curves: Mapping[str, Sequence],
     recipe: Recipe,
-) -> Path:
+) -> Path:  # fmt: skip
     """Draw the mean image, RigL's connections per pixel at the start, during and at the end, and accuracy over time.
 
     pixels [(batches, (28, 28) counts)]; curves {method: [(batches, accuracy)]}.
@@ -156,14 +98,8 @@ def picture(
     )
 
 
-def recipe_of(numbers: Mapping[str, Any]) -> Recipe:
-    """The recipe that a run's config has."""
-    own: dict[str, Any] = {name: tuple(n) if isinstance(n, list) else n for name, n in numbers.items()}
-    return Recipe(**own)
-
-
 def run(data_dir: Path | None, method: str, seed: int, **numbers: Any) -> Iterator[float | dict[str, Any]]:
-    """One full run on MNIST, with a look at it after every epoch."""
+    """A full run on MNIST, with a snapshot after every epoch."""
     recipe, seen = recipe_of(numbers), []
     sets = load("mnist", data_dir), load("mnist", data_dir, "test")
     for shot in snapshots(method, *sets, seed, recipe, recipe.per_epoch):
@@ -182,7 +118,7 @@ def run(data_dir: Path | None, method: str, seed: int, **numbers: Any) -> Iterat
 
 
 def film(data_dir: Path | None, seed: int, stop: int, **numbers: Any) -> Iterator[float | dict[str, Any]]:
-    """RigL's first `stop` batches, by which its masks have come to rest, with the pixels' connections on the way."""
+    """RigL's first `stop` batches, after which its masks no longer change, with the pixels' connections on the way."""
     recipe, seen = recipe_of(numbers), []
     sets = load("mnist", data_dir), load("mnist", data_dir, "test")
     for shot in snapshots("rigl", *sets, seed, recipe, recipe.period):
@@ -200,7 +136,7 @@ def film(data_dir: Path | None, seed: int, stop: int, **numbers: Any) -> Iterato
 
 
 def _frames(seen: Sequence[Snapshot], n: int) -> list[Snapshot]:
-    """So many snapshots or a few less, closer together at the start, where connections move most."""
+    """`n` snapshots or a few less, closer together at the start, where connections move most."""
     return [seen[i] for i in sorted({round(i) - 1 for i in np.geomspace(1, len(seen), n)})]
 
 
@@ -214,13 +150,13 @@ def _runs(seeds: int) -> list[Run]:
 
 def _picture(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
     """The picture of the first seed's runs."""
-    first = {one["config"]["method"]: one["result"] for one in finished if one["seed"] == 0}
+    first = {done["config"]["method"]: done["result"] for done in finished if done["seed"] == 0}
     path = directory / "connections_find_the_digits.png"
     if set(METHODS) - set(first):
         return []
     try:
         images = load("mnist", data_dir)[0]
-    except OSError:  # no MNIST here: the picture that is there stays
+    except OSError:  # no MNIST here: keep the picture there is
         return [path] if path.exists() else []
     pixels = [(int(n), np.array(counts).reshape(28, 28)) for n, counts in first["rigl"]["pixels"].items()]
     by_epoch = {method: first[method]["accuracy_by_epoch"][1:] for method in METHODS}
@@ -233,15 +169,29 @@ def _animation(finished: Sequence[Finished], directory: Path, data_dir: Path | N
 
     frames = [
         (steps, np.array(pixels.split(), int).reshape(28, 28), share, accuracy)
-        for one in finished
+        for done in finished
         for steps, pixels, share, accuracy in zip(
-            *(one["result"][name] for name in ("steps", "pixels", "central_share", "accuracy")), strict=True
+            *(done["result"][name] for name in ("steps", "pixels", "central_share", "accuracy")), strict=True
         )
     ]
     return [rigl_animation(directory / "rigl_animation.gif", "RigL on MNIST, 98 % sparse", frames)] if frames else []
 
 
-PAPER_NAME = "Evci et al. 2020"
+MNIST_98 = "rigl/mnist-98/"
+ROWS = (
+    *rows(MNIST_98, "Evci et al. 2020, the authors' blog: about 6",
+        ("connections-per-pixel", "RigL at 98 %: first-layer connections of a pixel, at the start",
+         6.0, "connections", 0.05, each(lambda result: sum(result["pixels"]["0"]) / 784, method="rigl"),
+         "4,704 connections exactly; the tolerance is the printed digit")),
+    *orderings(MNIST_98, "Evci et al. 2020, figure 7",
+        ("to-the-centre",
+         "RigL at 98 %: growth of the share of first-layer connections in the central 20×20 of 28×28 pixels",
+         each(lambda result: 100 * (result["central_share_end"] - result["central_share_start"]), method="rigl"),
+         "the paper shows a picture: connections migrate from the border to the centre")),
+    *orderings(MNIST_98, "Evci et al. 2020, section 4: the ordering",
+        ("above-static", "RigL above a static mask at 98 %, test accuracy after the last epoch",
+         gap(lambda result: 100 * result["accuracy_last"], {"method": "rigl"}, {"method": "static"}))),
+)  # fmt: skip
 STUDIES = (
     Study(
         "rigl-mnist-98",
@@ -250,37 +200,7 @@ STUDIES = (
         minutes=16,
         seeds=3,
         runs=_runs,
-        rows=(
-            Row(
-                "rigl/mnist-98/connections-per-pixel",
-                "RigL at 98 %: first-layer connections of a pixel, at the start",
-                6.0,
-                "connections",
-                0.05,
-                "Evci et al. 2020, the authors' blog: about 6",
-                each(lambda result: sum(result["pixels"]["0"]) / 784, method="rigl"),
-                note="4,704 connections exactly; the tolerance is the printed digit",
-            ),
-            Row(
-                "rigl/mnist-98/to-the-centre",
-                "RigL at 98 %: growth of the share of first-layer connections in the central 20×20 of 28×28 pixels",
-                None,
-                "points",
-                0,
-                "Evci et al. 2020, figure 7",
-                each(lambda result: 100 * (result["central_share_end"] - result["central_share_start"]), method="rigl"),
-                note="the paper shows a picture: connections migrate from the border to the centre",
-            ),
-            Row(
-                "rigl/mnist-98/above-static",
-                "RigL above a static mask at 98 %, test accuracy after the last epoch",
-                None,
-                "points",
-                0,
-                "Evci et al. 2020, section 4: the ordering",
-                gap(lambda result: 100 * result["accuracy_last"], {"method": "rigl"}, {"method": "static"}),
-            ),
-        ),
+        rows=ROWS,
         figures=_picture,
     ),
     Study(

@@ -3,7 +3,7 @@
 from .epochs import Moment, by_epoch, loss_of, measured
 from .measures import Data, accuracy, error, errors_of, mnist, weights_of
 from .running import finished, folder, go
-from .study import Finished, Row, Run, Study, cause, each, each_seed, first_seed, gap, orderings, rows, verdict
+from .study import Finished, Row, Run, Study, cause, each, each_seed, first_seed, gap, kind_of, orderings, rows, verdict
 
 __all__ = [
     "Data",
@@ -24,6 +24,7 @@ __all__ = [
     "folder",
     "gap",
     "go",
+    "kind_of",
     "loss_of",
     "measured",
     "mnist",

@@ -111,7 +111,7 @@ def each_seed(
 ) -> Callable[[int], list[Run]]:
     """Study.runs: of every seed a run of `function` for each of `choices`, {name: config without the seed}."""
     return lambda seeds: [
-        Run(f"{name}-seed{seed}", seed, function, {"seed": seed, **config})
+        Run(f"{name}-seed{seed}".lstrip("-"), seed, function, {"seed": seed, **config})
         for seed in range(seeds)
         for name, config in choices.items()
     ]
