@@ -34,7 +34,8 @@ from minisparse.methods import set as set_
 from minisparse.models import pytorch as exchange
 from minisparse.models import shrink as compact
 from minisparse.runs import folder as runs
-from minisparse.runs import run as plans
+from minisparse.runs.plan import Plan
+from minisparse.runs.prepare import prepare
 from minisparse.sparse.positions import Positions
 from minisparse.streams import draw_key
 
@@ -787,7 +788,7 @@ COMMANDS = [
 @cache
 def other_network():
     """(config, checkpoint) of a run on the digits whose checkpoint is another network's."""
-    task = plans.prepare(plans.Plan(method="dense", model="mlp-8", epochs=1))
+    task = prepare(Plan(method="dense", model="mlp-8", epochs=1))
     return task.config, written(one_step()[-1].state)
 
 

@@ -1,5 +1,6 @@
 """The site: every vector is on a page, every module too, and what a page shows is read from where it is decided."""
 
+import ast
 import re
 from collections import Counter
 from html import unescape
@@ -31,12 +32,13 @@ def test_every_case_is_on_one_page():
 
 
 def test_every_method_has_a_page_with_its_pins_and_who_differs():
-    files = {path.stem for path in HOME.glob("methods/*.py")} - {"__init__"}
-    for name in files:
-        text = PAGES[f"methods/{name}.md"]
-        assert f"minisparse/methods/{name}.py" in text
-        assert "<!-- pins: " in text
-        assert "<!-- divergences: " in text
+    for path in {*HOME.glob("methods/*.py")} - {HOME / "methods/__init__.py"}:
+        page = f"methods/{path.stem}.md"
+        assert f"minisparse/methods/{path.name}" in PAGES[page]
+        pinned = {own.name for own in ast.parse(path.read_text("utf-8")).body if isinstance(own, ast.FunctionDef)}
+        pinned &= {case.function for case in CASES}
+        for kind in ("pins", "divergences"):
+            assert pinned <= {name for where, name in asked(kind) if where == page}
 
 
 def test_pins_and_divergences_of_a_page_are_of_the_same_functions():

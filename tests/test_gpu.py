@@ -11,7 +11,7 @@ from minisparse.backend import namespace
 from minisparse.experiments.rigl import picture as rigl
 from minisparse.masks import random_masks
 from minisparse.optim import adam, sgd
-from minisparse.runs import run as plans
+from minisparse.runs.methods import METHODS as ENTRIES
 from minisparse.runs.folder import read_json
 from minisparse.train import train
 
@@ -68,9 +68,9 @@ def test_every_method_runs_on_the_gpu_as_on_the_cpu(method, optimizer, storage):
 
 
 @pytest.mark.parametrize("storage", ["masked", "sparse"])
-@pytest.mark.parametrize("method", plans.METHODS)
+@pytest.mark.parametrize("method", ENTRIES)
 def test_every_method_trains_by_the_command_line_as_on_the_cpu(tmp_path, method, storage):
-    entry = plans.METHODS[method]
+    entry = ENTRIES[method]
     if storage == "sparse" and entry.refusal:
         pytest.skip(entry.refusal)
     options = {"sparsity": ("--sparsity", "0.8"), "delta_t": ("--delta-t", "10"), "rounds": ("--rounds", "1")}

@@ -1,5 +1,3 @@
 """The command line: a file per group of commands, listed in `commands`."""
 
 from .commands import app, main
-
-__all__ = ["app", "main"]

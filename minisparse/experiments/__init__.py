@@ -1,1 +1,1 @@
-"""One module per paper: what it ran, what the paper says, and what came out here."""
+"""A module or package per paper: what it ran, what the paper says, and our results."""

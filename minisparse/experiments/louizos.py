@@ -1,18 +1,18 @@
-"""L0 on MNIST (Louizos et al. 2018, table 1): gates that close while the network learns, and how the errors compare.
+"""L0 on MNIST (Louizos et al. 2018, table 1): gates that close while the network learns, and the errors.
 
 Adam at 1e-3, batches of 100, inputs in [0, 1], drop rates and clamp of the authors' code, and its N = 60,000. The paper
 has λ = 0.1 / N, or a λ for every layer ("L0-sep"). Those of LeNet-5 are a follow-up's (Li & Ji 2019); for LeNet-300-100
-none are published, those here were chosen, without a test set, to leave about its gates.
+none are published; those here were chosen, without a test set, to leave about the table's gates.
 
 Weight decay is 5e-4 / N, as the authors' code has it for LeNet-5. For its MLP that code takes 5e-4, but the table does
 not seem to: λ = 0.1 / N then leaves 267-104-69 of the gates, and with 5e-4 / N 224-206-100, where the table has
 219-214-100. The λ for every layer of LeNet-300-100 were chosen with 5e-4 and are run with it.
 
-Table 1 has errors "after 200 epochs", and the authors' code prints the best of all epochs: here are both. Its MLP is
+Table 1 has errors "after 200 epochs", and the authors' code prints the best of all epochs: both are here. Its MLP is
 evaluated by averaged parameters (`recipes.averaged`), its LeNet-5 is not: every run here does both.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,8 +25,7 @@ from ..data import batches
 from ..methods import l0
 from ..optim import adam
 from ..train import train
-from .accounting import computed
-from .studies import Finished, Row, Run, Study, each, error, errors_of, mnist
+from .studies import Finished, Row, Run, Study, by_epoch, computed, each, each_seed, error, errors_of, mnist, rows
 
 PAPER = "Louizos et al. 2018"
 BATCH = 100
@@ -40,7 +39,7 @@ WEIGHT_DECAY = 5e-4 / 60_000
 
 
 class Line(NamedTuple):
-    """A line of table 1: a λ, or one for every layer, times N; the error in %, the gates left, and who quotes them.
+    """A line of table 1: a λ, or one for every layer, times N; the error in %, the gates left, and the sources.
 
     weight_decay: of our runs.
     """
@@ -53,14 +52,14 @@ class Line(NamedTuple):
     weight_decay: float = WEIGHT_DECAY
 
 
-OWN = f"{PAPER}, table 1 [unverified]"
+TABLE = f"{PAPER}, table 1 [unverified]"
 RIGL_QUOTES = f"{PAPER}, table 1, quoted by Evci et al. 2020"
 TANG_QUOTES = f"{PAPER}, table 1, quoted by Tang et al. 2018"
 TABLE_1 = {
     "lenet-300-100": {
-        "lambda": Line("λ = 0.1 / N", 0.1, 1.4, {"fc1": 219, "fc2": 214, "fc3": 100}, (OWN, OWN)),
+        "lambda": Line("λ = 0.1 / N", 0.1, 1.4, {"fc1": 219, "fc2": 214, "fc3": 100}, (TABLE, TABLE)),
         "lambda-sep": Line("a λ for every layer", {"fc1": 0.1, "fc2": 0.3, "fc3": 13}, 1.8,
-                           {"fc1": 266, "fc2": 88, "fc3": 33}, (OWN, RIGL_QUOTES), 5e-4),
+                           {"fc1": 266, "fc2": 88, "fc3": 33}, (TABLE, RIGL_QUOTES), 5e-4),
     },
     "lenet-5": {
         "lambda": Line("λ = 0.1 / N", 0.1, 0.9, {"conv1": 20, "conv2": 25, "fc1": 45, "fc2": 462},
@@ -75,7 +74,7 @@ def gated(
     seed: int, network: str, lambda_: float | Mapping[str, float], epochs: int, rate: float = 1e-3,
     weight_decay: float = WEIGHT_DECAY, beta: float = 0.999, data_dir: Path | None = None,
 ) -> Iterator[float | dict[str, Any]]:  # fmt: skip
-    """Train one of NETWORKS with its gates; how far it is after every epoch, and what came out.
+    """Train one of NETWORKS with its gates.
 
     Errors are in %; "averaged" is by the parameters averaged over steps, with `beta`.
     """
@@ -85,22 +84,16 @@ def gated(
     params = average = model.init(rng)
     epoch = len(labels) // BATCH
     errors, averaged_errors, costs = [], [], [expected_flops(network, params)]
-    for step in train(
-        recipes.l0_loss(model, len(labels), lambda_, weight_decay),
-        params,
-        {},
-        batches(inputs, labels, BATCH, seed, stop=epochs * epoch),
-        recipes.static(),
-        rng,
-        recipes.clamped(adam(rate)),
-    ):
-        params, average = step.params, recipes.averaged(average, step.params, step.number, beta)
-        if (step.number + 1) % epoch == 0:
+    loss = recipes.l0_loss(model, len(labels), lambda_, weight_decay)
+    given = batches(inputs, labels, BATCH, seed, stop=epochs * epoch)
+    run = train(loss, params, {}, given, recipes.static(), rng, recipes.clamped(adam(rate)))
+    for now in by_epoch(run, epoch, epochs * epoch):
+        params, average = now.step.params, recipes.averaged(average, now.step.params, now.step.number, beta)
+        if now.epoch:
             errors.append(error(model, params, test_set))
             averaged_errors.append(error(model, average, test_set))
             costs.append(expected_flops(network, params))
-        if (step.number + 1) % 100 == 0:
-            yield (step.number + 1) / (epochs * epoch)
+        yield now.done
     yield {
         **errors_of(errors),
         "averaged_last": averaged_errors[-1],
@@ -115,29 +108,31 @@ def gated(
 
 
 def expected_flops(network: str, params: Mapping[str, Array]) -> float:
-    """FLOPs of one example, every layer's in proportion to the gates that are expected to be open in it."""
+    """FLOPs of one example, each layer's in proportion to its expected open gates."""
     model, shape = NETWORKS[network]
     return sum(flops.count(nn.sites(model, shape), l0.densities(params)).values())
 
 
 def gates_left(params: Mapping[str, Array]) -> list[int]:
-    """How many gates of each layer are open at test: [219, 214, 100]."""
+    """The number of open gates of each layer at test: [219, 214, 100]."""
     return [int(on.sum()) for on in l0.open_gates(params).values()]
 
 
-def runs(network: str, seeds: int) -> list[Run]:
-    """Of every seed, the one λ of the paper and then a λ for every layer."""
+def runs(network: str) -> Callable[[int], list[Run]]:
+    """Study.runs: of every seed, the one λ of the paper and then a λ for every layer."""
     numbers = {"network": network, "epochs": EPOCHS[network], "rate": 1e-3, "beta": 0.999}
-    return [
-        Run(
-            f"{name}-seed{seed}",
-            seed,
-            gated,
-            {"seed": seed, "lambda_": line.lambda_, "weight_decay": line.weight_decay, **numbers},
-        )
-        for seed in range(seeds)
+    return each_seed(gated, {
+        name: {"lambda_": line.lambda_, "weight_decay": line.weight_decay, **numbers}
         for name, line in TABLE_1[network].items()
-    ]
+    })  # fmt: skip
+
+
+EVALUATED = {
+    "averaged_last": "averaged parameters, last epoch",
+    "averaged_best": "averaged parameters, best epoch",
+    "error_last": "last epoch",
+    "error_best": "best epoch",
+}
 
 
 def _rows(network: str) -> Iterator[Row]:
@@ -146,27 +141,19 @@ def _rows(network: str) -> Iterator[Row]:
     evaluated = "averaged_architecture" if mlp else "architecture"
     note = "" if mlp else "50 of the paper's 200 epochs; "
     for name, line in TABLE_1[network].items():
-        key, about = f"louizos/{network}/{name}", f"{TITLES[network]} with L0, {line.about}"
+        prefix, about = f"louizos/{network}/{name}/", f"{TITLES[network]} with L0, {line.about}"
         chosen = "its λ are not published, ours were chosen to leave these; " if mlp and name == "lambda-sep" else ""
-        decay = (
-            "weight decay of 5e-4 / N, not 5e-4, was chosen by these gates, of seed 0; " if mlp and not chosen else ""
-        )
-        for which, words in {
-            "averaged_last": "averaged parameters, last epoch",
-            "averaged_best": "averaged parameters, best epoch",
-            "error_last": "last epoch",
-            "error_best": "best epoch",
-        }.items():
-            yield Row(
-                f"{key}/{which.replace('_', '-')}", f"{about}: error, {words}", line.error, "%", 0.2 if mlp else 0.15,
-                line.sources[0], each(which, lambda_=line.lambda_), below=True,
-                note=f"{note}{chosen}the paper gives no deviation",
-            )  # fmt: skip
-        for i, (layer, n) in enumerate(line.gates.items()):
-            yield Row(
-                f"{key}/{layer}", f"{about}: open gates of {layer}", n, "gates", n / 10, line.sources[1],
-                each(partial(_nth, evaluated, i), lambda_=line.lambda_), note=f"{note}{chosen}{decay}within 10 %",
-            )  # fmt: skip
+        decay = "weight decay of 5e-4 / N, not 5e-4, was chosen by these gates, of seed 0; "
+        yield from rows(prefix, line.sources[0], *(
+            (which.replace("_", "-"), f"{about}: error, {words}", line.error, "%", 0.2 if mlp else 0.15,
+             each(which, lambda_=line.lambda_))
+            for which, words in EVALUATED.items()
+        ), below=True, note=f"{note}{chosen}the paper gives no deviation")  # fmt: skip
+        yield from rows(prefix, line.sources[1], *(
+            (layer, f"{about}: open gates of {layer}", n, "gates", n / 10,
+             each(partial(_nth, evaluated, i), lambda_=line.lambda_))
+            for i, (layer, n) in enumerate(line.gates.items())
+        ), note=f"{note}{chosen}{decay if mlp and not chosen else ''}within 10 %")  # fmt: skip
 
 
 def _nth(name: str, i: int, result: Mapping[str, Any]) -> float:
@@ -183,16 +170,15 @@ def open_at(drop_rate: float) -> float:
     return float(l0.prob_open(np.array(l0.log_alpha_of(drop_rate))))
 
 
-def _closed_forms() -> Iterator[Row]:
-    for rate, paper in ((0.2, 0.951887), (0.3, 0.920261), (0.5, 0.831822)):
-        yield Row(
-            f"louizos/open-at-{rate:g}", f"P(z ≠ 0) at a drop rate of {rate:g}", paper, "", 1e-6,
-            "the formula of sec. 2.2, evaluated", computed(open_at, rate), note="the last digit",
-        )  # fmt: skip
-    yield Row(
-        "louizos/ends", "P(z = 0) + P(z = 1) at log α = 0 and β = 0.5", 0.5, "", 0.05,
-        "Louizos et al. 2018, figure 2", computed(ends, 0.5), note="“roughly, half of its mass”",
-    )  # fmt: skip
+CLOSED_FORMS = (
+    *rows("louizos/", "the formula of sec. 2.2, evaluated", *(
+        (f"open-at-{rate:g}", f"P(z ≠ 0) at a drop rate of {rate:g}", paper, "", 1e-6, computed(open_at, rate))
+        for rate, paper in ((0.2, 0.951887), (0.3, 0.920261), (0.5, 0.831822))
+    ), note="the last digit"),
+    *rows("louizos/", "Louizos et al. 2018, figure 2",
+        ("ends", "P(z = 0) + P(z = 1) at log α = 0 and β = 0.5", 0.5, "", 0.05, computed(ends, 0.5),
+         "“roughly, half of its mass”")),
+)  # fmt: skip
 
 
 def figures(network: str, finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
@@ -204,9 +190,9 @@ def figures(network: str, finished: Sequence[Finished], directory: Path, data_di
     lines = {line.about: line for line in TABLE_1[network].values()}
     seen = {
         about: [
-            (one["result"]["expected_flops_by_epoch"], one["result"][curves])
-            for one in finished
-            if one["config"]["lambda_"] == line.lambda_
+            (run["result"]["expected_flops_by_epoch"], run["result"][curves])
+            for run in finished
+            if run["config"]["lambda_"] == line.lambda_
         ]
         for about, line in lines.items()
     }
@@ -217,7 +203,7 @@ def figures(network: str, finished: Sequence[Finished], directory: Path, data_di
         plot.l0_training(
             directory / f"l0_training_{network.replace('-', '_')}.png",
             f"{TITLES[network]} with L0 gates on MNIST{'; errors by averaged parameters' if averaged else ''}",
-            {about: own for about, own in seen.items() if own},
+            {about: curves for about, curves in seen.items() if curves},
             sum(flops.count(nn.sites(model, shape), {}).values()),
             {about: line.error for about, line in lines.items()},
         )
@@ -257,15 +243,15 @@ def stretched_density(s: Array, log_alpha: float, beta: float) -> Array:
 
 STUDIES = (
     Study("l0-gates", PAPER, "The hard concrete distribution, in closed form.", 0, 1, lambda seeds: [],
-          tuple(_closed_forms()), lambda finished, directory, data_dir: [hard_concrete(directory)]),
+          CLOSED_FORMS, lambda finished, directory, data_dir: [hard_concrete(directory)]),
     Study("l0-lenet-300-100", PAPER, "LeNet-300-100 with L0 gates: errors, gates that are left, expected FLOPs.",
-          18, 3, partial(runs, "lenet-300-100"), tuple(_rows("lenet-300-100")), partial(figures, "lenet-300-100"),
+          18, 3, runs("lenet-300-100"), tuple(_rows("lenet-300-100")), partial(figures, "lenet-300-100"),
           causes={
               "louizos/lenet-300-100/lambda/error-": "Without averaging: the authors evaluate their MLP by averaged "
               "parameters, which are in the rows above.",
           }),
     Study("l0-lenet-5", PAPER, "LeNet-5 with L0 gates: errors, gates that are left, expected FLOPs; 50 epochs.",
-          38, 1, partial(runs, "lenet-5"), tuple(_rows("lenet-5")), partial(figures, "lenet-5"), causes={
+          38, 1, runs("lenet-5"), tuple(_rows("lenet-5")), partial(figures, "lenet-5"), causes={
               "louizos/lenet-5/": "50 of the paper's 200 epochs: gates still close when training ends (figure). With a "
               "weight decay of 5e-4, not divided by N, 20-36-75-309 and 10-28-103-31 were left.",
           }),

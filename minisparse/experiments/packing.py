@@ -1,4 +1,4 @@
-"""Arrays as text, for results in JSON where a list would take a line for every number."""
+"""Arrays as text in JSON results, where a list would take a line per number."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from ..backend import Array
 
 
 def packed(array: Array) -> str:
-    """A boolean array, a bit each, or whole numbers from 0 to 65,535, two bytes each, in C order; as base64.
+    """A boolean array as bits, or whole numbers from 0 to 65,535 as two bytes, in C order and base64.
 
     ValueError for other numbers.
     """

@@ -1,4 +1,4 @@
-"""figures/README.md: every published figure beside ours, with the verdict, whether it was attempted or not."""
+"""figures/README.md: every published figure beside ours, with the verdict, whether attempted or not."""
 
 import math
 from collections import Counter
@@ -25,17 +25,18 @@ unless a row says so. *Not attempted* comes with the minutes of one core that a 
 
 
 def written(studies: Iterable[Study], directory: Path, data_dir: Path | None = None) -> Path:
-    """Draw all figures that the finished runs in `directory` suffice for, and write its README.md; the path of it."""
+    """Draw all figures that the finished runs in `directory` suffice for, and write and return its README.md."""
     papers: dict[str, list[tuple[Study, list[Finished]]]] = {}
     for study in studies:
         papers.setdefault(study.paper, []).append((study, finished(study, directory)))
-    verdicts = Counter(verdict(row, row.ours(runs)) for own in papers.values() for s, runs in own for row in s.rows)
-    waiting = [s for own in papers.values() for s, runs in own if any(not len(row.ours(runs)) for row in s.rows)]
+    all_of_them = [pair for pairs in papers.values() for pair in pairs]
+    verdicts = Counter(verdict(row, row.ours(runs)) for study, runs in all_of_them for row in study.rows)
+    waiting = [study for study, runs in all_of_them if any(not len(row.ours(runs)) for row in study.rows)]
     counts = f"Of {verdicts.total()} rows **{verdicts['reached']} are reached, {verdicts['missed']} are missed and "
     counts += f"{verdicts['not attempted']} are not attempted**"
     hours = sum(s.minutes * s.seeds for s in waiting) / 60
     counts += f", whose studies take about {hours:.1f} hours of one core." if waiting else "."
-    sections = [_section(paper, own, directory, data_dir) for paper, own in papers.items()]
+    sections = [_section(paper, pairs, directory, data_dir) for paper, pairs in papers.items()]
     path = directory / "README.md"
     with replacing(path) as unfinished:
         unfinished.write_text("\n".join([HEAD.format(counts=counts), *sections]))
@@ -70,7 +71,7 @@ def _section(
 
 
 def alt(path: Path, study: Study) -> str:
-    """What a figure shows, in words: the first line of the function that draws it, which has its name."""
+    """What a figure shows, in words: the first line of the docstring of the function that has its name."""
     drawn = getattr(plot, path.stem, None)
     about = (drawn.__doc__ or "").partition("\n")[0] if drawn else study.about
     return about.rstrip(".").replace("]", ")").replace("[", "(")
@@ -104,7 +105,7 @@ def figures(row: Row, study: Study, runs: Sequence[Finished]) -> tuple[str, str,
 
 
 def _digits(row: Row) -> int:
-    """Decimals that show the paper's figure in full, and a tenth of the tolerance."""
+    """Enough decimals for the paper's figure in full, and for a tenth of the tolerance."""
     shown = len(_printed(row.paper).partition(".")[2]) if row.paper is not None else 2
     return max(shown, 1 - math.floor(math.log10(row.tolerance)) if row.tolerance > 0 else 0, 0)
 

@@ -134,7 +134,7 @@ def every_tenth(images: Dataset) -> Dataset:
 
 
 def starting_masks(params: Mapping[str, Array], p: Protocol, rng: np.random.Generator) -> Masks:
-    """Erdős–Rényi masks: of hidden layers in the paper; in the tutorial of all layers, at the density its draws leave."""
+    """Erdős–Rényi masks: of hidden layers in the paper; in the tutorial of all layers."""
     shapes = {name: w.shape for name, w in params.items() if is_weight(name) and (p.tutorial or name != "fc4.weight")}
     return random_masks(shapes, drawn_densities(shapes, p.eps) if p.tutorial else from_epsilon(shapes, p.eps), rng)
 
@@ -168,9 +168,9 @@ def drawn_densities(shapes: Mapping[str, nn.Shape], eps: int) -> dict[str, float
 def tutorial_loss(outputs: Tensor, labels: Array) -> Tensor:
     """A scalar whose gradient is that of the tutorial's code for the squared error of sigmoid outputs a.
 
-    It is (a − y) σ'(a), where (a − y) σ'(z) would be correct: σ'(a) is never below 0.19, so that no unit saturates, and
-    its dense network depends on this: with the correct gradient it learned nothing in 15 epochs. The value itself has no
-    meaning.
+    It is (a − y) σ'(a), where (a − y) σ'(z) would be correct: σ'(a) is never below 0.19, so that no unit saturates.
+    Its dense network depends on this: with the correct gradient it learned nothing in 15 epochs. The value itself has
+    no meaning.
     """
     a = ops.sigmoid(outputs.value).value
     again = ops.sigmoid(a).value

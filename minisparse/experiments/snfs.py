@@ -1,23 +1,23 @@
-"""Sparse momentum on MNIST (Dettmers & Zettlemoyer 2019): error against density, and other methods beside it.
+"""Sparse momentum on MNIST (Dettmers & Zettlemoyer 2019): error against density, beside other methods.
 
-The authors' script, and we with it: batches of 100 for 100 epochs of 54,000 images, the other 6,000 being held out;
+As in the authors' script: batches of 100 for 100 epochs of 54,000 images, the other 6,000 held out;
 inputs of mean 0 and variance 1; Nesterov SGD at 0.1 with momentum 0.9, divided by 10 every 25,000 batches; L2 5e-4;
 PyTorch's initial weights and biases; the same density in every layer; half of a layer's weights move at first, on a
 cosine. LeNet-5 has 20 epochs here, and the learning rate falls every 5,000 batches.
 
-Beside it, with the same training: SET (ζ 0.3) and a static mask, both from an Erdős–Rényi mask, as SET's paper has it,
+Beside it, with the same training: SET (ζ 0.3) and a static mask, both from an Erdős–Rényi mask, as in SET's paper,
 and the dense network. DSR and DEEP-R, which the authors also list, are not in this package. Nothing is chosen on the
 test set.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import models, nn, ops, recipes
+from .. import models, nn, recipes
 from ..allocate import erdos_renyi, uniform
 from ..backend import Array
 from ..data import batches
@@ -25,7 +25,21 @@ from ..masks import Masks, random_masks
 from ..optim import is_weight, sgd
 from ..schedule import step_rate
 from ..train import Method, train
-from .studies import Finished, Row, Run, Study, each, error, errors_of, mnist, weights_of
+from .studies import (
+    Finished,
+    Row,
+    Run,
+    Study,
+    by_epoch,
+    each,
+    each_seed,
+    errors_of,
+    loss_of,
+    measured,
+    mnist,
+    rows,
+    weights_of,
+)
 
 METHODS = ("snfs", "set", "static", "dense")
 BATCH, HELD_OUT = 100, 6000
@@ -63,27 +77,18 @@ def trained(
     momentum: float = 0.9, weight_decay: float = 5e-4, moved: float = 0.5, zeta: float = 0.3,
     data_dir: Path | None = None,
 ) -> Iterator[float | dict[str, Any]]:  # fmt: skip
-    """Train one of NETWORKS by one of METHODS; how far it is now and then, and what came out. Errors are in %."""
+    """Train one of NETWORKS by one of METHODS; errors are in %."""
     model, shape = NETWORKS[network]
     (inputs, labels), _, test_set = mnist(data_dir, validation=HELD_OUT, standardize=True, shape=shape)
     rng = np.random.default_rng(seed)
     params = with_pytorch_biases(model.init(rng), rng)
-    epoch, errors = len(labels) // BATCH, []
+    epoch = len(labels) // BATCH
     rule, masks = beginning(method, params, density, epoch, epochs, moved, zeta, rng)
-    for step in train(
-        lambda p, batch, rng: ops.softmax_cross_entropy(model(p, batch[0]), batch[1]),
-        params,
-        masks,
-        batches(inputs, labels, BATCH, seed, stop=epochs * epoch),
-        rule,
-        rng,
-        sgd(step_rate(rate, rate_period, 0.1), momentum, nesterov=True, weight_decay=weight_decay),
-    ):
-        if (step.number + 1) % epoch == 0:
-            errors.append(error(model, step.params, test_set))
-        if (step.number + 1) % 100 == 0:
-            yield (step.number + 1) / (epochs * epoch)
-    yield {**errors_of(errors), "weights": weights_of(step.params, step.masks)}
+    given = batches(inputs, labels, BATCH, seed, stop=epochs * epoch)
+    descent = sgd(step_rate(rate, rate_period, 0.1), momentum, nesterov=True, weight_decay=weight_decay)
+    run = train(loss_of(model), params, masks, given, rule, rng, descent)
+    errors, _, last = yield from measured(by_epoch(run, epoch, epochs * epoch), model, test_set)
+    yield {**errors_of(errors), "weights": weights_of(last.params, last.masks)}
 
 
 def with_pytorch_biases(params: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
@@ -99,7 +104,7 @@ def beginning(
     method: str, params: dict[str, Array], density: float, epoch: int, epochs: int, moved: float, zeta: float,
     rng: np.random.Generator,
 ) -> tuple[Method, Masks]:  # fmt: skip
-    """How masks move, and where they start: by the same density everywhere (sparse momentum), or Erdős–Rényi."""
+    """The rule and the first masks: of equal density in every layer (sparse momentum), or Erdős–Rényi."""
     shapes = {name: w.shape for name, w in params.items() if is_weight(name)}
     if method == "dense":
         return recipes.static(), Masks({})
@@ -109,24 +114,28 @@ def beginning(
     return rule, random_masks(shapes, erdos_renyi(shapes, density), rng)
 
 
-def _run(seed: int, network: str, method: str, density: float) -> Run:
+def _configs(network: str, *choices: tuple[str, float]) -> dict[str, dict[str, Any]]:
+    """Configs by name: one for each (method, density)."""
     epochs, rate_period = LENGTHS[network]
-    config = {"seed": seed, "network": network, "method": method, "density": density, "epochs": epochs,
-              "rate_period": rate_period, "rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "moved": 0.5,
-              "zeta": 0.3}  # fmt: skip
-    return Run(f"{method}-{100 * density:g}-seed{seed}", seed, trained, config)
+    return {
+        f"{method}-{100 * density:g}": {
+            "network": network, "method": method, "density": density, "epochs": epochs, "rate_period": rate_period,
+            "rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "moved": 0.5, "zeta": 0.3,
+        }
+        for method, density in choices
+    }  # fmt: skip
 
 
-def densities(network: str, seeds: int) -> list[Run]:
-    """Sparse momentum at every density that the authors list; of each seed, 1 and 5 % first."""
+def densities(network: str) -> Callable[[int], list[Run]]:
+    """Study.runs: sparse momentum at every density that the authors list; of each seed, 1 and 5 % first."""
     order = sorted(PAPER[network], key=lambda density: density not in (0.01, 0.05))
-    return [_run(seed, network, "snfs", density) for seed in range(seeds) for density in order]
+    return each_seed(trained, _configs(network, *(("snfs", density) for density in order)))
 
 
-def methods(seeds: int) -> list[Run]:
-    """All METHODS at every density of the authors' summary, the sparsest first."""
-    wanted = [(method, density) for density in SUMMARY["snfs"] for method in METHODS[:-1]]
-    return [_run(seed, "lenet-300-100", *one) for seed in range(seeds) for one in [("dense", 1.0), *wanted]]
+def methods() -> Callable[[int], list[Run]]:
+    """Study.runs: all METHODS at every density of the authors' summary, the sparsest first."""
+    sparse = [(method, density) for density in SUMMARY["snfs"] for method in METHODS[:-1]]
+    return each_seed(trained, _configs("lenet-300-100", ("dense", 1.0), *sparse))
 
 
 NOTES = {
@@ -136,27 +145,24 @@ NOTES = {
 
 
 def _by_density(network: str) -> tuple[Row, ...]:
-    source = "the authors' results/MNIST_compression_comparison_*.csv"
-    return tuple(
-        Row(f"snfs/{network}/{100 * density:g}", f"{TITLES[network]}, sparse momentum at {100 * density:g} % density: "
-            "test error", error, "%", 0.2 if network == "lenet-300-100" else 0.15, source,
-            each("error_last", network=network, method="snfs", density=density), below=True, note=NOTES[network])
+    tolerance = 0.2 if network == "lenet-300-100" else 0.15
+    return rows(f"snfs/{network}/", "the authors' results/MNIST_compression_comparison_*.csv", *(
+        (f"{100 * density:g}", f"{TITLES[network]}, sparse momentum at {100 * density:g} % density: test error",
+         error, "%", tolerance, each("error_last", network=network, method="snfs", density=density))
         for density, (error, _) in PAPER[network].items()
-    )  # fmt: skip
+    ), below=True, note=NOTES[network])  # fmt: skip
 
 
-def _by_method() -> Iterator[Row]:
+def _by_method() -> tuple[Row, ...]:
     titles = {"snfs": "sparse momentum", "set": "SET", "dense": "dense"}
-    source = "the authors' results/MNIST_sparse_summary.csv, as an error"
-    for method, shares in SUMMARY.items():
-        note = "of whose SET that is, the authors do not say; " if method == "set" else ""
-        for density, share in shares.items():
-            yield Row(
-                f"snfs/table/{method}-{100 * density:g}",
-                f"LeNet-300-100, {titles[method]}, {100 * density:g} % density: error", round(100 - share, 2), "%", 0.2,
-                source, each("error_last", method=method, density=density), below=True,
-                note=note + NOTES["lenet-300-100"],
-            )  # fmt: skip
+    notes = dict.fromkeys(titles, NOTES["lenet-300-100"])
+    notes["set"] = "of whose SET that is, the authors do not say; " + notes["set"]
+    return rows("snfs/table/", "the authors' results/MNIST_sparse_summary.csv, as an error", *(
+        (f"{method}-{100 * density:g}", f"LeNet-300-100, {titles[method]}, {100 * density:g} % density: error",
+         round(100 - share, 2), "%", 0.2, each("error_last", method=method, density=density), notes[method])
+        for method, shares in SUMMARY.items()
+        for density, share in shares.items()
+    ), below=True)  # fmt: skip
 
 
 def figures(name: str, finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
@@ -164,9 +170,9 @@ def figures(name: str, finished: Sequence[Finished], directory: Path, data_dir: 
     from .. import plot
 
     errors: dict[str, dict[float, list[float]]] = {}
-    for one in finished:
-        own = errors.setdefault(one["config"]["method"], {}).setdefault(one["config"]["density"], [])
-        own.append(one["result"]["error_last"])
+    for run in finished:
+        of_method = errors.setdefault(run["config"]["method"], {})
+        of_method.setdefault(run["config"]["density"], []).append(run["result"]["error_last"])
     dense = errors.pop("dense", {}).get(1.0)
     if not errors:
         return []
@@ -181,11 +187,11 @@ def figures(name: str, finished: Sequence[Finished], directory: Path, data_dir: 
 
 STUDIES = (
     Study("snfs-lenet-300-100", "Dettmers & Zettlemoyer 2019", "Sparse momentum on LeNet-300-100 at eight densities.",
-          16, 3, partial(densities, "lenet-300-100"), _by_density("lenet-300-100"), partial(figures, "lenet-300-100")),
+          16, 3, densities("lenet-300-100"), _by_density("lenet-300-100"), partial(figures, "lenet-300-100")),
     Study("snfs-table", "Dettmers & Zettlemoyer 2019", "Sparse momentum, SET, a static mask and dense, at 90 to 99 %.",
-          38, 3, methods, tuple(_by_method()), partial(figures, "table")),
+          38, 3, methods(), _by_method(), partial(figures, "table")),
     Study("snfs-lenet-5", "Dettmers & Zettlemoyer 2019", "Sparse momentum on LeNet-5 at eight densities, 20 epochs.",
-          44, 1, partial(densities, "lenet-5"), _by_density("lenet-5"), partial(figures, "lenet-5"), causes={
+          44, 1, densities("lenet-5"), _by_density("lenet-5"), partial(figures, "lenet-5"), causes={
               "snfs/lenet-5/0.": "The network stays at chance: with PyTorch's initial weights hardly any signal passes "
               "so few connections. With weights larger by 1 / √density it learns: mean losses 0.30 at 0.4 %, 0.11 at "
               "0.9 % after three epochs (one run each). What the authors' code does otherwise is not found.",

@@ -9,37 +9,3 @@ from .snip import snip_batch, snip_classes, snip_errors, snip_random_labels
 from .sparse import sparse_width
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
 from .training import accuracy_against_cost, connections_find_the_digits, loss_and_accuracy
-
-__all__ = [
-    "METHOD_STYLE",
-    "PAPER",
-    "POINTS",
-    "STYLE",
-    "accuracy_against_cost",
-    "connections_find_the_digits",
-    "connections_per_pixel",
-    "error_against_density",
-    "error_by_epoch",
-    "han_bands",
-    "han_energy",
-    "han_layers",
-    "han_rounds",
-    "han_sensitivity",
-    "han_trade_off",
-    "han_weights",
-    "hard_concrete",
-    "l0_training",
-    "loss_and_accuracy",
-    "rigl_animation",
-    "rigl_equal_budget",
-    "rigl_escape",
-    "rigl_extended",
-    "rigl_sweeps",
-    "rigl_table_2",
-    "save",
-    "snip_batch",
-    "snip_classes",
-    "snip_errors",
-    "snip_random_labels",
-    "sparse_width",
-]

@@ -3,14 +3,11 @@
 Each writes a PNG to `path`, an SVG beside it, and returns the path.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..backend import Array
 from .style import PAPER, STYLE, save
@@ -39,7 +36,7 @@ def note(axis: Any, words: str, height: float, above: bool = True) -> None:
 
 
 def han_rounds(
-    path: str | os.PathLike,
+    path: Place,
     title: str,
     errors: Sequence[float],
     epochs: int,
@@ -52,10 +49,7 @@ def han_rounds(
     errors in %, of the `epochs` of training and then of the `retrain_epochs` of each round; left: the share of the
     weights in each round, 1 in the first.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 4.2))
-        figure.suptitle(title)
-        axis = figure.subplots()
+    with panels(path, (7.5, 4.2), title) as axis:
         axis.plot(np.arange(1, len(errors) + 1), errors, color="#0072B2", label="ours")
         top = published[0] + 4 * max(0.15, float(np.median(errors)) - min(errors))
         bottom = min(*published, *errors) - 0.1
@@ -70,15 +64,12 @@ def han_rounds(
         axis.set_xlim(0.5, len(errors) + 0.5)
         axis.set_xlabel("epochs")
         axis.set_ylabel("test error (%)")
-        return save(figure, path)
+    return Path(path)
 
 
-def han_layers(path: str | os.PathLike, title: str, ours: Mapping[str, float], papers: Mapping[str, float]) -> Path:
+def han_layers(path: Place, title: str, ours: Mapping[str, float], papers: Mapping[str, float]) -> Path:
     """The share of each layer's weights that is left, ours and the paper's side by side: {layer: share in [0, 1]}."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.5, 3.8))
-        figure.suptitle(title)
-        axis = figure.subplots()
+    with panels(path, (6.5, 3.8), title) as axis:
         places = np.arange(len(ours))
         for shift, (label, shares, colour) in enumerate((("ours", ours, "#0072B2"), ("paper", papers, "#999999"))):
             heights = [100 * shares[layer] for layer in ours]
@@ -87,18 +78,15 @@ def han_layers(path: str | os.PathLike, title: str, ours: Mapping[str, float], p
         axis.set_xticks(places, list(ours))
         axis.set_ylabel("weights left (%)")
         axis.legend(frameon=False)
-        return save(figure, path)
+    return Path(path)
 
 
-def han_bands(path: str | os.PathLike, title: str, mask: Array) -> Path:
+def han_bands(path: Place, title: str, mask: Array) -> Path:
     """Figure 4: every connection of a first layer as a dot, and below it how many each input has.
 
     mask (784, units), bool.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 5))
-        figure.suptitle(title)
-        axes: Any = figure.subplots(2, 1, sharex=True, height_ratios=(1.6, 1))
+    with panels(path, (9, 5), title, rows=2, columns=1, sharex=True, height_ratios=(1.6, 1)) as axes:
         above, below = axes
         above.imshow(mask.T, cmap="Greys", aspect="auto", interpolation="none")
         above.set_ylabel(f"unit, of {mask.shape[1]}")
@@ -110,18 +98,15 @@ def han_bands(path: str | os.PathLike, title: str, mask: Array) -> Path:
                 axis.axvline(edge - 0.5, color="#D55E00", linewidth=0.4, alpha=0.6)
         below.set_xticks(range(0, len(mask), 56))
         below.set_xlim(-0.5, len(mask) - 0.5)
-        return save(figure, path)
+    return Path(path)
 
 
-def han_trade_off(path: str | os.PathLike, title: str, curves: Mapping[str, Sequence[tuple[float, float]]]) -> Path:
+def han_trade_off(path: Place, title: str, curves: Mapping[str, Sequence[tuple[float, float]]]) -> Path:
     """Figure 5: accuracy lost against the share of the weights that is left.
 
     curves {name, as in CURVES: [(share in (0, 1], points lost)]}. What lies below the figure is left out.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 4.6))
-        figure.suptitle(title)
-        axis = figure.subplots()
+    with panels(path, (8, 4.6), title) as axis:
         for name, curve in curves.items():
             colour, dash, marker = CURVES[name]
             shares, lost = zip(*curve, strict=True)
@@ -137,20 +122,17 @@ def han_trade_off(path: str | os.PathLike, title: str, curves: Mapping[str, Sequ
         axis.set_xlabel("weights left (%)")
         axis.set_ylabel("test accuracy, above the whole network's (points)")
         axis.legend(loc="lower right", frameon=False)
-        return save(figure, path)
+    return Path(path)
 
 
 def han_sensitivity(
-    path: str | os.PathLike, title: str, curves: Mapping[str, Sequence[tuple[float, float]]], reference: float
+    path: Place, title: str, curves: Mapping[str, Sequence[tuple[float, float]]], reference: float
 ) -> Path:
     """Figure 6: accuracy against the share of one layer's weights that is left, the others being whole.
 
     curves {layer, as in LAYERS: [(share, accuracy in %)]}; reference: the whole network's accuracy, in %.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 4.2))
-        figure.suptitle(title)
-        axis = figure.subplots()
+    with panels(path, (7.5, 4.2), title) as axis:
         for layer, curve in curves.items():
             colour, dash, marker = LAYERS[layer]
             shares, accuracies = zip(*curve, strict=True)
@@ -164,18 +146,15 @@ def han_sensitivity(
         axis.set_xlabel("weights of the layer left (%)")
         axis.set_ylabel("test accuracy (%)")
         axis.legend(loc="lower left", frameon=False)
-        return save(figure, path)
+    return Path(path)
 
 
-def han_weights(path: str | os.PathLike, title: str, edges: Array, before: Sequence[int], after: Sequence[int]) -> Path:
+def han_weights(path: Place, title: str, edges: Array, before: Sequence[int], after: Sequence[int]) -> Path:
     """The distribution of a layer's weights before pruning and of the survivors after retraining, each on its scale.
 
     edges (n + 1,) of the n bins; before, after: weights in each.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 3.8))
-        figure.suptitle(title)
-        axes: Any = figure.subplots(1, 2, sharex=True)
+    with panels(path, (9, 3.8), title, columns=2, sharex=True) as axes:
         for axis, counts, words, colour in zip(
             axes, (before, after), ("before pruning", "after retraining"), ("#999999", "#0072B2"), strict=True
         ):
@@ -184,15 +163,12 @@ def han_weights(path: str | os.PathLike, title: str, edges: Array, before: Seque
             axis.set_xlabel("weight")
             axis.yaxis.set_major_formatter("{x:,.0f}")
         axes[0].set_ylabel("weights in a bin")
-        return save(figure, path)
+    return Path(path)
 
 
-def han_energy(path: str | os.PathLike, title: str, picojoules: Mapping[str, float]) -> Path:
+def han_energy(path: Place, title: str, picojoules: Mapping[str, float]) -> Path:
     """Figure 1: what operations on 32 bits cost in 45 nm CMOS, {operation: pJ}, as bars with the relative cost."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 3.4))
-        figure.suptitle(title)
-        axis = figure.subplots()
+    with panels(path, (7.5, 3.4), title) as axis:
         names, costs = list(picojoules), list(picojoules.values())
         bars = axis.barh(names, costs, color="#0072B2")
         labels = [f"{cost:g} pJ, {round(cost / costs[0]):,} ×" for cost in costs]
@@ -201,4 +177,4 @@ def han_energy(path: str | os.PathLike, title: str, picojoules: Mapping[str, flo
         axis.set_xlim(0.05, 10_000)
         axis.invert_yaxis()
         axis.set_xlabel("energy of one operation (pJ)")
-        return save(figure, path)
+    return Path(path)

@@ -1,13 +1,10 @@
 """Figures of L0 gates (Louizos et al. 2018)."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..backend import Array
 from .style import STYLE, published, save
@@ -16,7 +13,7 @@ LINES = (("#0072B2", "-"), ("#D55E00", "--"), ("#000000", ":"))
 
 
 def hard_concrete(
-    path: str | os.PathLike,
+    path: Place,
     title: str,
     density: tuple[Array, Array],
     masses: Mapping[float, float],
@@ -28,10 +25,7 @@ def hard_concrete(
     density (places, density of the stretched distribution there); masses {0: P(z = 0), 1: P(z = 1)};
     gates {label: values at log_alpha}. Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 3.8))
-        figure.suptitle(title)
-        left, right = figure.subplots(1, 2)
+    with panels(path, (9, 3.8), title, columns=2) as (left, right):
         places, values = density
         inside = (places >= 0) & (places <= 1)
         left.plot(places, values, color="#999999", linewidth=1, label="stretched, before the clip")
@@ -52,11 +46,11 @@ def hard_concrete(
         right.set_ylabel("gate, probability")
         right.grid(alpha=0.25)
         right.legend(loc="upper left", frameon=False)
-        return save(figure, path)
+    return Path(path)
 
 
 def l0_training(
-    path: str | os.PathLike,
+    path: Place,
     title: str,
     runs: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]],
     dense: float,
@@ -67,10 +61,7 @@ def l0_training(
     runs {label: [(FLOPs, error in %), one pair a seed]}; paper {label: published error in %}, dashed.
     Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 3.8))
-        figure.suptitle(title)
-        axes: Any = figure.subplots(1, 2)
+    with panels(path, (9, 3.8), title, columns=2) as axes:
         left, right = axes
         lows, highs = [], []
         for (label, own), (colour, dash) in zip(runs.items(), LINES, strict=False):
@@ -97,4 +88,4 @@ def l0_training(
         right.set_xlabel("epochs")
         right.set_ylabel("test error (%)")
         right.legend(loc="upper right", frameon=False)
-        return save(figure, path)
+    return Path(path)

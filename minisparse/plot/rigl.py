@@ -1,13 +1,10 @@
 """Figures of the RigL studies (Evci et al. 2020)."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..backend import Array
@@ -19,7 +16,7 @@ FRAMES_PER_SECOND = 8
 
 
 def rigl_animation(
-    path: str | os.PathLike, title: str, frames: Sequence[tuple[int, Array, float, float]], last: int = 16
+    path: Place, title: str, frames: Sequence[tuple[int, Array, float, float]], last: int = 16
 ) -> Path:
     """Connections of every input pixel as they move, and their share in the central 20×20 pixels: an animation.
 
@@ -61,7 +58,7 @@ def rigl_animation(
 
 
 def rigl_table_2(
-    path: str | os.PathLike,
+    path: Place,
     published: Mapping[str, tuple[float, float]],
     ours: Mapping[tuple[str, int], Sequence[tuple[float, float]]],
 ) -> Path:
@@ -70,9 +67,7 @@ def rigl_table_2(
     published {method: (KFLOPs, error in %)}; ours {(method, T_end): [(KFLOPs, error of the best epoch in %)]}.
     """
     colours, markers = {"RigL": "#D55E00", "RigL+": "#0072B2"}, "o^"
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 4))
-        axes = figure.subplots()
+    with panels(path, (6.4, 4)) as axes:
         for method, (kflops, error) in published.items():
             colour = colours.get(method, "#000000")
             axes.plot(kflops, error, "s", color=colour, markerfacecolor="none", markersize=9)
@@ -90,11 +85,11 @@ def rigl_table_2(
         axes.set_ylabel("test error, best epoch (%)")
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
-        return save(figure, path)
+    return Path(path)
 
 
 def rigl_equal_budget(
-    path: str | os.PathLike, title: str, points: Mapping[tuple[str, int], Sequence[tuple[float, float]]]
+    path: Place, title: str, points: Mapping[tuple[str, int], Sequence[tuple[float, float]]]
 ) -> Path:
     """Test accuracy against what training cost, for all methods with the same connections at 98 % sparsity.
 
@@ -104,9 +99,7 @@ def rigl_equal_budget(
     places = side_by_side([cost for cost, _ in means.values()])
     accuracies = [accuracy for _, accuracy in means.values()]
     low = max(min(accuracies), max(accuracies) - 3)  # what is far below stands at the lower edge, with its number
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.6))
-        axes = figure.subplots()
+    with panels(path, (7.2, 4.6)) as axes:
         axes.set_title(title)
         for ((method, times), seeds), place, accuracy in zip(points.items(), places, accuracies, strict=True):
             label, colour, marker = POINTS[method]
@@ -124,17 +117,15 @@ def rigl_equal_budget(
         axes.set_ylabel("test accuracy, last epoch (%)")
         axes.grid(alpha=0.25)
         figure.legend(loc="outside right upper", frameon=False)
-        return save(figure, path)
+    return Path(path)
 
 
-def rigl_extended(path: str | os.PathLike, epochs: int, curves: Mapping[str, Mapping[int, Sequence[float]]]) -> Path:
+def rigl_extended(path: Place, epochs: int, curves: Mapping[str, Mapping[int, Sequence[float]]]) -> Path:
     """Test accuracy of RigL and of a static mask, trained once, twice and five times as long.
 
     curves {method: {times: [accuracy in %, one for each seed]}}; bars are standard deviations over seeds.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.6, 3.8))
-        axes = figure.subplots()
+    with panels(path, (5.6, 3.8)) as axes:
         for method, by_times in curves.items():
             label, colour, dash = METHOD_STYLE[method]
             times = sorted(by_times)
@@ -149,10 +140,10 @@ def rigl_extended(path: str | os.PathLike, epochs: int, curves: Mapping[str, Map
         axes.set_ylabel("test accuracy, last epoch (%)")
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
-        return save(figure, path)
+    return Path(path)
 
 
-def rigl_escape(path: str | os.PathLike, seeds: int, losses: Mapping[str, Sequence[float]]) -> Path:
+def rigl_escape(path: Place, seeds: int, losses: Mapping[str, Sequence[float]]) -> Path:
     """Training loss on the way to a static solution, and on three ways on from its weights.
 
     losses {"solution", "continued", "restarted", "rigl": mean loss of each epoch}.
@@ -163,9 +154,7 @@ def rigl_escape(path: str | os.PathLike, seeds: int, losses: Mapping[str, Sequen
         "restarted": ("static, restarted", "#0072B2", "--"),
         "rigl": ("RigL from the static solution", "#D55E00", "-"),
     }
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 4))
-        axes = figure.subplots()
+    with panels(path, (6.4, 4)) as axes:
         first = len(losses["solution"])
         for name, (label, colour, dash) in looks.items():
             begin = 0 if name == "solution" else first
@@ -180,11 +169,11 @@ def rigl_escape(path: str | os.PathLike, seeds: int, losses: Mapping[str, Sequen
         axes.set_xlabel("epochs")
         axes.set_ylabel(f"training loss, mean of an epoch{f' and {seeds} seeds' if seeds > 1 else ''}")
         axes.legend(frameon=False)
-        return save(figure, path)
+    return Path(path)
 
 
 def rigl_sweeps(
-    path: str | os.PathLike,
+    path: Place,
     periods: Mapping[float, Sequence[tuple[int, float | None]]],
     distributions: Mapping[str, Sequence[tuple[float, float | None]]],
     others: Mapping[str, float | None],
@@ -225,4 +214,4 @@ def rigl_sweeps(
         below.invert_yaxis()
         below.set_xlabel("test error, last epoch (%)")
         below.grid(alpha=0.25)
-        return save(figure, path)
+    return Path(path)

@@ -1,14 +1,11 @@
 """Figures of sparse evolutionary training (Mocanu et al. 2018)."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..backend import Array
@@ -16,7 +13,7 @@ from .style import METHOD_STYLE, PAPER, POINTS, STYLE, published, save
 
 
 def connections_per_pixel(
-    path: str | os.PathLike,
+    path: Place,
     title: str,
     frames: Sequence[tuple[int, Array]],
     central: Sequence[float],
@@ -49,11 +46,11 @@ def connections_per_pixel(
         axis.set_xlabel("epochs")
         axis.set_ylabel("connections in the\ncentral 20×20 pixels (%)")
         axis.grid(alpha=0.25)
-        return save(figure, path)
+    return Path(path)
 
 
 def error_by_epoch(
-    path: str | os.PathLike,
+    path: Place,
     title: str,
     errors: Mapping[str, Sequence[Sequence[float]]],
     paper: Mapping[str, float],
@@ -63,9 +60,7 @@ def error_by_epoch(
     errors {method: [[error in %, one an epoch], one a seed]}, methods of POINTS; paper {method: published error in %},
     a dashed line each. Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7, 4.2))
-        axis = figure.subplots()
+    with panels(path, (7, 4.2)) as axis:
         axis.set_title(title)
         settled = []
         for method, seeds in errors.items():
@@ -89,4 +84,4 @@ def error_by_epoch(
         axis.set_ylabel("test error (%)")
         axis.grid(alpha=0.25)
         axis.legend(loc="upper right", frameon=False)
-        return save(figure, path)
+    return Path(path)

@@ -1,20 +1,17 @@
 """Error against density, as sparse momentum's authors show it (Dettmers & Zettlemoyer 2019)."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
 from .style import POINTS, STYLE, save
 
 
 def error_against_density(
-    path: str | os.PathLike,
+    path: Place,
     title: str,
     errors: Mapping[str, Mapping[float, Sequence[float]]],
     paper: Mapping[str, Mapping[float, tuple[float, float]]],
@@ -26,9 +23,7 @@ def error_against_density(
     paper {method: {density: (error in %, standard error)}}; dense: the errors of the dense network, a line at their
     mean. Methods are those of POINTS. Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7, 4.4))
-        axis = figure.subplots()
+    with panels(path, (7, 4.4)) as axis:
         axis.set_title(title)
         for method, own in errors.items():
             label, colour, marker = POINTS[method]
@@ -65,7 +60,7 @@ def error_against_density(
         axis.set_ylabel("test error (%)")
         axis.grid(alpha=0.25)
         axis.legend(frameon=False)
-        return save(figure, path)
+    return Path(path)
 
 
 def _apart(ticks: Sequence[float]) -> list[float]:

@@ -3,14 +3,11 @@
 Each writes a PNG to `path`, an SVG beside it, and returns the path.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..backend import Array
 from .style import PAPER, STYLE, save
@@ -31,7 +28,7 @@ LABELS: Any = {  # (labels, sparsity): as figure 4 has them
 
 
 def snip_errors(
-    path: str | os.PathLike,
+    path: Place,
     title: str,
     ours: Mapping[float, Sequence[float]],
     curves: Mapping[float, Sequence[float]],
@@ -41,10 +38,7 @@ def snip_errors(
 
     ours {sparsity: errors in %, one a seed}; curves {sparsity: error in % after every epoch}; published {sparsity: %}.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 4))
-        figure.suptitle(title)
-        axes: Any = figure.subplots(1, 2, sharey=True, width_ratios=(1.6, 1))
+    with panels(path, (9, 4), title, columns=2, sharey=True, width_ratios=(1.6, 1)) as axes:
         left, right = axes
         for place, (sparsity, errors) in enumerate(ours.items()):
             colour, dash, marker = SPARSITY[sparsity]
@@ -66,11 +60,11 @@ def snip_errors(
         right.set_xticks(range(len(ours)), [f"{100 * sparsity:.0f} %" if sparsity else "whole" for sparsity in ours])
         right.set_xlim(-0.6, len(ours) - 0.4)
         right.set_xlabel("sparsity; one mark a seed, last epoch")
-        return save(figure, path)
+    return Path(path)
 
 
 def snip_batch(
-    path: str | os.PathLike, title: str, ours: Mapping[int, Sequence[float]], published: Mapping[int, float]
+    path: Place, title: str, ours: Mapping[int, Sequence[float]], published: Mapping[int, float]
 ) -> Path:
     """Figure 3: error against the number of examples that connections are scored on.
 
@@ -78,10 +72,7 @@ def snip_batch(
     """
     sizes = sorted(ours)
     means = [np.mean(ours[size]) for size in sizes]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7, 4))
-        figure.suptitle(title)
-        axis = figure.subplots()
+    with panels(path, (7, 4), title) as axis:
         axis.plot(list(published), list(published.values()), marker="s", markersize=5, label="paper", **PAPER)
         axis.plot(sizes, means, color="#0072B2", marker="o", label="ours, mean")
         for size in sizes:
@@ -92,20 +83,17 @@ def snip_batch(
         axis.set_xlabel("examples in the pruning batch")
         axis.set_ylabel("test error (%)")
         axis.legend(frameon=False)
-        return save(figure, path)
+    return Path(path)
 
 
 def snip_classes(
-    path: str | os.PathLike, title: str, means: Sequence[Array], pixels: Mapping[str, Sequence[Array]]
+    path: Place, title: str, means: Sequence[Array], pixels: Mapping[str, Sequence[Array]]
 ) -> Path:
     """Figure 2: a column a class, its mean image above, and below it the connections that each pixel keeps.
 
     means: (28, 28) images; pixels {sparsity: (28, 28) counts of each class}, each row of pictures on its own scale.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.4, 1.0 * (1 + len(pixels)) + 0.6))
-        figure.suptitle(title)
-        axes: Any = figure.subplots(1 + len(pixels), len(means))
+    with panels(path, (8.4, 1.0 * (1 + len(pixels)) + 0.6), title, rows=1 + len(pixels), columns=len(means)) as axes:
         for row, (name, images) in enumerate({"mean image": means, **pixels}.items()):
             top = max(float(np.percentile(image, 99.5)) for image in images)
             for axis, image in zip(axes[row], images, strict=True):
@@ -113,19 +101,16 @@ def snip_classes(
                 axis.set_xticks([])
                 axis.set_yticks([])
             axes[row][0].set_ylabel(name, rotation=0, ha="right", va="center")
-        return save(figure, path)
+    return Path(path)
 
 
 def snip_random_labels(
-    path: str | os.PathLike,
+    path: Place,
     title: str,
     curves: Mapping[tuple[str, float], tuple[Sequence[float], Sequence[float]]],
 ) -> Path:
     """Figure 4: loss and accuracy on the training images, {(labels, sparsity): (losses, accuracies in %) by epoch}."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 4))
-        figure.suptitle(title)
-        axes: Any = figure.subplots(1, 2)
+    with panels(path, (9, 4), title, columns=2) as axes:
         for key in [key for key in LABELS if key in curves]:
             name, colour, dash = LABELS[key]
             for axis, values in zip(axes, curves[key], strict=True):
@@ -136,4 +121,4 @@ def snip_random_labels(
         axes[0].set_ylim(bottom=0)
         axes[1].set_ylim(0, 101)
         axes[1].legend(loc="center right", frameon=False)
-        return save(figure, path)
+    return Path(path)

@@ -1,18 +1,15 @@
 """The figure of truly sparse storage."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
 
 from .style import PAPER, STYLE, save
 
 
 def sparse_width(
-    path: str | os.PathLike,
+    path: Place,
     points: Mapping[str, Sequence[tuple[int, float, float]]],
     needed: Sequence[tuple[int, float]],
     imports: float,
@@ -26,9 +23,7 @@ def sparse_width(
     GB) of a whole training run.
     """
     looks: Any = {"sparse": ("truly sparse", "#D55E00", "-", "o"), "dense": ("dense", "#000000", ":", "s")}
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 4))
-        time, memory = figure.subplots(1, 2)
+    with panels(path, (8, 4), columns=2) as (time, memory):
         for name, curve in points.items():
             label, colour, dash, marker = looks[name]
             for axes, place in ((time, 1), (memory, 2)):
@@ -71,4 +66,4 @@ def sparse_width(
             axes.set_xlim(points["sparse"][0][0] / 2, widest * 2)
             axes.grid(alpha=0.25)
         figure.legend(*memory.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
-        return save(figure, path)
+    return Path(path)

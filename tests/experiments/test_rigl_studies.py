@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minisparse import data, nn
-from minisparse.runs import run as plans
+from minisparse.runs import prepare
 from minisparse.models.shrink import Compact
 from minisparse.experiments.rigl import picture as rigl, budget as rigl_budget, escape as rigl_escape, epochs as rigl_runs, sweeps as rigl_sweeps, table as rigl_table
 from minisparse.experiments import studies
@@ -22,7 +22,7 @@ STUDIES = {study.name: study for module in MODULES for study in module.STUDIES}
 @pytest.fixture(autouse=True)
 def digits(monkeypatch):
     read = lambda name, directory, split="train": data.load("digits", split=split)
-    for module in (studies, plans):
+    for module in (studies, prepare):
         monkeypatch.setattr(module, "load", read)
 
 

@@ -19,7 +19,7 @@ from minisparse import files
 from minisparse.cli import main
 from minisparse.masks import Masks
 from minisparse.runs import folder as runs
-from minisparse.runs import run as plans
+from minisparse.runs import run as running
 from minisparse.train import State
 
 WRITERS = {
@@ -94,7 +94,7 @@ if __name__ == "__main__":
     if moment == "after":
         after(float(amount))
     if moment == "line":
-        recorded = plans.recorded
-        plans.recorded = lambda directory, run, every, device: recorded(directory, run, 1, device)
+        recorded = running.recorded
+        running.recorded = lambda directory, run, every, device: recorded(directory, run, 1, device)
         at_line(int(amount))
     main()

@@ -4,5 +4,3 @@ from .published import ENERGY, TABLES, watts
 from .qualities import STAGES, calibrated, quality
 from .studies import STUDIES
 from .training import NETWORKS, three_steps
-
-__all__ = ["ENERGY", "NETWORKS", "STAGES", "STUDIES", "TABLES", "calibrated", "quality", "three_steps", "watts"]

@@ -15,8 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ...runs import run as plans
 from ...runs.folder import RESULT, read_json
+from ...runs.plan import Plan
+from ...runs.prepare import prepare
+from ...runs.run import go
 from ..studies import Finished, Run, Study, gap, orderings
 from .recipe import PAPER, PAPER_NAME
 
@@ -32,14 +34,12 @@ ORDER = {  # what RigL is above, and the paper's points of ImageNet accuracy at 
 
 
 def run(data_dir: Path | None, **numbers: Any) -> Iterator[float | dict[str, Any]]:
-    """A run by plans.go, in a temporary folder. numbers: a Plan's, except for its data."""
+    """A run by go, in a temporary folder. numbers: a Plan's, except for its data."""
     numbers = {name: tuple(value) if isinstance(value, list) else value for name, value in numbers.items()}
-    task = plans.prepare(
-        plans.Plan(model="lenet-300-100", data="mnist", distribution="rigl-mnist", **numbers), data_dir
-    )
+    task = prepare(Plan(model="lenet-300-100", data="mnist", distribution="rigl-mnist", **numbers), data_dir)
     rounds, errors = task.plan.rounds or 0, list[float]()
     with TemporaryDirectory() as directory:
-        for line in plans.go(task, directory):
+        for line in go(task, directory):
             if "accuracy" in line:
                 errors.append(round(100 * (1 - line["accuracy"]), 6))
                 yield (line.get("round", rounds) * task.steps + line["step"] + 1) / (rounds + 1) / task.steps

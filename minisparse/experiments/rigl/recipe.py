@@ -65,7 +65,8 @@ PAPER = Recipe()
 
 def recipe_of(numbers: Mapping[str, Any]) -> Recipe:
     """The recipe in a run's config."""
-    return Recipe(**{name: tuple(n) if isinstance(n, list) else n for name, n in numbers.items()})
+    given: dict[str, Any] = {name: tuple(n) if isinstance(n, list) else n for name, n in numbers.items()}
+    return Recipe(**given)
 
 
 def start(densities: Mapping[str, float], rng: np.random.Generator) -> tuple[dict[str, Array], Masks]:

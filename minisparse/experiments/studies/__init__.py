@@ -3,7 +3,22 @@
 from .epochs import Moment, by_epoch, loss_of, measured
 from .measures import Data, accuracy, error, errors_of, mnist, weights_of
 from .running import finished, folder, go
-from .study import Finished, Row, Run, Study, cause, each, each_seed, first_seed, gap, kind_of, orderings, rows, verdict
+from .study import (
+    Finished,
+    Row,
+    Run,
+    Study,
+    cause,
+    computed,
+    each,
+    each_seed,
+    first_seed,
+    gap,
+    kind_of,
+    orderings,
+    rows,
+    verdict,
+)
 
 __all__ = [
     "Data",
@@ -15,6 +30,7 @@ __all__ = [
     "accuracy",
     "by_epoch",
     "cause",
+    "computed",
     "each",
     "each_seed",
     "error",

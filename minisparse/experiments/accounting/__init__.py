@@ -1,0 +1,5 @@
+"""The analytic tables: costs that papers print, from shapes and densities alone, without training."""
+
+from .studies import STUDIES
+
+__all__ = ["STUDIES"]
