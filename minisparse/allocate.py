@@ -43,7 +43,7 @@ def from_epsilon(shapes: Shapes, eps: float, dense: Iterable[str] = ()) -> dict[
 def apportion(total: int, shares: Mapping[str, float], room: Mapping[str, int]) -> dict[str, int]:
     """Split `total` into whole counts in proportion to `shares`, none above its `room`, adding up exactly.
 
-    Layers whose quota reaches their room are filled first and the rest is shared out anew; then every layer gets the
+    Layers whose quota reaches their room are filled first and the rest is shared out again; then every layer gets the
     whole part of its quota and the units left over go to the largest fractional parts, ties to the earlier key.
     Where all remaining shares are zero, they count as equal.
 

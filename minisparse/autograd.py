@@ -18,11 +18,11 @@ _next_line = count(1)
 class Tensor:
     """One line of the tape: a value, the lines it came from, and the way back.
 
-    .value a floating-point array; .shape and .dtype its own; .line its number; .parents the Tensors it came from.
+    .value a floating-point array; .shape and .dtype of the value; .line its number; .parents the Tensors it came from.
     First derivatives only. TypeError for a value that is not a number or a floating-point array.
     """
 
-    __slots__ = ("line", "op", "parents", "pullback", "value", "requires_grad")
+    __slots__ = ("line", "op", "parents", "pullback", "requires_grad", "value")
     __array_ufunc__ = None  # `array @ tensor` asks the Tensor, not NumPy
 
     __add__: Callable[..., "Tensor"]
@@ -133,7 +133,7 @@ def tape(end: Tensor) -> list[Tensor]:
 def backward(end: Tensor, keep: Iterable[int] | None = None) -> dict[int, Array]:
     """The gradient of a scalar `end` with respect to every line on its tape: {line: gradient}.
 
-    keep: only these lines' gradients are wanted, the others are let go as soon as they are used.
+    keep: the lines whose gradients are wanted; the others are freed as soon as they are used.
     ValueError if `end` is not a scalar.
     """
     if end.value.size != 1:
@@ -154,7 +154,7 @@ def backward(end: Tensor, keep: Iterable[int] | None = None) -> dict[int, Array]
 
 
 def unbroadcast(grad: Array, value: Array) -> Array:
-    """`grad` summed over the axes along which `value` was stretched, in `value`'s own dtype."""
+    """`grad` summed over the axes along which `value` was stretched, in the dtype of `value`."""
     if grad.shape != value.shape:
         extra = grad.ndim - value.ndim
         stretched = [extra + i for i, n in enumerate(value.shape) if n == 1 and grad.shape[extra + i] != 1]
@@ -168,7 +168,7 @@ def value_and_grad(
     """The loss at `params`, and its gradient as a dict with the same keys, shapes and dtypes.
 
     loss_fn takes {name: Tensor} and returns a scalar Tensor. A parameter that it does not use has gradient zero.
-    The arrays returned are the caller's own: none shares memory with another or with `params`.
+    None of the arrays returned shares memory with another or with `params`.
     """
     leaves = {name: Tensor(value) for name, value in params.items()}
     with one_pool_of_threads():
@@ -192,9 +192,9 @@ def value_and_grad(
 
 
 def gradcheck(f: Callable[..., Tensor], *arrays: Array, eps: float = 1e-6, seed: int = 0) -> float:
-    """How far the tape's derivative of f is from a central difference, along one random direction, in float64.
+    """The error of the tape's derivative of f against a central difference, along one random direction, in float64.
 
-    With a the one and b the other: |a − b| / max(1, |a|, |b|). f takes and returns Tensors of any shape.
+    For derivatives a and b: |a − b| / max(1, |a|, |b|). f takes and returns Tensors of any shape.
     ValueError at a kink: where the one-sided differences disagree by more than 1e-3 relative, no derivative exists.
     """
     xp = namespace(arrays[0])

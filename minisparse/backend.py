@@ -31,10 +31,10 @@ def namespace(x: Array) -> Any:
 
 @cache
 def keep_freed_memory() -> None:
-    """From here on this process keeps the memory it frees, where the C library is glibc.
+    """Make this process keep the memory it frees, where the C library is glibc.
 
-    By default glibc gives large arrays back to the system and asks for them anew, page by page, at every training
-    step, which can cost as much as the step's arithmetic.
+    By default glibc returns large arrays to the system and requests them again, page by page, at every training step,
+    which can cost as much as the arithmetic.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:

@@ -1,4 +1,4 @@
-"""What every public function asks of its arguments, and one wording for each refusal."""
+"""Checks of arguments, with one wording for each error."""
 
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
@@ -7,24 +7,24 @@ from typing import Any
 
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     """`value` as an int. TypeError unless it is a whole number (True is not), ValueError outside low … high."""
-    accepted = f"expected whole numbers from {low}" + ("" if high is None else f" to {high}")
+    expected = f"expected whole numbers from {low}" + ("" if high is None else f" to {high}")
     if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; {accepted}")
+        raise TypeError(f"{name} is {value!r}; {expected}")
     number = int(value)
     if number < low or (high is not None and number > high):
-        raise ValueError(f"{name} is {number}; {accepted}")
+        raise ValueError(f"{name} is {number}; {expected}")
     return number
 
 
-def real(name: str, value: Any, accepted: str, holds: Callable[[Any], bool]) -> None:
+def real(name: str, value: Any, expected: str, holds: Callable[[Any], bool]) -> None:
     """TypeError unless `value` is a number (True is not), ValueError unless it is one for which `holds` is true.
 
-    accepted: the same in words, "numbers in (0, 1]".
+    expected: the same in words, "numbers in (0, 1]".
     """
     if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; expected {accepted}")
+        raise TypeError(f"{name} is {value!r}; expected {expected}")
     if not holds(value):
-        raise ValueError(f"{name} is {value}; expected {accepted}")
+        raise ValueError(f"{name} is {value}; expected {expected}")
 
 
 def same_keys(**mappings: Mapping) -> None:

@@ -2,7 +2,7 @@
 
 Each is a sum over the few entries of its window: loops run over the window and over blocks of images, never over
 pixels. A convolution copies what each row of its kernel sees into the rows of a matrix, block by block, and multiplies;
-nothing is kept for the way back but x and the kernel.
+the backward pass keeps nothing but x and the kernel.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def conv2d(
     The same, one number at a time: tests/helpers/slow_conv.py, conv2d.
 
     padding "valid"; "same", for ceil(n / stride) outputs with the odd pad at the end; or a number of zeros on every
-    side. With groups, output channels see only their own share of the input channels, in order. bias (C_out,) is added.
+    side. With groups, output channels see only their share of the input channels, in order. bias (C_out,) is added.
     """
     xp = namespace(x)
     _, _, c_group, c_out = _kernel_shape(kernel)

@@ -1,7 +1,7 @@
 """What a network costs, from shapes and counts: multiply-adds of one example, and bytes.
 
-Papers print FLOPs = 2 × multiply-adds, and count more or less besides: `count` gives FLOPs, by a convention that it is
-told; all else here is in multiply-adds. Costs are {parameter name: multiply-adds per example, forward, dense}, as
+Papers print FLOPs = 2 × multiply-adds, and their conventions differ: `count` gives FLOPs by a named convention;
+everything else here is in multiply-adds. Costs are {parameter name: multiply-adds per example, forward, dense}, as
 `layer.cost(shape)` gives them; biases, activations and the loss are not counted.
 """
 
@@ -77,7 +77,7 @@ class Site(NamedTuple):
     name           of the weight, "conv1.weight"
     kind           "linear", "conv" or "depthwise"
     kernel_shape   of the weight, in our layout
-    outputs        how many numbers come out for one example, each a sum of `fan_in` products
+    outputs        numbers computed for one example, each a sum of `fan_in` products
     in_shape       of one example, without padding
     stride, padding   of a convolution; 1 and "valid" for a linear layer
     """
@@ -104,7 +104,7 @@ class Reading(NamedTuple):
 
     length    of a dot product, dense
     outputs   how many dot products there are for one example
-    extra     FLOPs of every output besides two for each product
+    extra     FLOPs of every output in addition to two for each product
     biases    how many are stored with the weights
     """
 

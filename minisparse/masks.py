@@ -1,4 +1,4 @@
-"""Boolean arrays that say which weights exist, and the one way to choose them: by rank, ties to the lower index."""
+"""Masks, boolean arrays of the weights that exist, and how they are chosen: by rank, ties to the lower index."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,9 +81,7 @@ def _kth_largest(values: Array, k: int) -> Array:
 def project(arrays: Mapping[str, Array], masks: Mapping[str, Array], in_place: bool = False) -> dict[str, Array]:
     """`arrays` with every entry zero where its mask is false; arrays without a mask pass through as they are.
 
-    in_place: write into `arrays`, which nobody else has seen yet.
-
-    It multiplies, so that an absent entry that is not finite becomes NaN and is noticed. ValueError for masks that do
+    in_place: write into `arrays`. It multiplies, so that an absent entry that is not finite becomes NaN and is noticed. ValueError for masks that do
     not fit the arrays.
     """
     masks_fit(masks, arrays)
@@ -94,7 +92,7 @@ def project(arrays: Mapping[str, Array], masks: Mapping[str, Array], in_place: b
 class Masks(Mapping[str, Array]):
     """Which weights exist, layer by layer: a read-only dict of boolean arrays that prints as a table.
 
-    .active and .size count the connections there are and those there could be; .density is their ratio; .counts is
+    .active counts the connections, .size the positions; .density is their ratio; .counts is
     {name: active}. ValueError for a mask that holds anything but true and false (or 1 and 0), and for a truly sparse
     one with more than 2^31 − 1 inputs, outputs or connections.
     """
@@ -161,7 +159,7 @@ def random_masks(
 ) -> Masks:
     """Masks with exactly counts(shapes, densities) connections, every set of positions equally likely.
 
-    One 128-bit key is drawn from `rng`; each layer has its own stream by name, so the order of layers is immaterial.
+    One 128-bit key is drawn from `rng`; each layer has a stream by its name, so the order of layers does not matter.
     """
     n_active = counts(shapes, densities)
     key = draw_key(rng)

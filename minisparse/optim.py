@@ -1,4 +1,4 @@
-"""One step of descent on a dict of arrays. An optimizer makes new arrays and writes into none that it was given.
+"""One step of descent on a dict of arrays. An optimizer returns new arrays and writes into none of its arguments.
 
     slots = optimizer.init(params)
     params, slots = optimizer.update(params, grads, slots, step)
@@ -74,7 +74,7 @@ def adam(
 ) -> Optimizer:
     """Kingma & Ba 2015, Algorithm 1: both moments bias-corrected, ε outside the root; λ w is added to the gradient.
 
-    It counts its own updates, since some batches of a run change masks instead.
+    It counts its updates, since some batches of a run change masks instead.
     """
     if not isinstance(betas, tuple | list) or len(betas) != 2:
         raise TypeError(f"betas is {betas!r}; expected two numbers from 0 below 1")

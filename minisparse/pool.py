@@ -114,4 +114,6 @@ def _pool_fits(x: Array, size: int, stride: int, padding: Padding = "valid") -> 
 def see_more_than_padding(size: int, padding: Padding) -> None:
     """ValueError where a window of pooling could see nothing but padding, which has no largest entry."""
     if not isinstance(padding, str) and padding >= size:
-        raise ValueError(f"padding is {padding}, size is {size}; accepted for pooling is padding below the size")
+        raise ValueError(
+            f"padding is {padding}, size is {size}; expected padding below the size, so that every window sees a pixel"
+        )

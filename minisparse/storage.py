@@ -1,7 +1,7 @@
 """What the core asks of an array, however it is stored.
 
-The answers here are for plain arrays, of NumPy or CuPy. What is stored otherwise is a `Stored`, and answers for itself,
-by its method of the same name: the core never asks what it is.
+The functions here are for plain arrays, of NumPy or CuPy. A `Stored` array (minisparse.sparse) answers by its method of
+the same name: the core never asks what kind of array it has.
 """
 
 import math
@@ -21,7 +21,7 @@ Function = TypeVar("Function", bound=Callable)
 
 
 class Stored:
-    """An array that is stored otherwise; `home` is an array that says which library it belongs to."""
+    """An array in another storage; `home` is a plain array of the library that it belongs to."""
 
     home: Array
 
@@ -33,10 +33,10 @@ class Stored:
 
 
 def door(of: str) -> Callable[[Function], Function]:
-    """A function that the argument `of` answers by its method of the function's name, if it is Stored.
+    """Decorate a function: where its argument `of` is Stored, call that argument's method of the same name instead.
 
-    The method gets the other arguments. Of a dict of arrays, the first that is Stored answers for all, by a static method
-    that gets the dict too.
+    The method gets the other arguments. In a dict of arrays, the first that is Stored answers for all of them, by a
+    static method that gets the whole dict.
     """
 
     def made(function: Function) -> Function:

@@ -1,4 +1,4 @@
-"""One stream of random numbers per name, so that adding or reordering layers changes nobody else's numbers."""
+"""A stream of random numbers per name, so that adding or reordering layers changes no other layer's numbers."""
 
 from collections.abc import Callable
 from zlib import crc32
@@ -22,9 +22,9 @@ def stream(key: int, name: str | int) -> np.random.Generator:
 
 
 def step_streams(key: int) -> Callable[[int], np.random.Generator]:
-    """A function from a step's number to its generator, which is good until the next step's is asked for.
+    """A function from a step's number to its generator, which is valid until the next call.
 
-    Philox is a counter: 2^128 numbers are set aside for each step, and going to them is quicker than seeding anew.
+    Philox is a counter: 2^128 numbers are set aside for each step, and going to them is faster than seeding a new generator.
     """
     bits = np.random.Philox(key=key)
     start = bits.state

@@ -127,7 +127,7 @@ def add(a: Array, b: Array) -> Array:
 def one_pool_of_threads() -> Iterator[None]:
     """Within it, from the first use of our threads on, BLAS keeps to the thread it is called from.
 
-    Its own threads go on spinning for a while after every call, and would be in our threads' way.
+    BLAS threads keep spinning for a while after every call, and would slow our threads down.
     """
     _scopes.append(None)
     try:

@@ -1,4 +1,4 @@
-"""The loop, the same for every method. The caller holds it: one `Step` per batch, to look at, keep or stop at."""
+"""The training loop, the same for every method. The caller steps it: a `Step` per batch, to inspect or keep."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,15 +20,15 @@ ADVICE = "try a smaller learning rate, inputs of a smaller scale, or a loss with
 
 
 class Method(NamedTuple):
-    """How masks change during training: watch every step, decide on some.
+    """How masks change during training: `observe` every step, `decide` on some.
 
     observe(memory, grads, rng) -> memory           every step; memory is None before the first, grads are dense
-    decide(weights, masks, memory, step) -> masks   the masks from here on; dicts with the masks' keys
-    when(step) -> bool                              is this a step on which to decide
-    pauses                                          does deciding take the place of that step's optimizer step
-    fill(name, grown, weights, grads, rng)          values for the weights grown now, as an array of the layer's shape
-                                                    or one value for each; without it they start at zero; the rng is
-                                                    the layer's own
+    decide(weights, masks, memory, step) -> masks   the next masks; dicts with the masks' keys
+    when(step) -> bool                              does this step change masks
+    pauses                                          does that take the place of the step's optimizer step
+    fill(name, grown, weights, grads, rng)          values for the grown weights: an array of the layer's shape, or one
+                                                    value for each; without it they start at zero; each layer has
+                                                    an rng
     """
 
     observe: Callable[[Any, dict[str, Array], np.random.Generator], Any]
@@ -39,7 +39,7 @@ class Method(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that a run needs to go on as if it had never stopped."""
+    """All that a run needs to continue as if it had never stopped."""
 
     number: int
     params: dict[str, Array]
@@ -50,14 +50,14 @@ class State(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one batch did.
+    """What a batch did.
 
     number    batches before this one
     loss      on this batch, before the step
     params    after it, and so are `masks` and `slots`; weights and slots are zero where their mask is false
     grads     of this batch at the weights before the step, dense: at absent weights too, without weight decay
-    rewired   did this step decide on masks
-    state     what `train(start=…)` takes to go on after this step
+    rewired   did this step change masks
+    state     what `train(start=…)` takes to continue after this step
     """
 
     number: int
@@ -85,12 +85,11 @@ def train(
     loss_fn(params, batch, rng) -> scalar Tensor; batch is whatever `batches` yields; its rng is a Generator made for
     this step from a key that is drawn from `rng` once, so that a run resumed at any step draws the same numbers.
     masks {name: bool array}: a subset of the parameters; the others stay dense.
-    Parameters and masks that are stored truly sparse (minisparse.sparse) are trained alike; their `grads` too are then
-    not written out.
+    Truly sparse parameters and masks (minisparse.sparse) are trained in the same way.
     start: the `state` of an earlier Step; parameters, masks, slots, memory and key then come from it, and `batches`
     from where it stopped.
 
-    Nothing that was yielded is written to afterwards. The process keeps memory it frees (backend.keep_freed_memory).
+    Nothing yielded is written to afterwards. The process keeps memory it frees (backend.keep_freed_memory).
 
     ValueError for masks that do not fit the parameters, TypeError for another kind of argument. FloatingPointError
     naming step and parameter where the loss or a gradient is not finite, before anything of that step is yielded.
@@ -152,8 +151,7 @@ def _steps(
 
 
 def _diverged(number: int, loss: Array, params: Arrays, grads: Arrays) -> FloatingPointError:
-    """What to say where the loss or a gradient is not finite, with where to look: weights that are not, or where on its
-    way back the gradient ceased to be."""
+    """The error for a loss or a gradient that is not finite: it names the parameter where that begins."""
     if not math.isfinite(loss):
         bad = not_finite(params)
         there = f"{bad[0]!r} is not finite" if bad else "all parameters are finite"
@@ -172,7 +170,7 @@ def not_finite(arrays: Mapping[str, Any]) -> list[str]:
 def _restore(params: dict[str, Array], slots: dict, masks: Masks, fresh: bool = False) -> tuple[dict[str, Array], dict]:
     """The invariant: weights and every slot are zero where the mask is.
 
-    fresh: the arrays are the optimizer's new ones, which nobody has seen, or have their zeros already.
+    fresh: the arrays are new, and may be written to.
     """
     slots = {name: project(s, masks, fresh) if isinstance(s, Mapping) else s for name, s in slots.items()}
     return project(params, masks, fresh), slots

@@ -727,7 +727,7 @@ COMMANDS = [
     ("train --optimizer lion", "--optimizer is 'lion'; expected sgd, adam"),
     ("train --lr=-0.1", "--lr is -0.1; expected finite numbers from 0"),
     ("train --lr nan", "--lr is nan; expected finite numbers from 0"),
-    ("train --lr-drops 1,ten", "--lr-drops is '1,ten'; expected epochs such as 25,40"),
+    ("train --lr-drops 1,ten", "--lr-drops is '1,ten'; expected numbers such as 25,40"),
     ("train --lr-drops nan", "--lr-drops is nan; expected finite numbers from 0"),
     ("train --lr-factor nan", "--lr-factor is nan; expected finite numbers from 0"),
     ("train --momentum 1", "momentum is 1.0; expected numbers from 0 below 1"),

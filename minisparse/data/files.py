@@ -101,7 +101,7 @@ def _is_number(text: str) -> bool:
 
 
 def read_idx(path: Path, axes: int, known: str | None = None) -> Array:
-    """The uint8 array of a gzipped IDX file with so many axes; `known` is the SHA-256 of its decompressed bytes.
+    """The uint8 array of a gzipped IDX file with `axes` axes; `known` is the SHA-256 of its decompressed bytes.
 
     ValueError naming the file if it is no gzip file, truncated, of another kind or size, or has another hash. No more
     of it is decompressed than its header says.

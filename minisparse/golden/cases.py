@@ -101,7 +101,7 @@ def chosen(names: Iterable[str], functions: Mapping[str, Sequence[Case]]) -> dic
 def export(folder: Path, functions: Mapping[str, Sequence[Case]]) -> tuple[Path, Path]:
     """Write `folder`/cases.json, the questions alone, and expected.json, their answers; return both paths.
 
-    expected.json has the form of an answers.json, and the stages on the way besides.
+    expected.json has the form of an answers.json, and the intermediate stages.
     """
     cases = [case for own in functions.values() for case in own]
     questions = [

@@ -43,7 +43,7 @@ def compacted(model: Chain, params: Arrays, masks: Arrays, drop_inputs: bool = F
 
     model        a Chain of Linear, Conv2d (of one group), pooling, Flatten, Relu, Dropout and BatchNorm. Dropout is
                  taken as it is at inference, and a constant that reaches a BatchNorm as what the channel's own
-                 statistics make of it: its shift. Measure them anew with nn.recalibrate
+                 statistics make of it: its shift. Measure them again with nn.recalibrate
     masks        {weight name: bool array}: a unit is cut off by its masks, a whole column or row of them where a gate
                  is closed; weights without a mask are dense
     drop_inputs  also leave out the network's inputs without a connection; feed it x[..., inputs]

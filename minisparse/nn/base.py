@@ -50,7 +50,7 @@ def glorot_uniform(rng: np.random.Generator, shape: Shape, n: int | None = None)
 
 
 class Layer:
-    """A description without parameters that leaves the shape as it is; a layer overrides what it does differently."""
+    """A layer without parameters that keeps the shape; subclasses override what differs."""
 
     initial: Initial
     drop_rate: float
@@ -94,7 +94,7 @@ def sites(model: Layer, shape: Shape) -> list[Site]:
 
 
 class _Unfit(ValueError):
-    """A parameter that is missing or has another shape. Each layer around says so anew, by the name it has there."""
+    """A parameter that is missing or has another shape. Each enclosing layer raises it again, with the full name."""
 
 
 def _unfit(shapes: Mapping[str, Shape], params: Mapping[str, Values]) -> _Unfit | None:
@@ -113,7 +113,7 @@ def _fit(shapes: Mapping[str, Shape], params: Mapping[str, Values]) -> None:
 
 
 def _whole(layer: Layer, low: int, *names: str) -> None:
-    """The errors of a layer's own numbers."""
+    """Check the numbers in a layer's description."""
     for name in names:
         whole(f"{name} of {type(layer).__name__}", getattr(layer, name), low)
 

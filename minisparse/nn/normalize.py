@@ -40,7 +40,7 @@ def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
 class BatchNorm(Layer):
     """(x − mean) / √(var + eps) · scale + shift, per channel, the last axis (Ioffe & Szegedy 2015).
 
-    In training mean and variance (divided by n) are the batch's own; at inference those in `stats`, a dict that
+    In training, mean and variance (divided by n) are those of the batch; at inference those in `stats`, a dict that
     `recalibrate` makes. scale starts at 1 and shift at 0: names that weight decay leaves alone.
 
     Differs from the paper: no running averages; statistics are measured when they are needed.
@@ -79,7 +79,7 @@ class BatchNorm(Layer):
 
 
 class _Moments:
-    """Takes the place of `stats` while `recalibrate` runs: every BatchNorm adds what it sees under its own name."""
+    """Takes the place of `stats` while `recalibrate` runs: every BatchNorm adds what it sees under its name."""
 
     def __init__(self, seen: dict[str, tuple[int, Array, Array]], name: str = ""):
         self.seen, self.name = seen, name

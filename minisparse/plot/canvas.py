@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from .style import PAPER, STYLE, save
 
 Place = str | os.PathLike
+NOTE: Any = {"textcoords": "offset points", "fontsize": 8, "color": PAPER["color"]}  # words beside a point
 
 
 @contextmanager
@@ -25,15 +26,9 @@ def canvas(path: Place, size: tuple[float, float], title: str = "") -> Iterator[
 
 
 @contextmanager
-def panels(path: Place, size: tuple[float, float], title: str = "", rows: int = 1, columns: int = 1, **layout: Any) -> Iterator[Any]:
+def panels(
+    path: Place, size: tuple[float, float], title: str = "", rows: int = 1, columns: int = 1, **layout: Any
+) -> Iterator[Any]:
     """The axes of a canvas with `rows` and `columns`: a single one, or an array of them."""
     with canvas(path, size, title) as figure:
         yield figure.subplots(rows, columns, **layout)
-
-
-def beside(axes: Any, words: str, place: tuple[float, float], offset: tuple[float, float], **style: Any) -> None:
-    """Small grey words, `offset` points from `place` (fraction of the width, height in data)."""
-    axes.annotate(
-        words, place, offset, **{"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "fontsize": 8,
-        "color": PAPER["color"]} | style,
-    )  # fmt: skip

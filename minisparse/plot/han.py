@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .style import PAPER, STYLE, save
+from .canvas import NOTE, Place, panels
+from .style import PAPER
 
 CURVES: Any = {  # figure 5's, in Okabe & Ito's colours
     "L2, no retraining": ("#CC79A7", ":", "v"),
@@ -29,10 +30,8 @@ LAYERS: Any = {
 
 def note(axis: Any, words: str, height: float, above: bool = True) -> None:
     """Words to the right of a horizontal line, where no curve goes."""
-    axis.annotate(
-        words, (1, height), (4, 0), va="bottom" if above else "top", ha="left",
-        xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8, color="#555555",
-    )  # fmt: skip
+    side = "bottom" if above else "top"
+    axis.annotate(words, (1, height), (4, 0), va=side, ha="left", xycoords=("axes fraction", "data"), **NOTE)
 
 
 def han_rounds(
@@ -60,10 +59,7 @@ def han_rounds(
         for value, words, above in ((published[0], "whole", True), (published[1], "pruned", False)):
             axis.axhline(value, **PAPER)
             note(axis, f"paper, {words}:\n{value:.2f} %", value, above)
-        axis.set_ylim(bottom, top)
-        axis.set_xlim(0.5, len(errors) + 0.5)
-        axis.set_xlabel("epochs")
-        axis.set_ylabel("test error (%)")
+        axis.set(ylim=(bottom, top), xlim=(0.5, len(errors) + 0.5), xlabel="epochs", ylabel="test error (%)")
     return Path(path)
 
 
@@ -91,8 +87,7 @@ def han_bands(path: Place, title: str, mask: Array) -> Path:
         above.imshow(mask.T, cmap="Greys", aspect="auto", interpolation="none")
         above.set_ylabel(f"unit, of {mask.shape[1]}")
         below.plot(mask.sum(axis=1), color="#0072B2", linewidth=0.8)
-        below.set_ylabel("connections")
-        below.set_xlabel("input: pixels of the image, row after row")
+        below.set(ylabel="connections", xlabel="input: pixels of the image, row after row")
         for axis in axes:
             for edge in range(28, len(mask), 28):
                 axis.axvline(edge - 0.5, color="#D55E00", linewidth=0.4, alpha=0.6)
@@ -115,12 +110,10 @@ def han_trade_off(path: Place, title: str, curves: Mapping[str, Sequence[tuple[f
                 label=name,
             )  # fmt: skip
         axis.axhline(0, **PAPER)
-        axis.set_ylim(-4.5, 0.6)
-        axis.set_xscale("log")
+        axis.set(ylim=(-4.5, 0.6), xscale="log")
         axis.set_xticks([1, 2, 5, 10, 20, 50, 100], labels=["1", "2", "5", "10", "20", "50", "100"])
         axis.minorticks_off()
-        axis.set_xlabel("weights left (%)")
-        axis.set_ylabel("test accuracy, above the whole network's (points)")
+        axis.set(xlabel="weights left (%)", ylabel="test accuracy, above the whole network's (points)")
         axis.legend(loc="lower right", frameon=False)
     return Path(path)
 
@@ -142,9 +135,7 @@ def han_sensitivity(
             )  # fmt: skip
         axis.axhline(reference, **PAPER)
         note(axis, f"whole: {reference:.2f} %", reference, above=False)
-        axis.set_xlim(102, 0)
-        axis.set_xlabel("weights of the layer left (%)")
-        axis.set_ylabel("test accuracy (%)")
+        axis.set(xlim=(102, 0), xlabel="weights of the layer left (%)", ylabel="test accuracy (%)")
         axis.legend(loc="lower left", frameon=False)
     return Path(path)
 
@@ -159,8 +150,7 @@ def han_weights(path: Place, title: str, edges: Array, before: Sequence[int], af
             axes, (before, after), ("before pruning", "after retraining"), ("#999999", "#0072B2"), strict=True
         ):
             axis.stairs(counts, edges, fill=True, color=colour)
-            axis.set_title(f"{words}: {sum(counts):,} weights")
-            axis.set_xlabel("weight")
+            axis.set(title=f"{words}: {sum(counts):,} weights", xlabel="weight")
             axis.yaxis.set_major_formatter("{x:,.0f}")
         axes[0].set_ylabel("weights in a bin")
     return Path(path)
@@ -173,8 +163,7 @@ def han_energy(path: Place, title: str, picojoules: Mapping[str, float]) -> Path
         bars = axis.barh(names, costs, color="#0072B2")
         labels = [f"{cost:g} pJ, {round(cost / costs[0]):,} ×" for cost in costs]
         axis.bar_label(bars, labels, padding=4, fontsize=9)
-        axis.set_xscale("log")
-        axis.set_xlim(0.05, 10_000)
+        axis.set(xscale="log", xlim=(0.05, 10_000))
         axis.invert_yaxis()
         axis.set_xlabel("energy of one operation (pJ)")
     return Path(path)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .style import STYLE, published, save
+from .canvas import Place, panels
+from .style import published
 
 LINES = (("#0072B2", "-"), ("#D55E00", "--"), ("#000000", ":"))
 
@@ -35,15 +36,11 @@ def hard_concrete(
             left.annotate("", (place, top), (place, 0), arrowprops={"arrowstyle": "-|>", "color": "#D55E00", "lw": 2})
             side = "right" if place == 0 else "left"
             left.text(place, 0.5 * top, f" P(z = {place:g}) \n = {mass:.3f} ", ha=side, va="center", color="#D55E00")
-        left.set_xlim(-0.45, 1.45)
-        left.set_ylim(0, 1.3 * top)
-        left.set_xlabel("z at log α = 0")
-        left.set_ylabel("density")
+        left.set(xlim=(-0.45, 1.45), ylim=(0, 1.3 * top), xlabel="z at log α = 0", ylabel="density")
         left.legend(loc="upper center", frameon=False, ncols=2, fontsize=8)
         for (label, curve), (colour, dash) in zip(gates.items(), LINES, strict=True):
             right.plot(log_alpha, curve, color=colour, linestyle=dash, label=label)
-        right.set_xlabel("log α")
-        right.set_ylabel("gate, probability")
+        right.set(xlabel="log α", ylabel="gate, probability")
         right.grid(alpha=0.25)
         right.legend(loc="upper left", frameon=False)
     return Path(path)
@@ -78,14 +75,10 @@ def l0_training(
                 highs.append(float(np.quantile(errors, 0.9)))
             published(right, paper[label], f"paper: {paper[label]:g} %", colour)
         left.axhline(dense / 1e3, color="#000000", linestyle=":", label="dense network")
-        left.set_ylim(0, 1.08 * dense / 1e3)
-        left.set_xlabel("epochs")
-        left.set_ylabel("expected FLOPs of one image (thousands)")
+        left.set(ylim=(0, 1.08 * dense / 1e3), xlabel="epochs", ylabel="expected FLOPs of one image (thousands)")
         left.legend(loc="lower left", frameon=False)
         lows, highs = [*lows, *paper.values()], [*highs, *paper.values()]
         room = 0.15 * (max(highs) - min(lows)) + 0.05
-        right.set_ylim(max(0, min(lows) - room), max(highs) + 2 * room)
-        right.set_xlabel("epochs")
-        right.set_ylabel("test error (%)")
+        right.set(ylim=(max(0, min(lows) - room), max(highs) + 2 * room), xlabel="epochs", ylabel="test error (%)")
         right.legend(loc="upper right", frameon=False)
     return Path(path)

@@ -4,20 +4,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..backend import Array
 from ..files import replacing
-from .style import METHOD_STYLE, PAPER, POINTS, STYLE, save
+from .canvas import NOTE, Place, canvas, panels
+from .style import METHOD_STYLE, PAPER, POINTS, STYLE
 from .training import side_by_side
 
 FRAMES_PER_SECOND = 8
 
 
-def rigl_animation(
-    path: Place, title: str, frames: Sequence[tuple[int, Array, float, float]], last: int = 16
-) -> Path:
+def rigl_animation(path: Place, title: str, frames: Sequence[tuple[int, Array, float, float]], last: int = 16) -> Path:
     """Connections of every input pixel as they move, and their share in the central 20×20 pixels: an animation.
 
     frames [(batches, (28, 28) counts, central share, accuracy)]; the last frame stays for `last` more. Writes a GIF.
@@ -29,8 +30,7 @@ def rigl_animation(
         left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
         image = left.imshow(frames[0][1], cmap="magma", vmin=0, vmax=30)
         left.add_patch(Rectangle((3.5, 3.5), 20, 20, fill=False, edgecolor="white", linestyle=":"))
-        left.set_xticks([])
-        left.set_yticks([])
+        left.set(xticks=[], yticks=[])
         left.set_title(title)
         figure.colorbar(image, ax=left, label="connections of a pixel", shrink=0.85, extend="max")
         batches = [max(n, frames[1][0] / 2) for n, *_ in frames]  # the first is before all batches
@@ -39,14 +39,10 @@ def rigl_animation(
         lines = [
             right.plot([], [], dash, color=colour, label=label)[0] for label, colour, dash in looks
         ]  # fmt: skip
-        right.set_xscale("log")
-        right.set_xlim(batches[0], batches[-1])
-        right.set_ylim(0, 100)
-        right.set_xlabel("batches")
-        right.set_ylabel("share (%)")
+        right.set(xscale="log", xlim=(batches[0], batches[-1]), ylim=(0, 100), xlabel="batches", ylabel="share (%)")
         right.legend(loc="lower right", frameon=False)
         writer = PillowWriter(fps=FRAMES_PER_SECOND)
-        with writer.saving(figure, os.fspath(unfinished), dpi=100):
+        with writer.saving(figure, str(unfinished), dpi=100):
             for n, (steps, pixels, *_) in enumerate(frames, 1):
                 image.set_data(pixels)
                 for line, curve in zip(lines, curves, strict=True):
@@ -81,16 +77,13 @@ def rigl_table_2(
         axes.minorticks_off()
         axes.set_xticks(ticks := [5, 10, 20, 50, 100, 200])
         axes.set_xticklabels(map(str, ticks))
-        axes.set_xlabel("inference (KFLOPs)")
-        axes.set_ylabel("test error, best epoch (%)")
+        axes.set(xlabel="inference (KFLOPs)", ylabel="test error, best epoch (%)")
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
     return Path(path)
 
 
-def rigl_equal_budget(
-    path: Place, title: str, points: Mapping[tuple[str, int], Sequence[tuple[float, float]]]
-) -> Path:
+def rigl_equal_budget(path: Place, title: str, points: Mapping[tuple[str, int], Sequence[tuple[float, float]]]) -> Path:
     """Test accuracy against what training cost, for all methods with the same connections at 98 % sparsity.
 
     points {(method, times the usual length): [(training, dense = 1; accuracy in %), one for each seed]}.
@@ -113,10 +106,12 @@ def rigl_equal_budget(
                 axes.annotate(f"{accuracy:.1f} %", (place, low), (8, -3), textcoords="offset points", fontsize=8)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel("multiply-adds of training, dense = 1; methods of one cost are drawn side by side")
-        axes.set_ylabel("test accuracy, last epoch (%)")
+        axes.set(
+            xlabel="multiply-adds of training, dense = 1; methods of one cost are drawn side by side",
+            ylabel="test accuracy, last epoch (%)",
+        )
         axes.grid(alpha=0.25)
-        figure.legend(loc="outside right upper", frameon=False)
+        axes.figure.legend(loc="outside right upper", frameon=False)
     return Path(path)
 
 
@@ -136,8 +131,7 @@ def rigl_extended(path: Place, epochs: int, curves: Mapping[str, Mapping[int, Se
         axes.minorticks_off()
         axes.set_xticks(ticks := sorted({n for by_times in curves.values() for n in by_times}))
         axes.set_xticklabels([f"{n}×" for n in ticks])
-        axes.set_xlabel(f"length of training, 1× = {epochs} epochs")
-        axes.set_ylabel("test accuracy, last epoch (%)")
+        axes.set(xlabel=f"length of training, 1× = {epochs} epochs", ylabel="test accuracy, last epoch (%)")
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
     return Path(path)
@@ -161,13 +155,12 @@ def rigl_escape(path: Place, seeds: int, losses: Mapping[str, Sequence[float]]) 
             epochs = np.arange(begin + 1, begin + len(losses[name]) + 1)
             axes.plot(epochs, losses[name], dash, color=colour, label=label)
         axes.axhline(losses["solution"][-1], **PAPER)
-        axes.annotate(
-            "loss of the static solution", (1, losses["solution"][-1]), (0, -11), textcoords="offset points",
-            fontsize=8, color=PAPER["color"],
-        )  # fmt: skip
-        axes.set_yscale("log")
-        axes.set_xlabel("epochs")
-        axes.set_ylabel(f"training loss, mean of an epoch{f' and {seeds} seeds' if seeds > 1 else ''}")
+        axes.annotate("loss of the static solution", (1, losses["solution"][-1]), (0, -11), **NOTE)
+        axes.set(
+            yscale="log",
+            xlabel="epochs",
+            ylabel=f"training loss, mean of an epoch{f' and {seeds} seeds' if seeds > 1 else ''}",
+        )
         axes.legend(frameon=False)
     return Path(path)
 
@@ -183,10 +176,9 @@ def rigl_sweeps(
     periods {α: [(ΔT, error in %)]}; distributions {name: [(sparsity, error)]}; others {choice: error}; None is not run.
     """
     looks: Any = (("#0072B2", "--", "v"), ("#D55E00", "-", "o"), ("#009E73", ":", "^"))
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 6.4))
-        (by_period, by_sparsity), (below, _) = figure.subplots(2, 2, height_ratios=(1, 1.1))
-        _.remove()
+    with canvas(path, (8, 6.4)) as figure:
+        (by_period, by_sparsity), (below, unused) = figure.subplots(2, 2, height_ratios=(1, 1.1))
+        unused.remove()
         below.set_subplotspec(below.get_gridspec()[1, :])
         for axes, curves, label in (
             (by_period, periods, "α = {}"),

@@ -9,24 +9,19 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from ..backend import Array
-from .style import METHOD_STYLE, PAPER, POINTS, STYLE, published, save
+from .canvas import Place, canvas, panels
+from .style import METHOD_STYLE, PAPER, POINTS, published
 
 
 def connections_per_pixel(
-    path: Place,
-    title: str,
-    frames: Sequence[tuple[int, Array]],
-    central: Sequence[float],
-    area: float,
+    path: Place, title: str, frames: Sequence[tuple[int, Array]], central: Sequence[float], area: float
 ) -> Path:
     """How many connections every pixel has, over time; below, the share of those in the central 20×20 pixels.
 
     frames [(epochs, (28, 28) counts)]; central: the share before and after every epoch; area: that of the pixels.
     Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(1.6 * len(frames), 4.6))
-        figure.suptitle(title)
+    with canvas(path, (1.6 * len(frames), 4.6), title) as figure:
         halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.1))
         above, below = halves
         axes = above.subplots(1, len(frames), squeeze=False)[0]
@@ -35,25 +30,20 @@ def connections_per_pixel(
             shown = axis.imshow(counts, cmap="cividis", vmin=0, vmax=top)
             axis.set_title("at the start" if not epochs else f"epoch {epochs}")
             axis.add_patch(Rectangle((3.5, 3.5), 20, 20, fill=False, color="white", linestyle=":"))
-            axis.set_xticks([])
-            axis.set_yticks([])
+            axis.set(xticks=[], yticks=[])
         above.colorbar(shown, ax=list(axes), label="connections", shrink=0.9, extend="max")
         axis = below.subplots()
         axis.plot(range(len(central)), 100 * np.array(central), color="#009E73")
         axis.axhline(100 * area, **PAPER)
         axis.annotate("their share of the area", (1, 100 * area), (-2, 3),
                       xycoords=("axes fraction", "data"), textcoords="offset points", ha="right")  # fmt: skip
-        axis.set_xlabel("epochs")
-        axis.set_ylabel("connections in the\ncentral 20×20 pixels (%)")
+        axis.set(xlabel="epochs", ylabel="connections in the\ncentral 20×20 pixels (%)")
         axis.grid(alpha=0.25)
     return Path(path)
 
 
 def error_by_epoch(
-    path: Place,
-    title: str,
-    errors: Mapping[str, Sequence[Sequence[float]]],
-    paper: Mapping[str, float],
+    path: Place, title: str, errors: Mapping[str, Sequence[Sequence[float]]], paper: Mapping[str, float]
 ) -> Path:
     """Test error after every epoch: the mean over seeds and, as a band, the lowest and the highest.
 
@@ -79,9 +69,11 @@ def error_by_epoch(
             near = error - lower < 0.06 * (high - low)
             lower = error
             published(axis, error, f"paper, {label}: {error:.2f} %", colour, 4 if near else -2)
-        axis.set_ylim(max(0, low - 0.1 * (high - low)), high + 0.25 * (high - low) + 0.1)
-        axis.set_xlabel("epochs")
-        axis.set_ylabel("test error (%)")
+        axis.set(
+            ylim=(max(0, low - 0.1 * (high - low)), high + 0.25 * (high - low) + 0.1),
+            xlabel="epochs",
+            ylabel="test error (%)",
+        )
         axis.grid(alpha=0.25)
         axis.legend(loc="upper right", frameon=False)
     return Path(path)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
-from .style import POINTS, STYLE, save
+from .canvas import Place, panels
+from .style import POINTS
 
 
 def error_against_density(
@@ -56,8 +57,7 @@ def error_against_density(
             axis.set_yscale("log")
             axis.yaxis.set_major_formatter(ScalarFormatter())
             axis.yaxis.set_minor_locator(NullLocator())
-        axis.set_xlabel("weights left (%)")
-        axis.set_ylabel("test error (%)")
+        axis.set(xlabel="weights left (%)", ylabel="test error (%)")
         axis.grid(alpha=0.25)
         axis.legend(frameon=False)
     return Path(path)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .style import PAPER, STYLE, save
+from .canvas import NOTE, Place, panels
+from .style import PAPER
 
 SPARSITY: Any = {  # by how much of the network is gone: Okabe & Ito's colours, dashes, markers
     0.0: ("#000000", ":", "o"),
@@ -48,24 +49,17 @@ def snip_errors(
             right.plot([place] * len(errors), errors, color=colour, marker=marker, linestyle="none", alpha=0.8)
             if sparsity in published:
                 right.plot([place - 0.35, place + 0.35], [published[sparsity]] * 2, **PAPER)
-                right.annotate(
-                    f"paper {published[sparsity]:.1f}", (place + 0.35, published[sparsity]), (0, 3), ha="right",
-                    textcoords="offset points", fontsize=8, color="#555555",
-                )  # fmt: skip
+                words, end = f"paper {published[sparsity]:.1f}", (place + 0.35, published[sparsity])
+                right.annotate(words, end, (0, 3), ha="right", **NOTE)
         ends = [*published.values(), *(error for errors in ours.values() for error in errors)]
-        left.set_ylim(min(ends) - 0.3, 1.5 * max(ends))
-        left.set_xlabel("epochs")
-        left.set_ylabel("test error (%)")
+        left.set(ylim=(min(ends) - 0.3, 1.5 * max(ends)), xlabel="epochs", ylabel="test error (%)")
         left.legend(loc="upper right", frameon=False)
         right.set_xticks(range(len(ours)), [f"{100 * sparsity:.0f} %" if sparsity else "whole" for sparsity in ours])
-        right.set_xlim(-0.6, len(ours) - 0.4)
-        right.set_xlabel("sparsity; one mark a seed, last epoch")
+        right.set(xlim=(-0.6, len(ours) - 0.4), xlabel="sparsity; one mark a seed, last epoch")
     return Path(path)
 
 
-def snip_batch(
-    path: Place, title: str, ours: Mapping[int, Sequence[float]], published: Mapping[int, float]
-) -> Path:
+def snip_batch(path: Place, title: str, ours: Mapping[int, Sequence[float]], published: Mapping[int, float]) -> Path:
     """Figure 3: error against the number of examples that connections are scored on.
 
     ours {examples: errors in %, one a seed}; published {examples: error in %}.
@@ -80,15 +74,12 @@ def snip_batch(
         axis.set_xscale("log")
         axis.set_xticks(list(published), [f"{size:,}" for size in published])
         axis.minorticks_off()
-        axis.set_xlabel("examples in the pruning batch")
-        axis.set_ylabel("test error (%)")
+        axis.set(xlabel="examples in the pruning batch", ylabel="test error (%)")
         axis.legend(frameon=False)
     return Path(path)
 
 
-def snip_classes(
-    path: Place, title: str, means: Sequence[Array], pixels: Mapping[str, Sequence[Array]]
-) -> Path:
+def snip_classes(path: Place, title: str, means: Sequence[Array], pixels: Mapping[str, Sequence[Array]]) -> Path:
     """Figure 2: a column a class, its mean image above, and below it the connections that each pixel keeps.
 
     means: (28, 28) images; pixels {sparsity: (28, 28) counts of each class}, each row of pictures on its own scale.
@@ -98,16 +89,13 @@ def snip_classes(
             top = max(float(np.percentile(image, 99.5)) for image in images)
             for axis, image in zip(axes[row], images, strict=True):
                 axis.imshow(image, cmap="cividis" if row else "gray", vmin=0, vmax=max(top, 1))
-                axis.set_xticks([])
-                axis.set_yticks([])
+                axis.set(xticks=[], yticks=[])
             axes[row][0].set_ylabel(name, rotation=0, ha="right", va="center")
     return Path(path)
 
 
 def snip_random_labels(
-    path: Place,
-    title: str,
-    curves: Mapping[tuple[str, float], tuple[Sequence[float], Sequence[float]]],
+    path: Place, title: str, curves: Mapping[tuple[str, float], tuple[Sequence[float], Sequence[float]]]
 ) -> Path:
     """Figure 4: loss and accuracy on the training images, {(labels, sparsity): (losses, accuracies in %) by epoch}."""
     with panels(path, (9, 4), title, columns=2) as axes:
@@ -116,8 +104,7 @@ def snip_random_labels(
             for axis, values in zip(axes, curves[key], strict=True):
                 axis.plot(np.arange(1, len(values) + 1), values, color=colour, linestyle=dash, label=name)
         for axis, what in zip(axes, ("training loss", "accuracy on training images (%)"), strict=True):
-            axis.set_xlabel("epochs")
-            axis.set_ylabel(what)
+            axis.set(xlabel="epochs", ylabel=what)
         axes[0].set_ylim(bottom=0)
         axes[1].set_ylim(0, 101)
         axes[1].legend(loc="center right", frameon=False)

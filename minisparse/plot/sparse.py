@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-
-from .style import PAPER, STYLE, save
+from .canvas import NOTE, Place, panels
+from .style import PAPER
 
 
 def sparse_width(
@@ -32,18 +32,11 @@ def sparse_width(
         widest, seconds, _ = points["sparse"][-1]
         guide = [widest / 100, widest]
         time.plot(guide, [seconds / 100 / 2.5, seconds / 2.5], **PAPER)
-        time.annotate(
-            "∝ connections", (guide[0] * 10, seconds / 10 / 2.5), (6, -12), textcoords="offset points", fontsize=8,
-            color=PAPER["color"],
-        )  # fmt: skip
+        time.annotate("∝ connections", (guide[0] * 10, seconds / 10 / 2.5), (6, -12), **NOTE)
         if needed:
             first = needed[0][0]
             memory.plot(
-                *zip(*needed, strict=True),
-                "s",
-                color="#000000",
-                markerfacecolor="none",
-                label="dense, would need",
+                *zip(*needed, strict=True), "s", color="#000000", markerfacecolor="none", label="dense, would need"
             )
             for axes in (time, memory):
                 axes.axvspan(first / 10**0.5, widest * 2, color="#000000", alpha=0.06, linewidth=0)
@@ -54,16 +47,15 @@ def sparse_width(
             memory.plot(*trained, "*", color="#0072B2", markersize=11, label="trained on MNIST, images included")
         for height, words, left in ((limit, f"{limit:g} GB", 0.01), (imports, "imports alone", 0.6)):
             memory.axhline(height, **PAPER)
-            memory.annotate(
-                words, (left, height), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-                fontsize=8, color=PAPER["color"],
-            )  # fmt: skip
+            memory.annotate(words, (left, height), (0, 3), xycoords=("axes fraction", "data"), **NOTE)
         for axes, label in ((time, "a training step (s)"), (memory, "peak memory of the process (GB)")):
-            axes.set_xscale("log")
-            axes.set_yscale("log")
-            axes.set_xlabel("hidden neurons")
-            axes.set_ylabel(label)
-            axes.set_xlim(points["sparse"][0][0] / 2, widest * 2)
+            axes.set(
+                xscale="log",
+                yscale="log",
+                xlabel="hidden neurons",
+                ylabel=label,
+                xlim=(points["sparse"][0][0] / 2, widest * 2),
+            )
             axes.grid(alpha=0.25)
-        figure.legend(*memory.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+        time.figure.legend(*memory.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return Path(path)

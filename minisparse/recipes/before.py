@@ -1,4 +1,4 @@
-"""Before training: masks are born, or a network is made narrower."""
+"""Before training: the first masks (SNIP), and the baselines: static masks and a smaller dense network."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -33,7 +33,7 @@ def rigl(
     """RigL (Evci et al. 2020): at ΔT, 2ΔT, … below T_end an update takes the place of the optimizer step.
 
     alpha α, the drop fraction at first; period ΔT, in batches; t_end T_end, exclusive; steps: the run's length in
-    batches, if known, so that a T_end it never reaches is warned of.
+    batches, if known, to warn if the run ends before T_end.
 
     What the paper compares with this:
     fraction  step -> drop fraction, in place of α on a cosine: partial(linear, alpha=0.3, t_end=25_000), constant,
@@ -72,11 +72,11 @@ def set(  # in this file the word is the method's
 ) -> Method:
     """SET (Mocanu et al. 2018): after every epoch but the last, the optimizer steps, then connections move at random.
 
-    zeta      ζ, the part of the positive and of the negative weights that goes
+    zeta      ζ, the fraction of positive and of negative weights dropped
     epoch     batches in an epoch, and epochs, how many there are; or
     period    and until: rewire at period, 2 period, … batches below `until`
     fraction  step -> drop fraction, in place of ζ
-    by_sign   False: the smallest go, whatever their sign, as in Evci et al.'s comparison
+    by_sign   False: the smallest are dropped, whatever their sign, as in Evci et al.'s comparison
     fill      what grown weights start at, if not at zero: random_values(0.1) in the authors' SciPy code
 
     Starting masks: random_masks(shapes, from_epsilon(shapes, 20), rng) with the paper's ε, or, for a density,
@@ -114,7 +114,7 @@ def snfs(
     rate          the drop fraction p at first; it falls on a cosine to 0 at the run's end
     epoch         batches in an epoch, and epochs, how many there are; or
     period        and until: rewire at period, 2 period, … batches below `until`, where p is 0
-    beta          of the smoothed gradients, which are the method's own and dense, whatever the optimizer
+    beta          of the smoothed gradients, which belong to the method and are dense, whatever the optimizer
     redistribute  False: every layer regrows what it lost
     fraction      step -> drop fraction, in place of p on a cosine
     fill          what grown weights start at, if not at zero
@@ -173,7 +173,7 @@ def gradual(final: float, begin: int, end: int, period: int, initial: float = 0.
 
     Sparsity rises from `initial` at step `begin` to `final` at `end`; the steps begin, begin + period, … and `end`
     itself prune, after the optimizer's step. A layer keeps size − round(s_t · size) connections, half to even; none
-    ever comes back. steps: the run's length in batches, if known, so that an end it never reaches is warned of.
+    ever comes back. steps: the run's length in batches, if known, to warn if it stops before `end`.
     """
     for name, sparsity in (("initial", initial), ("final", final)):
         real(name, sparsity, "numbers", lambda sparsity: True)

@@ -73,7 +73,7 @@ def three_step(
     dropout     {weight name: D_o}: the dropout that goes with a layer's connections
     order       the weights from input to output; unless given, the names that end in ".weight" as they come
 
-    Surviving weights are never initialised anew. Truly sparse ones are pruned alike, from the connections they have;
+    Surviving weights are never reinitialised. Truly sparse ones are pruned alike, from the connections they have;
     these are then the original ones of `dropout` too. Yields Progress at every step, and once after every pruning.
     Differs from the paper, where dead units fade away in retraining: they lose their connections when they are pruned,
     those in frozen layers too.
@@ -104,7 +104,7 @@ def three_step(
 
 
 def _everything(params: Mapping[str, Array], names: Iterable[str]) -> Masks:
-    """Masks of all the connections there are: every weight, and of truly sparse ones those that are stored."""
+    """Masks of all connections."""
     return Masks({name: everything(params[name]) for name in names})
 
 
@@ -112,7 +112,7 @@ def winning_ticket(origin: State, trained: State, share: float | Mapping[str, fl
     """Prune the smallest of the trained weights and rewind the others to `origin` (Frankle & Carbin 2019, sec. 2).
 
     origin, trained: `state` of Steps of one run, or of a run that started from an earlier ticket. Of n connections
-    round(share · n), half to even, are pruned: in every layer, by its own share if it has one, or `globally`, by one
+    round(share · n), half to even, are pruned: in every layer, by its share where there is a dict of them, or `globally`, by one
     ranking. The ticket is `origin` on the masks that are left: its weights and optimizer slots, and the step from which
     the schedule, the batches and the random numbers go on.
 

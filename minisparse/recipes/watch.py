@@ -1,4 +1,4 @@
-"""What a method watches during training, and what connections that have grown start at."""
+"""What a method watches during training, and the initial values of grown weights."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -25,12 +25,12 @@ def l0_loss(
     """L0 (Louizos et al. 2018): the loss of a gated model on a batch (inputs, targets), for `train` with static().
 
     n_examples N, the training examples: the penalty on the number of parameters is λ / N, divided here and nowhere
-    else, so that the paper's λ = 0.1 / N is lambda_=0.1. A {layer: number} gives each layer its own ("L0-sep").
+    else, so that the paper's λ = 0.1 / N is lambda_=0.1. A {layer: number} gives each layer a λ ("L0-sep").
     weight_decay: of the weights, times the probability of their gate; not divided. Give the optimizer none.
     data_loss(outputs, targets) -> scalar Tensor.
 
     Differs from the authors' code, which divides the weight decay of LeNet-5 by N, though not that of the MLP. The MLP
-    of the paper's table 1 comes out with 5e-4 / N (experiments/louizos.py).
+    of the paper's table 1 is reached with 5e-4 / N (experiments/louizos.py).
     """
     whole("n_examples", n_examples, 1)
     for price in lambda_.values() if isinstance(lambda_, Mapping) else (lambda_,):

@@ -18,7 +18,7 @@ COUNTED = 2**31 - 1  # what the int32 of SciPy's and CuPy's products counts to; 
 
 def no_array(own: Any, *_: Any, **__: Any) -> Any:
     """The `__array__` of what is stored truly sparse: a library would take it for one object, and be silently wrong."""
-    raise TypeError(f"{own!r} is truly sparse, and no array; accepted beside arrays is what its dense() writes out")
+    raise TypeError(f"{own!r} is truly sparse, and no array; expected an array, such as its dense()")
 
 
 class Positions(Stored):
@@ -151,7 +151,7 @@ class Positions(Stored):
             return units.ravel()[self.rows]
         if shape == (n_out,):
             return units[self.columns]
-        raise TypeError(f"{self} meets an array of {units.dtype} of shape {tuple(units.shape)}; accepted beside "
+        raise TypeError(f"{self} meets an array of {units.dtype} of shape {tuple(units.shape)}; expected beside "
                         f"positions are bool of shape {(n_in, 1)} or {(n_out,)}")  # fmt: skip
 
     def check(self, other: Any) -> None:
@@ -190,7 +190,7 @@ def countable(layer: str, shape: tuple[int, ...], n: int) -> None:
     """ValueError naming the layer of this shape if its inputs, outputs or n connections are too many for int32."""
     for number, what in (*zip(shape, ("inputs", "outputs"), strict=False), (n, "connections")):
         if number > COUNTED:
-            raise ValueError(f"{layer} has {number:,} {what}; accepted where it is truly sparse are up to {COUNTED:,}")
+            raise ValueError(f"{layer} has {number:,} {what}; expected at most {COUNTED:,}")
 
 
 class Complement(Stored):

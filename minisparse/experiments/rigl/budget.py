@@ -160,7 +160,7 @@ STUDIES = (
         figures=_equal_budget,
         causes={
             "rigl/equal-budget/above-lottery": "The paper's ordering is of ResNet-50, 80 % sparse. Our ticket has "
-            "three rounds of training before it: 1.43 times the cost of the dense network's, RigL's is 0.04 of it.",
+            "three rounds of training before it: 1.43 times the cost of the dense network's, RigL's is 0.04 of it."
         },
     ),
     Study(

@@ -26,9 +26,5 @@ def trained(
     run = train(loss_of(model), params, masks, given, method, rng, optimizer)
     moments = by_epoch(run, len(train_set[1]) // recipe.batch, recipe.steps)
     errors, losses, last = yield from measured(moments, model, test_set, part, parts)
-    report = {
-        **errors_of(errors),
-        "loss_by_epoch": [round(loss, 6) for loss in losses],
-        "weights": last.masks.counts,
-    }
+    report = {**errors_of(errors), "loss_by_epoch": [round(loss, 6) for loss in losses], "weights": last.masks.counts}
     return report, last
