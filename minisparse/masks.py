@@ -81,8 +81,8 @@ def _kth_largest(values: Array, k: int) -> Array:
 def project(arrays: Mapping[str, Array], masks: Mapping[str, Array], in_place: bool = False) -> dict[str, Array]:
     """`arrays` with every entry zero where its mask is false; arrays without a mask pass through as they are.
 
-    in_place: write into `arrays`. It multiplies, so that an absent entry that is not finite becomes NaN and is noticed. ValueError for masks that do
-    not fit the arrays.
+    in_place: write into `arrays`. It multiplies, so that an absent entry that is not finite becomes NaN and is noticed.
+    ValueError for masks that do not fit the arrays.
     """
     masks_fit(masks, arrays)
     factors = masks.factors(arrays) if isinstance(masks, Masks) else masks

@@ -24,7 +24,8 @@ def stream(key: int, name: str | int) -> np.random.Generator:
 def step_streams(key: int) -> Callable[[int], np.random.Generator]:
     """A function from a step's number to its generator, which is valid until the next call.
 
-    Philox is a counter: 2^128 numbers are set aside for each step, and going to them is faster than seeding a new generator.
+    Philox is a counter: 2^128 numbers are set aside for each step, and going to them is faster
+    than seeding a new generator.
     """
     bits = np.random.Philox(key=key)
     start = bits.state

@@ -11,8 +11,8 @@ from minisparse.backend import namespace
 from minisparse.experiments.rigl import picture as rigl
 from minisparse.masks import random_masks
 from minisparse.optim import adam, sgd
-from minisparse.runs.methods import METHODS as ENTRIES
 from minisparse.runs.folder import read_json
+from minisparse.runs.methods import METHODS as ENTRIES
 from minisparse.train import train
 
 pytestmark = pytest.mark.gpu

@@ -50,9 +50,7 @@ def test_what_is_stored_otherwise_answers_for_itself_by_position_and_by_name():
 
 
 def test_a_question_that_has_no_answer_is_refused_by_name():
-    with pytest.raises(
-        TypeError, match="Positions.* is not a plain array, and has no zero_gradient; expected an array"
-    ):
+    with pytest.raises(TypeError, match=r"Positions.* is not a plain array, and has no zero_gradient; expected"):
         storage.zero_gradient(Positions(np.array([1]), (2, 3)))
 
 

@@ -25,7 +25,8 @@ from ..data import batches
 from ..methods import l0
 from ..optim import adam
 from ..train import train
-from .studies import Finished, Row, Run, Study, by_epoch, computed, each, each_seed, error, errors_of, mnist, rows
+from .studies import NAMES, Finished, Row, Run, Study, by_epoch, each_seed, error, errors_of, mnist
+from .studies.rows import computed, each, rows
 
 PAPER = "Louizos et al. 2018"
 BATCH = 100
@@ -33,7 +34,6 @@ NETWORKS: dict[str, tuple[nn.Chain, tuple[int, ...]]] = {
     "lenet-300-100": (models.l0_lenet_300_100(), (784,)),
     "lenet-5": (models.l0_lenet_5(), (28, 28, 1)),
 }
-TITLES = {"lenet-300-100": "LeNet-300-100", "lenet-5": "LeNet-5"}
 EPOCHS = {"lenet-300-100": 200, "lenet-5": 50}
 WEIGHT_DECAY = 5e-4 / 60_000
 
@@ -141,7 +141,7 @@ def _rows(network: str) -> Iterator[Row]:
     evaluated = "averaged_architecture" if mlp else "architecture"
     note = "" if mlp else "50 of the paper's 200 epochs; "
     for name, line in TABLE_1[network].items():
-        prefix, about = f"louizos/{network}/{name}/", f"{TITLES[network]} with L0, {line.about}"
+        prefix, about = f"louizos/{network}/{name}/", f"{NAMES[network]} with L0, {line.about}"
         chosen = "its λ are not published, ours were chosen to leave these; " if mlp and name == "lambda-sep" else ""
         decay = "weight decay of 5e-4 / N, not 5e-4, was chosen by these gates, of seed 0; "
         yield from rows(prefix, line.sources[0], *(
@@ -202,7 +202,7 @@ def figures(network: str, finished: Sequence[Finished], directory: Path, data_di
     return [
         plot.l0_training(
             directory / f"l0_training_{network.replace('-', '_')}.png",
-            f"{TITLES[network]} with L0 gates on MNIST{'; errors by averaged parameters' if averaged else ''}",
+            f"{NAMES[network]} with L0 gates on MNIST{'; errors by averaged parameters' if averaged else ''}",
             {about: curves for about, curves in seen.items() if curves},
             sum(flops.count(nn.sites(model, shape), {}).values()),
             {about: line.error for about, line in lines.items()},

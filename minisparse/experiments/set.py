@@ -37,22 +37,10 @@ from ..methods.set import set_counts
 from ..optim import Optimizer, is_weight, sgd
 from ..train import train
 from .rigl.picture import central_share
-from .studies import (
-    Finished,
-    Run,
-    Study,
-    by_epoch,
-    each,
-    each_seed,
-    error,
-    errors_of,
-    gap,
-    loss_of,
-    mnist,
-    orderings,
-    rows,
-    weights_of,
-)
+from .studies import Finished, Run, Study, each_seed, grouped
+from .studies.epochs import by_epoch, loss_of
+from .studies.measures import error, errors_of, mnist, weights_of
+from .studies.rows import each, gap, orderings, rows
 
 METHODS = ("set", "static", "dense")
 WIDTHS = (784, 1000, 1000, 1000, 10)
@@ -227,11 +215,8 @@ def figures(protocol: Protocol, finished: Sequence[Finished], directory: Path, d
 
     key = "set_tutorial" if protocol.tutorial else "set_mnist"
     name = "The tutorial's 2,000 images, of MNIST" if protocol.tutorial else "784-1000-1000-1000-10 on MNIST"
-    errors = {
-        method: [run["result"]["error_by_epoch"] for run in finished if run["config"]["method"] == method]
-        for method in METHODS
-    }
-    errors = {method: seeds for method, seeds in errors.items() if seeds}
+    errors = grouped(finished, "method", "error_by_epoch")
+    errors = {method: errors[method] for method in METHODS if method in errors}
     paper = {} if protocol.tutorial else {method: 100 - PAPER[method] for method in errors}
     written = [plot.error_by_epoch(directory / f"error_by_epoch_{key}.png", name, errors, paper)] if errors else []
     for run in finished:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import models, nn, recipes
+from .. import nn, recipes
 from ..allocate import erdos_renyi, uniform
 from ..backend import Array
 from ..data import batches
@@ -25,21 +25,10 @@ from ..masks import Masks, random_masks
 from ..optim import is_weight, sgd
 from ..schedule import step_rate
 from ..train import Method, train
-from .studies import (
-    Finished,
-    Row,
-    Run,
-    Study,
-    by_epoch,
-    each,
-    each_seed,
-    errors_of,
-    loss_of,
-    measured,
-    mnist,
-    rows,
-    weights_of,
-)
+from .studies import NAMES, Finished, Row, Run, Study, each_seed, grouped
+from .studies.epochs import by_epoch, loss_of, measured
+from .studies.measures import errors_of, lenets, mnist, weights_of
+from .studies.rows import each, rows
 
 METHODS = ("snfs", "set", "static", "dense")
 BATCH, HELD_OUT = 100, 6000
@@ -50,11 +39,7 @@ def pytorch_uniform(rng: np.random.Generator, shape: nn.Shape) -> Array:
     return rng.uniform(-1, 1, shape) / np.sqrt(np.prod(shape[:-1]))
 
 
-NETWORKS: dict[str, tuple[nn.Chain, tuple[int, ...]]] = {
-    "lenet-300-100": (models.lenet_300_100(initial=pytorch_uniform), (784,)),
-    "lenet-5": (models.lenet_5(initial=pytorch_uniform), (28, 28, 1)),
-}
-TITLES = {"lenet-300-100": "LeNet-300-100", "lenet-5": "LeNet-5"}
+NETWORKS = lenets(initial=pytorch_uniform)
 LENGTHS = {"lenet-300-100": (100, 25_000), "lenet-5": (20, 5000)}  # epochs, and batches until the learning rate falls
 
 # density: (error in %, its standard error)
@@ -147,7 +132,7 @@ NOTES = {
 def _by_density(network: str) -> tuple[Row, ...]:
     tolerance = 0.2 if network == "lenet-300-100" else 0.15
     return rows(f"snfs/{network}/", "the authors' results/MNIST_compression_comparison_*.csv", *(
-        (f"{100 * density:g}", f"{TITLES[network]}, sparse momentum at {100 * density:g} % density: test error",
+        (f"{100 * density:g}", f"{NAMES[network]}, sparse momentum at {100 * density:g} % density: test error",
          error, "%", tolerance, each("error_last", network=network, method="snfs", density=density))
         for density, (error, _) in PAPER[network].items()
     ), below=True, note=NOTES[network])  # fmt: skip
@@ -170,9 +155,8 @@ def figures(name: str, finished: Sequence[Finished], directory: Path, data_dir: 
     from .. import plot
 
     errors: dict[str, dict[float, list[float]]] = {}
-    for run in finished:
-        of_method = errors.setdefault(run["config"]["method"], {})
-        of_method.setdefault(run["config"]["density"], []).append(run["result"]["error_last"])
+    for (method, density), seeds in grouped(finished, ("method", "density"), "error_last").items():
+        errors.setdefault(method, {})[density] = seeds
     dense = errors.pop("dense", {}).get(1.0)
     if not errors:
         return []
@@ -180,7 +164,7 @@ def figures(name: str, finished: Sequence[Finished], directory: Path, data_dir: 
     if name == "table":
         paper = {m: {d: (100 - share, 0.0) for d, share in SUMMARY[m].items()} for m in ("snfs", "set")}
     path = directory / f"error_against_density_{'methods' if name == 'table' else name.replace('-', '_')}.png"
-    title = f"{TITLES.get(name, 'LeNet-300-100')} on MNIST"
+    title = f"{NAMES.get(name, 'LeNet-300-100')} on MNIST"
     shown = {method: errors[method] for method in METHODS if method in errors}
     return [plot.error_against_density(path, title, shown, paper, dense)]
 

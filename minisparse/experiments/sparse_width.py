@@ -315,11 +315,6 @@ STUDIES = (
         "Truly sparse storage, after Mocanu et al. 2018 and Liu et al. 2021",
         f"784-n-10 from 1,000 to 1,000,000 hidden neurons, truly sparse and dense, and {HIDDEN:,} trained on MNIST. "
         "With `--jobs 1`: times are of two threads.",
-        minutes=90,
-        seeds=1,
-        runs=runs,
-        rows=ROWS,
-        figures=figures,
-        table=table,
+        minutes=90, seeds=1, runs=runs, rows=ROWS, figures=figures, table=table,
     ),
-)
+)  # fmt: skip

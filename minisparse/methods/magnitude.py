@@ -91,8 +91,8 @@ def remove_dead_units(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
     outputs, its flattened channels-last image: input i then belongs to unit i mod outputs. The network's own inputs
     and outputs are not units.
 
-    Biases are left alone: a unit without inputs may still have fed a constant on, which models.shrink.compacted folds into
-    the next layer. ValueError for names that differ or layers that do not follow each other.
+    Biases are left alone: a unit without inputs may still have fed a constant on, which models.shrink.compacted
+    folds into the next layer. ValueError for names that differ or layers that do not follow each other.
     """
     from_inputs, to_outputs = led_to(masks, order), leading_on(masks, order)
     return {name: mask & from_inputs[name][:, None] & to_outputs[name] for name, mask in masks.items()}

@@ -24,7 +24,7 @@ def hard_concrete(
     """What the clip makes of the stretched concrete distribution, and gates as functions of log α (the paper's fig. 2).
 
     density (places, density of the stretched distribution there); masses {0: P(z = 0), 1: P(z = 1)};
-    gates {label: values at log_alpha}. Writes a PNG to `path`, an SVG beside it, and returns the path.
+    gates {label: values at log_alpha}.
     """
     with panels(path, (9, 3.8), title, columns=2) as (left, right):
         places, values = density
@@ -56,7 +56,6 @@ def l0_training(
     """Expected FLOPs before and after every epoch, with the dense network's as a line; test error after every epoch.
 
     runs {label: [(FLOPs, error in %), one pair a seed]}; paper {label: published error in %}, dashed.
-    Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
     with panels(path, (9, 3.8), title, columns=2) as axes:
         left, right = axes

@@ -19,7 +19,6 @@ def connections_per_pixel(
     """How many connections every pixel has, over time; below, the share of those in the central 20×20 pixels.
 
     frames [(epochs, (28, 28) counts)]; central: the share before and after every epoch; area: that of the pixels.
-    Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
     with canvas(path, (1.6 * len(frames), 4.6), title) as figure:
         halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.1))
@@ -48,7 +47,7 @@ def error_by_epoch(
     """Test error after every epoch: the mean over seeds and, as a band, the lowest and the highest.
 
     errors {method: [[error in %, one an epoch], one a seed]}, methods of POINTS; paper {method: published error in %},
-    a dashed line each. Writes a PNG to `path`, an SVG beside it, and returns the path.
+    a dashed line each.
     """
     with panels(path, (7, 4.2)) as axis:
         axis.set_title(title)

@@ -22,7 +22,7 @@ def error_against_density(
 
     errors {method: {density: [error in %, one a seed]}}: a line through the means, bars from the lowest to the highest;
     paper {method: {density: (error in %, standard error)}}; dense: the errors of the dense network, a line at their
-    mean. Methods are those of POINTS. Writes a PNG to `path`, an SVG beside it, and returns the path.
+    mean. Methods are those of POINTS.
     """
     with panels(path, (7, 4.4)) as axis:
         axis.set_title(title)

@@ -112,9 +112,9 @@ def winning_ticket(origin: State, trained: State, share: float | Mapping[str, fl
     """Prune the smallest of the trained weights and rewind the others to `origin` (Frankle & Carbin 2019, sec. 2).
 
     origin, trained: `state` of Steps of one run, or of a run that started from an earlier ticket. Of n connections
-    round(share · n), half to even, are pruned: in every layer, by its share where there is a dict of them, or `globally`, by one
-    ranking. The ticket is `origin` on the masks that are left: its weights and optimizer slots, and the step from which
-    the schedule, the batches and the random numbers go on.
+    round(share · n), half to even, are pruned: in every layer, by its share where `share` is a dict, or `globally`, by
+    one ranking. The ticket is `origin` on the masks that are left: its weights and optimizer slots, and the step from
+    which the schedule, the batches and the random numbers continue.
 
     Differs from the authors' code, which prunes one more.
     """

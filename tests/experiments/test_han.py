@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from minisparse import data, models, nn
-from minisparse.experiments import han
-from minisparse.experiments.packing import packed
+from minisparse.experiments.han import STUDIES, outcome, published, qualities, runs, training
+from minisparse.experiments.packing import packed, unpacked_mask
 from minisparse.experiments.studies import Data, each, verdict
 from minisparse.masks import project
 from minisparse.methods.magnitude import threshold_mask
@@ -26,7 +26,8 @@ def digits(data_dir=None, validation=0, standardize=False, shape=(784,)):
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(han, "mnist", digits)
+    for module in (qualities, runs):
+        monkeypatch.setattr(module, "mnist", digits)
 
 
 def last(run):
@@ -36,11 +37,11 @@ def last(run):
 
 
 def study(name):
-    return next(one for one in han.STUDIES if one.name == name)
+    return next(one for one in STUDIES if one.name == name)
 
 
 def row(key):
-    return next(one for own in han.STUDIES for one in own.rows if one.key == key)
+    return next(one for own in STUDIES for one in own.rows if one.key == key)
 
 
 def finished(run, result, seed=0, **config):
@@ -56,8 +57,8 @@ STAGES = [
 @pytest.fixture(scope="module")
 def pruned():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(han, "mnist", digits)
-        return last(han.pruned(None, network="lenet-300-100", seed=0, stages=STAGES, **TINY))
+        patch.setattr(runs, "mnist", digits)
+        return last(runs.pruned(None, network="lenet-300-100", seed=0, stages=STAGES, **TINY))
 
 
 def test_a_pruned_run_records_every_epoch_and_round(pruned):
@@ -78,7 +79,7 @@ def test_rounds_prune_the_layers_that_they_name(pruned):
 
 
 def test_the_record_has_the_mask_and_the_survivors_histogram(pruned):
-    mask = han.unpacked_mask(pruned["mask_fc1"], (784, 300))
+    mask = unpacked_mask(pruned["mask_fc1"], (784, 300))
     assert mask.sum() == pruned["weights"]["fc1.weight"]
     assert 0.99 * 784 * 300 < sum(pruned["histogram_before"]) <= 784 * 300
     assert 0.98 * mask.sum() < sum(pruned["histogram_after"]) <= mask.sum()
@@ -89,25 +90,29 @@ def test_the_record_has_the_mask_and_the_survivors_histogram(pruned):
 
 
 def test_frozen_convolutions_stay_as_they_are():
-    model, shape = han.NETWORKS["lenet-5"]
-    stages = [{"qualities": {"fc1.weight": 1.0}, "frozen": han.CONVOLUTIONS}]
+    model, shape = training.NETWORKS["lenet-5"]
+    stages = [{"qualities": {"fc1.weight": 1.0}, "frozen": training.CONVOLUTIONS}]
     train_set = digits(shape=shape).train
     rng = np.random.default_rng(0)
-    moments = [now for _, now in han.three_steps(model, model.init(rng), train_set, rng, 0, stages=stages, **TINY_5)]
+    moments = [
+        now for _, now in training.three_steps(model, model.init(rng), train_set, rng, 0, stages=stages, **TINY_5)
+    ]
     trained, pruned, retrained = (now for now in moments if now is not None)
     assert [now.phase for now in (trained, pruned, retrained)] == ["train", "prune", "retrain"]
-    for name in han.CONVOLUTIONS:
+    for name in training.CONVOLUTIONS:
         assert np.array_equal(pruned.params[name], retrained.params[name])
     assert not np.array_equal(pruned.params["fc1.weight"], retrained.params["fc1.weight"])
-    assert {*han.CONVOLUTIONS, *han.LINEAR} == set(model.shapes())
+    assert {*training.CONVOLUTIONS, *training.LINEAR} == set(model.shapes())
 
 
 def test_l1_makes_weights_smaller():
-    model = han.NETWORKS["lenet-300-100"][0]
+    model = training.NETWORKS["lenet-300-100"][0]
     sums = []
     for l1 in (0.0, 1e-3):
         rng = np.random.default_rng(0)
-        *_, (_, end) = han.three_steps(model, model.init(rng), digits().train, rng, 0, stages=[], **TINY | {"l1": l1})
+        *_, (_, end) = training.three_steps(
+            model, model.init(rng), digits().train, rng, 0, stages=[], **TINY | {"l1": l1}
+        )
         sums.append(sum(abs(end.params[name]).sum() for name in WEIGHTS))
     assert sums[1] < 0.8 * sums[0]
 
@@ -115,51 +120,51 @@ def test_l1_makes_weights_smaller():
 @pytest.mark.parametrize("share", [0.08, 0.5, 1.0])
 def test_a_quality_leaves_the_share_it_was_asked_for(share):
     weight = np.random.default_rng(0).standard_normal((50, 40))
-    assert threshold_mask(weight, han.quality(weight, share)).sum() == pytest.approx(share * 2000, abs=1)
+    assert threshold_mask(weight, qualities.quality(weight, share)).sum() == pytest.approx(share * 2000, abs=1)
 
 
 def test_a_quality_of_a_pruned_layer_is_of_its_survivors():
     weight = np.random.default_rng(0).standard_normal((50, 40))
     mask = abs(weight) > 0.5
-    quality = han.quality(project({"w": weight}, {"w": mask})["w"], 0.3, mask)
+    quality = qualities.quality(project({"w": weight}, {"w": mask})["w"], 0.3, mask)
     assert threshold_mask(weight, quality, mask).sum() == pytest.approx(600, abs=1)
     assert quality == pytest.approx(np.sort(abs(weight), axis=None)[-600] / weight[mask].std(), rel=1e-2)
 
 
 def test_calibration_finds_qualities_round_by_round(monkeypatch):
     shares = [({"fc1.weight": 0.5, "fc2.weight": 0.5}, []), ({"fc1.weight": 0.2}, ["fc2.weight"])]
-    monkeypatch.setitem(han.SHARES, "lenet-300-100", shares)
-    stages, errors = han.calibrated("lenet-300-100", TINY, seed=0)
+    monkeypatch.setitem(qualities.SHARES, "lenet-300-100", shares)
+    stages, errors = qualities.calibrated("lenet-300-100", TINY, seed=0)
     assert len(errors) == 3
     assert max(errors) < 40
     assert [list(stage["qualities"]) for stage in stages] == [["fc1.weight", "fc2.weight"], ["fc1.weight"]]
     assert [stage["frozen"] for stage in stages] == [[], ["fc2.weight"]]
-    result = last(han.pruned(None, network="lenet-300-100", seed=0, stages=stages, **TINY))
-    left = han.weights_left("lenet-300-100", result["weights"])
+    result = last(runs.pruned(None, network="lenet-300-100", seed=0, stages=stages, **TINY))
+    left = outcome.weights_left("lenet-300-100", result["weights"])
     assert left["fc1"] == pytest.approx(0.2, rel=0.15)
     assert left["fc2"] == pytest.approx(0.5, rel=0.15)
     assert left["fc3"] > 0.9
 
 
 def test_calibration_leaves_what_is_frozen_as_it_is(monkeypatch):
-    everything = list(han.NETWORKS["lenet-300-100"][0].shapes())
+    everything = list(training.NETWORKS["lenet-300-100"][0].shapes())
     shares = [({"fc1.weight": 0.5}, everything), ({"fc1.weight": 0.2}, everything)]
-    monkeypatch.setitem(han.SHARES, "lenet-300-100", shares)
-    once, thrice = (han.calibrated("lenet-300-100", TINY | {"retrain_epochs": n}, seed=0) for n in (1, 3))
+    monkeypatch.setitem(qualities.SHARES, "lenet-300-100", shares)
+    once, thrice = (qualities.calibrated("lenet-300-100", TINY | {"retrain_epochs": n}, seed=0) for n in (1, 3))
     assert once == thrice
 
 
 def test_the_qualities_of_the_studies_are_of_the_layers_and_rounds_they_were_chosen_for():
-    for network, stages in han.STAGES.items():
+    for network, stages in qualities.STAGES.items():
         rounds = [(stage["qualities"].keys(), stage["frozen"]) for stage in stages]
-        assert rounds == [(own.keys(), still) for own, still in han.SHARES[network]]
-        final = {name: share for own, _ in han.SHARES[network] for name, share in own.items()}
-        table = {f"{layer}.weight": kept / 100 for layer, (_, kept, _) in han.TABLES[network].layers.items()}
+        assert rounds == [(own.keys(), still) for own, still in qualities.SHARES[network]]
+        final = {name: share for own, _ in qualities.SHARES[network] for name, share in own.items()}
+        table = {f"{layer}.weight": kept / 100 for layer, (_, kept, _) in published.TABLES[network].layers.items()}
         assert final == table
 
 
 def test_one_training_is_pruned_at_every_quality():
-    result = last(han.one_shot(None, seed=0, qualities=[0.2, 1.5], **TINY))
+    result = last(runs.one_shot(None, seed=0, qualities=[0.2, 1.5], **TINY))
     (most, after, again), (few, worse, retrained) = result["points"]
     assert 0.7 < most < 1
     assert few < 0.3
@@ -169,7 +174,7 @@ def test_one_training_is_pruned_at_every_quality():
 
 
 def test_a_layer_scanned_whole_is_the_network_itself_and_an_empty_one_guesses():
-    result = last(han.scanned(None, seed=0, shares=[1.0, 0.0], **{k: v for k, v in TINY_5.items() if "re" not in k}))
+    result = last(runs.scanned(None, seed=0, shares=[1.0, 0.0], **{k: v for k, v in TINY_5.items() if "re" not in k}))
     for errors in result["errors"].values():
         assert errors[0] == result["error_reference"]
         assert errors[1] > 60
@@ -180,7 +185,7 @@ def test_activity_is_the_share_of_outputs_that_are_not_zero():
     model = nn.mlp(2, 2, 1)
     params = {"fc1.weight": np.eye(2), "fc1.bias": np.zeros(2), "fc2.weight": np.ones((2, 1)), "fc2.bias": np.zeros(1)}
     inputs = np.array([[1.0, -1.0], [1.0, 1.0]])
-    assert han.activity(model, params, inputs) == {"fc1": 0.75, "fc2": 1.0}
+    assert runs.activity(model, params, inputs) == {"fc1": 0.75, "fc2": 1.0}
 
 
 def test_activity_of_convolutions_is_taken_after_pooling():
@@ -189,16 +194,16 @@ def test_activity_of_convolutions_is_taken_after_pooling():
     inputs = digits().test[0][:20].reshape(-1, 28, 28, 1)
     pooled = nn.Chain({name: model.layers[name] for name in ("conv1", "pool1", "relu1")})(params, inputs).value
     assert pooled.shape[1:] == (12, 12, 20)
-    own = han.activity(model, params, inputs)
+    own = runs.activity(model, params, inputs)
     assert list(own) == ["conv1", "conv2", "fc1", "fc2"]
     assert own["conv1"] == (pooled > 0).mean()
 
 
-@pytest.mark.parametrize("network", han.TABLES)
+@pytest.mark.parametrize("network", published.TABLES)
 def test_the_papers_own_tables_would_be_reached(network):
     """Weights and activations as it printed them give every other column of its table."""
-    table = han.TABLES[network]
-    sizes = {name: np.prod(shape) for name, shape in han.NETWORKS[network][0].shapes().items() if "weight" in name}
+    table = published.TABLES[network]
+    sizes = {name: np.prod(shape) for name, shape in training.NETWORKS[network][0].shapes().items() if "weight" in name}
     rows = zip(sizes.items(), table.layers.values(), strict=True)
     result = {
         "weights": {name: size * kept / 100 for (name, size), (_, kept, _) in rows},
@@ -264,7 +269,7 @@ def test_orderings_of_the_trade_off_are_differences_of_lost_accuracy():
 
 
 def test_rows_without_runs_are_not_attempted():
-    for one in han.STUDIES:
+    for one in STUDIES:
         for own in one.rows:
             assert verdict(own, own.ours([])) == ("reached" if one.name == "han-energy" else "not attempted")
 
@@ -277,18 +282,18 @@ def test_the_scan_compares_layers_at_a_fifth():
 
 
 def test_a_billion_connections_at_twenty_hertz_take_what_the_paper_says():
-    assert han.watts(1e9, 20) == pytest.approx(12.8)
-    assert han.watts(1e9, 20, han.ENERGY["SRAM cache"]) == pytest.approx(0.1)
+    assert published.watts(1e9, 20) == pytest.approx(12.8)
+    assert published.watts(1e9, 20, published.ENERGY["SRAM cache"]) == pytest.approx(0.1)
 
 
 def test_every_run_names_all_of_its_numbers_and_its_function_takes_them():
-    for one in han.STUDIES:
-        runs = one.runs(2)
-        assert len({run.name for run in runs}) == len(runs)
-        for run in runs:
+    for one in STUDIES:
+        made = one.runs(2)
+        assert len({run.name for run in made}) == len(made)
+        for run in made:
             assert run.config["seed"] == run.seed
             run.function(None, **run.config)  # a generator: nothing runs yet, but names must fit
-    keys = [own.key for one in han.STUDIES for own in one.rows]
+    keys = [own.key for one in STUDIES for own in one.rows]
     assert len(set(keys)) == len(keys)
 
 

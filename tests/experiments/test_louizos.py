@@ -93,7 +93,7 @@ def test_the_density_is_that_of_many_samples(log_alpha, beta):
 
 
 def test_every_seed_is_run_with_one_penalty_and_with_one_for_every_layer():
-    runs = louizos.runs("lenet-5", 2)
+    runs = louizos.runs("lenet-5")(2)
     assert [run.name for run in runs] == ["lambda-seed0", "lambda-sep-seed0", "lambda-seed1", "lambda-sep-seed1"]
     assert [run.config["seed"] for run in runs] == [run.seed for run in runs] == [0, 0, 1, 1]
     assert runs[1].config["lambda_"] == {"conv1": 10, "conv2": 0.5, "fc1": 0.1, "fc2": 10}

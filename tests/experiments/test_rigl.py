@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from minisparse import data
-from minisparse.experiments.rigl import picture as rigl
 from minisparse.experiments import studies
+from minisparse.experiments.rigl import picture as rigl
 
 FIGURES = Path(__file__).parents[2] / "figures"
 SHORT = rigl.Recipe(60, 0.05, (25,), (20,), 0.3, 10, 45)

@@ -5,24 +5,25 @@ import json
 import numpy as np
 import pytest
 
-from minisparse import data, nn
-from minisparse.runs import prepare
-from minisparse.models.shrink import Compact
-from minisparse.experiments.rigl import picture as rigl, budget as rigl_budget, escape as rigl_escape, epochs as rigl_runs, sweeps as rigl_sweeps, table as rigl_table
+from minisparse import data, nn, ops, recipes
 from minisparse.experiments import studies
+from minisparse.experiments.rigl import MODEL, Recipe, budget, epochs, escape, sweeps, table
+from minisparse.experiments.studies import measures
 from minisparse.masks import Masks
 from minisparse.methods.magnitude import remove_dead_units
+from minisparse.models.shrink import Compact
 from minisparse.optim import Optimizer
+from minisparse.runs import prepare
 
-SHORT = rigl.Recipe(45, 0.05, (25,), (20,), 0.3, 5, 30)  # three epochs of the digits
-MODULES = (rigl_table, rigl_budget, rigl_escape, rigl_sweeps)
+SHORT = Recipe(45, 0.05, (25,), (20,), 0.3, 5, 30)  # three epochs of the digits
+MODULES = (table, budget, escape, sweeps)
 STUDIES = {study.name: study for module in MODULES for study in module.STUDIES}
 
 
 @pytest.fixture(autouse=True)
 def digits(monkeypatch):
     read = lambda name, directory, split="train": data.load("digits", split=split)
-    for module in (studies, prepare):
+    for module in (measures, prepare):
         monkeypatch.setattr(module, "load", read)
 
 
@@ -46,7 +47,7 @@ def rows(study, runs):
 
 
 def test_table_2_starts_rigl_plus_from_what_survives():
-    result = result_of(rigl_table.run(None, 0, 0.96, **SHORT._replace(sparsity=0.99).numbers))
+    result = result_of(table.run(None, 0, 0.96, **SHORT._replace(sparsity=0.99).numbers))
     first, second = result["rigl"], result["rigl_plus"]
     assert first["weights"] == {"fc1.weight": 2352, "fc2.weight": 3270, "fc3.weight": 1000}
     widths = [int(n) for n in first["architecture"].split("-")]
@@ -76,38 +77,38 @@ def test_rigl_plus_goes_on_with_the_heaviest_connections_of_a_layer():
     mask = np.array([[1, 1, 0, 1], [0, 1, 1, 1]], bool)
     weight = np.array([[3.0, -5, 0, 0.5], [0, 1, -2, 0]]) * mask
     small = Compact(nn.mlp(2, 4), {"fc1.weight": weight}, Masks({"fc1.weight": mask}), np.arange(2))
-    (kept,) = rigl_table.heaviest(small, {"fc1.weight": 0.375}).values()
+    (kept,) = table.heaviest(small, {"fc1.weight": 0.375}).values()
     assert kept.tolist() == [[True, True, False, False], [False, False, True, False]]
-    (kept,) = rigl_table.heaviest(small, {"fc1.weight": 1.0}).values()
+    (kept,) = table.heaviest(small, {"fc1.weight": 1.0}).values()
     assert kept.tolist() == mask.tolist()
 
 
 def test_rigl_plus_starts_with_rigls_last_weights(monkeypatch):
-    stages, whole = [], rigl_table.epochs
+    stages, whole = [], table.trained
 
-    def watched(model, params, *arguments):
-        for epoch, step in whole(model, params, *arguments):
-            yield epoch, step
-        stages.append((params, step))
+    def watched(model, params, *arguments, **part):
+        report, last = yield from whole(model, params, *arguments, **part)
+        stages.append((params, last))
+        return report, last
 
-    monkeypatch.setattr(rigl_table, "epochs", watched)
-    result_of(rigl_table.run(None, 0, 0.96, **SHORT._replace(sparsity=0.99).numbers))
+    monkeypatch.setattr(table, "trained", watched)
+    result_of(table.run(None, 0, 0.96, **SHORT._replace(sparsity=0.99).numbers))
     (_, end), (begin, _) = stages
     alive = remove_dead_units(end.masks, list(end.masks))["fc3.weight"].any(axis=1)
     assert (begin["fc3.weight"] == (end.params["fc3.weight"] * end.masks["fc3.weight"])[alive]).all()
 
 
 def test_rigl_plus_reads_the_pixels_that_survive(monkeypatch):
-    stages, whole = [], rigl_table.epochs
+    stages, whole = [], table.trained
 
-    def watched(*arguments):
+    def watched(*arguments, **part):
         train_set, test_set = arguments[5:7]
-        for epoch, step in whole(*arguments):
-            yield epoch, step
-        stages.append((train_set[0], test_set[0], step.masks))
+        report, last = yield from whole(*arguments, **part)
+        stages.append((train_set[0], test_set[0], last.masks))
+        return report, last
 
-    monkeypatch.setattr(rigl_table, "epochs", watched)
-    result_of(rigl_table.run(None, 0, 0.96, **SHORT._replace(sparsity=0.99).numbers))
+    monkeypatch.setattr(table, "trained", watched)
+    result_of(table.run(None, 0, 0.96, **SHORT._replace(sparsity=0.99).numbers))
     (_, _, masks), (train_inputs, test_inputs, _) = stages
     alive = remove_dead_units(masks, list(masks))["fc1.weight"].any(axis=1)
     whole_set = studies.mnist()
@@ -115,38 +116,46 @@ def test_rigl_plus_reads_the_pixels_that_survive(monkeypatch):
     assert (test_inputs == whole_set.test[0][:, alive]).all()
 
 
-def test_an_epochs_loss_is_the_mean_of_its_batches_and_the_schedule_counts_from_the_runs_own_start():
-    model = rigl.MODEL
-    params, sets = model.init(np.random.default_rng(0)), studies.mnist()
+def test_an_epochs_loss_is_the_mean_of_its_batches_and_the_schedule_counts_from_the_runs_start(monkeypatch):
+    params, sets = MODEL.init(np.random.default_rng(0)), studies.mnist()
     seen_rates = []
 
     still = Optimizer(
         init=lambda params: {},
         update=lambda params, grads, slots, step: seen_rates.append(step) or (params, slots),
     )
-    args = (model, params, {}, rigl_escape.recipes.static(), still, sets.train, sets.test, 100)
-    (one, step), (two, _) = rigl_runs.epochs(*args, 30, 0, 7)
-    assert (one.number, two.number) == (1, 2)
+    monkeypatch.setattr(Recipe, "optimizer", lambda recipe: still)
+    run = epochs.trained(MODEL, params, {}, recipes.static(), Recipe(30), sets.train, sets.test, 0, begin=7)
+    report, last = returned(run)
     assert seen_rates == list(range(30))
-    losses = [
-        float(rigl.ops.softmax_cross_entropy(model(params, x), y).value)
-        for x, y in data.batches(*sets.train, 100, 0, 7, 22)
-    ]
-    assert one.loss == pytest.approx(np.mean(losses), rel=1e-5)
-    assert step.number == 14
-    assert one.error == pytest.approx(100 * (1 - studies.accuracy(model, params, *sets.test)))
+    for loss, begin in zip(report["loss_by_epoch"], (7, 22), strict=True):
+        losses = [
+            float(ops.softmax_cross_entropy(MODEL(params, x), y).value)
+            for x, y in data.batches(*sets.train, 100, 0, begin, begin + 15)
+        ]
+        assert loss == pytest.approx(np.mean(losses), rel=1e-5)
+    assert last.number == 29
+    assert report["error_by_epoch"] == pytest.approx([100 * (1 - studies.accuracy(MODEL, params, *sets.test))] * 2)
+
+
+def returned(generator):
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value
 
 
 def test_the_ways_out_of_a_static_solution_start_from_its_weights(monkeypatch):
     starts = []
-    whole = rigl_escape.epochs
+    whole = escape.trained
 
-    def watched(model, params, masks, method, optimizer, *others):
-        starts.append((params, masks, optimizer, others[-1]))
-        return whole(model, params, masks, method, optimizer, *others)
+    def watched(model, params, masks, method, recipe, train_set, test_set, seed, begin, *part):
+        starts.append((params, masks, recipe, begin))
+        return whole(model, params, masks, method, recipe, train_set, test_set, seed, begin, *part)
 
-    monkeypatch.setattr(rigl_escape, "epochs", watched)
-    result = result_of(rigl_escape.run(None, 0, **SHORT.numbers))
+    monkeypatch.setattr(escape, "trained", watched)
+    result = result_of(escape.run(None, 0, **SHORT.numbers))
     assert list(result) == ["solution", "continued", "restarted", "rigl"]
     (_, first, _, _), *others = starts
     for params, masks, _, begin in others:
@@ -159,8 +168,8 @@ def test_the_ways_out_of_a_static_solution_start_from_its_weights(monkeypatch):
 
 @pytest.mark.parametrize("method", ["static", "lottery", "dense"])
 def test_a_run_of_the_equal_budget_records_what_it_really_cost(method):
-    config = rigl_budget.config(method, 0) | {"epochs": 2, "t_end": 20, "lr": 0.05}
-    result = result_of(rigl_budget.run(None, **config))
+    config = budget.config(method, 0) | {"epochs": 2, "t_end": 20, "lr": 0.05}
+    result = result_of(budget.run(None, **config))
     cost, rounds = result["multiply_adds"], 4 if method == "lottery" else 1
     assert sum(result["weights"].values()) == (266_200 if method == "dense" else 9_244)
     assert len(result["error_by_epoch"]) == 2 * rounds
@@ -174,7 +183,7 @@ def test_a_run_of_the_equal_budget_records_what_it_really_cost(method):
 
 
 def test_choices_of_the_sweeps_are_made():
-    run = lambda **choice: result_of(rigl_sweeps.run(None, **rigl_sweeps.config(0) | SHORT.numbers | choice))
+    run = lambda **choice: result_of(sweeps.run(None, **sweeps.config(0) | SHORT.numbers | choice))
     base, erk = run(), run(distribution="erk")
     assert sum(base["weights"].values()) == 9_244
     assert sum(erk["weights"].values()) == round(0.02 * 266_200)
@@ -197,7 +206,7 @@ def test_sweeps_have_a_run_for_every_row_and_compare_those_that_they_name():
     assert ours["sweeps/random-growth"] == [0.25]
     assert ours["sweeps/momentum-growth"] == [pytest.approx(-0.1)]
     assert ours["sweeps/grown-random"] == [pytest.approx(0.1)]
-    assert [ours[f"sweeps/erk-{s}"] for s in rigl_sweeps.SPARSITIES] == [[0.0]] * 3
+    assert [ours[f"sweeps/erk-{s}"] for s in sweeps.SPARSITIES] == [[0.0]] * 3
     assert [run.name for run in study.runs(1)][:2] == ["base-seed0", "static-seed0"]
     assert len(study.runs(1)) == 1 + 1 + 2 + 2 + 6 + 11
 
@@ -214,12 +223,12 @@ def test_rows_of_the_budget_are_points_of_accuracy_above():
 
 
 def test_longer_training_has_all_its_times_longer():
-    once, five = (rigl_budget.config("rigl", 0, times) for times in (1, 5))
+    once, five = (budget.config("rigl", 0, times) for times in (1, 5))
     assert (once["epochs"], five["epochs"]) == (50, 250)
     assert five["t_end"] == 5 * once["t_end"] == 62_500
     assert five["lr_drops"] == [5 * epoch for epoch in once["lr_drops"]] == [93.75, 118.75]
     assert five["delta_t"] == once["delta_t"] == 100
-    assert rigl_budget.config("dense", 0)["lr_drops"] == [15.0, 17.5, 20.0]
+    assert budget.config("dense", 0)["lr_drops"] == [15.0, 17.5, 20.0]
     assert {run.config["epochs"] for run in STUDIES["rigl-extended"].runs(1)} == {50, 100, 250}
 
 

@@ -132,8 +132,8 @@ def test_every_tenth_image_is_tested():
 
 def test_the_protocols_are_the_papers_and_the_tutorials():
     assert sets.TUTORIAL.epochs * 2000 / sets.TUTORIAL.batch == 20_000
-    assert [run.name for run in sets.runs(sets.MNIST, 1)] == ["set-seed0", "static-seed0", "dense-seed0"]
-    config = sets.runs(sets.TUTORIAL, 2)[5].config
+    assert [run.name for run in sets.runs(sets.MNIST)(1)] == ["set-seed0", "static-seed0", "dense-seed0"]
+    config = sets.runs(sets.TUTORIAL)(2)[5].config
     assert (config["method"], config["seed"], config["dense_rate"], config["tutorial"]) == ("dense", 1, 0.04, True)
 
 

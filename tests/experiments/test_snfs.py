@@ -74,11 +74,11 @@ def test_weights_and_biases_begin_between_pytorchs_bounds():
 
 
 def test_runs_are_named_by_method_and_density_and_none_twice():
-    assert len(snfs.densities("lenet-300-100", 3)) == 24
-    names = [run.name for run in snfs.methods(2)]
+    assert len(snfs.densities("lenet-300-100")(3)) == 24
+    names = [run.name for run in snfs.methods()(2)]
     assert names[:4] == ["dense-100-seed0", "snfs-1-seed0", "set-1-seed0", "static-1-seed0"]
     assert len(set(names)) == len(names) == 38
-    for run in snfs.densities("lenet-5", 1):
+    for run in snfs.densities("lenet-5")(1):
         assert run.config["epochs"] == 20
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from minisparse import data, recipes
-from minisparse.experiments import snip
 from minisparse.experiments.packing import packed, unpacked_counts
+from minisparse.experiments.snip import STUDIES, TABLE_1, runs, studies
 from minisparse.experiments.studies import Data, verdict
 
 TINY = {"batch": 50, "rate": 0.1, "weight_decay": 5e-4, "iterations": 60, "drops": [40, 50]}
@@ -16,7 +16,7 @@ MLP = {"network": "lenet-300-100", "pruning_batch": 100, "seed": 0, **TINY}
 
 def digits(data_dir=None, validation=0, standardize=False, shape=(784,)):
     assert standardize
-    assert validation == snip.HELD_OUT
+    assert validation == runs.HELD_OUT
     images, labels = data.load("digits")
     test_images, test_labels = data.load("digits", split="test")
     inputs, test_inputs = (3 * data.as_inputs(x).reshape(-1, *shape) - 0.5 for x in (images, test_images))
@@ -25,7 +25,7 @@ def digits(data_dir=None, validation=0, standardize=False, shape=(784,)):
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(snip, "mnist", digits)
+    monkeypatch.setattr(runs, "mnist", digits)
 
 
 def last(run):
@@ -35,7 +35,7 @@ def last(run):
 
 
 def row(key):
-    return next(one for own in snip.STUDIES for one in own.rows if one.key == key)
+    return next(one for own in STUDIES for one in own.rows if one.key == key)
 
 
 def finished(result, seed=0, **config):
@@ -44,7 +44,7 @@ def finished(result, seed=0, **config):
 
 @pytest.mark.parametrize(("sparsity", "kept"), [(0.9, 26_620), (0.95, 13_310), (0.98, 5_324), (0.99, 2_662), (0.0, 0)])
 def test_a_run_trains_what_the_papers_kappa_keeps(sparsity, kept):
-    result = last(snip.trained(None, sparsity=sparsity, **MLP))
+    result = last(runs.trained(None, sparsity=sparsity, **MLP))
     assert sum(result["weights"].values()) == kept  # no masks at all where all is kept
     assert len(result["error_by_epoch"]) == 2  # of 30 batches
     assert result["error_last"] == result["error_by_epoch"][-1]
@@ -53,13 +53,13 @@ def test_a_run_trains_what_the_papers_kappa_keeps(sparsity, kept):
 
 
 def test_training_starts_from_the_weights_that_were_scored_and_the_rate_falls():
-    model, _ = snip.NETWORKS["lenet-300-100"]
+    model, _ = runs.NETWORKS["lenet-300-100"]
     params, examples = model.init(np.random.default_rng(0)), digits(validation=6_000, standardize=True).train
-    masks = snip.kept(model, params, examples, 0.9, 100, 0)
-    steps = list(snip.steps(model, params, masks, examples, 0, **TINY | {"rate": 0.0}))
+    masks = runs.kept(model, params, examples, 0.9, 100, 0)
+    steps = list(runs.steps(model, params, masks, examples, 0, **TINY | {"rate": 0.0}))
     assert len(steps) == 60
     assert np.array_equal(steps[-1].params["fc1.weight"], params["fc1.weight"] * masks["fc1.weight"])
-    rates = snip.multi_step_rate(0.1, TINY["drops"], 0.1)
+    rates = runs.multi_step_rate(0.1, TINY["drops"], 0.1)
     assert [rates(step) for step in (39, 40, 50)] == pytest.approx([0.1, 0.01, 0.001])
 
 
@@ -70,18 +70,18 @@ def test_connections_are_scored_on_a_batch_of_the_size_asked_for(monkeypatch):
         recipes, "snip", lambda loss, params, batches, *rest: seen.append(batches) or keep(loss, params, batches, *rest)
     )
     for size in (1, 1000):
-        last(snip.trained(None, sparsity=0.9, **MLP | {"pruning_batch": size}))
+        last(runs.trained(None, sparsity=0.9, **MLP | {"pruning_batch": size}))
     assert [[len(labels) for _, labels in batches] for batches in seen] == [[1], [1000]]
 
 
 def test_initial_weights_have_variance_one_over_fan_in():
     rng = np.random.default_rng(0)
-    assert snip.variance_scaling(rng, (400, 1000)).var() == pytest.approx(1 / 400, rel=0.02)
-    assert snip.variance_scaling(rng, (5, 5, 20, 500)).var() == pytest.approx(1 / 500, rel=0.02)
+    assert runs.variance_scaling(rng, (400, 1000)).var() == pytest.approx(1 / 400, rel=0.02)
+    assert runs.variance_scaling(rng, (5, 5, 20, 500)).var() == pytest.approx(1 / 500, rel=0.02)
 
 
 def test_classes_keep_pixels_of_their_own():
-    result = last(snip.of_classes(None, sparsities=[0.5, 0.9], pruning_batch=50, seed=0))
+    result = last(runs.of_classes(None, sparsities=[0.5, 0.9], pruning_batch=50, seed=0))
     assert list(result["pixels"]) == ["0.5", "0.9"]
     assert len(result["means"]) == len(result["pixels"]["0.9"]) == 10
     for text in result["pixels"]["0.9"]:
@@ -96,23 +96,23 @@ def test_classes_keep_pixels_of_their_own():
 def test_random_labels_are_true_ones_in_another_order(monkeypatch):
     config = {"examples": 600, "sparsity": 0.0, "pruning_batch": 50, "seed": 0, **TINY, "iterations": 12, "rate": 0.02}
     seen = {}
-    batches = snip.batches
+    batches = runs.batches
     for labels in ("true", "random"):
 
         def spy(inputs, names, *rest, key=labels, **more):
             seen[key] = names
             return batches(inputs, names, *rest, **more)
 
-        monkeypatch.setattr(snip, "batches", spy)
-        result = last(snip.of_labels(None, labels=labels, **config))
+        monkeypatch.setattr(runs, "batches", spy)
+        result = last(runs.of_labels(None, labels=labels, **config))
         assert len(result["loss_by_epoch"]) == len(result["accuracy_by_epoch"]) == 1
     assert (np.sort(seen["true"]) == np.sort(seen["random"])).all()
     assert (seen["true"] == seen["random"]).mean() < 0.2
 
 
-@pytest.mark.parametrize("network", snip.TABLE_1)
+@pytest.mark.parametrize("network", TABLE_1)
 def test_the_papers_errors_would_be_reached_and_others_missed(network):
-    for sparsity, paper in snip.TABLE_1[network].items():
+    for sparsity, paper in TABLE_1[network].items():
         key = f"snip/{network}/error-{100 * sparsity:.0f}" if sparsity else f"snip/{network}/error-dense"
         own = row(key)
         assert verdict(own, own.ours([finished({"error_last": paper + 0.1}, sparsity=sparsity)])) == "reached"
@@ -164,23 +164,23 @@ def test_random_labels_are_compared_at_the_end_of_training():
 
 
 def test_every_run_names_all_of_its_numbers_and_its_function_takes_them():
-    for one in snip.STUDIES:
-        runs = one.runs(2)
-        assert len({run.name for run in runs}) == len(runs)
-        for run in runs:
+    for one in STUDIES:
+        made = one.runs(2)
+        assert len({run.name for run in made}) == len(made)
+        for run in made:
             assert run.config["seed"] == run.seed
             run.function(None, **run.config)  # a generator: nothing runs yet, but names must fit
         assert all(verdict(own, own.ours([])) == "not attempted" for own in one.rows)
-    keys = [own.key for one in snip.STUDIES for own in one.rows]
+    keys = [own.key for one in STUDIES for own in one.rows]
     assert len(set(keys)) == len(keys)
 
 
 def test_the_papers_settings_are_in_every_run_of_its_tables():
     for name in ("snip-lenet-300-100", "snip-lenet-5", "snip-batch"):
-        for run in next(one for one in snip.STUDIES if one.name == name).runs(1):
+        for run in next(one for one in STUDIES if one.name == name).runs(1):
             rate = 0.05 if (run.config["network"], run.config["sparsity"]) == ("lenet-5", 0) else 0.1
             assert (run.config["rate"], run.config["weight_decay"], run.config["batch"]) == (rate, 5e-4, 100)
-    assert snip.MLP["drops"][0] == 25_000
+    assert studies.MLP["drops"][0] == 25_000
 
 
 def test_figures_are_drawn_from_what_is_finished_and_from_nothing_none(tmp_path):
@@ -193,7 +193,7 @@ def test_figures_are_drawn_from_what_is_finished_and_from_nothing_none(tmp_path)
         "snip-random-labels": LABELS,
     }
     names = []
-    for one in snip.STUDIES:
+    for one in STUDIES:
         assert one.figures([], tmp_path, None) == []
         paths = one.figures(made[one.name], tmp_path, None)
         assert all(path.exists() and path.with_suffix(".svg").exists() for path in paths)

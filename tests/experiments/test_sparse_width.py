@@ -8,6 +8,7 @@ import pytest
 
 from minisparse import sparse
 from minisparse.data import as_inputs, load
+from minisparse.experiments import apart
 from minisparse.experiments import sparse_width as widths
 from minisparse.experiments.sparse_width import Numbers
 from minisparse.experiments.studies import Data, verdict
@@ -88,13 +89,13 @@ def test_every_update_is_timed_and_no_other_step_moves_connections(monkeypatch):
 
 def test_a_process_that_fails_says_its_last_words():
     with pytest.raises(RuntimeError, match=r"timed ended with exit status 1; its last words: ValueError: density of"):
-        list(widths.apart(widths.timed, 1, **of("sparse", 30, per_neuron=-1)))
+        list(apart.apart(widths.timed, 1, **of("sparse", 30, per_neuron=-1)))
 
 
 def test_a_process_whose_caller_stops_ends(monkeypatch):
-    started, popen = [], widths.subprocess.Popen
-    monkeypatch.setattr(widths.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
-    steps = widths.apart(widths.timed, 1, **of("sparse", 30, steps=10**7))
+    started, popen = [], apart.subprocess.Popen
+    monkeypatch.setattr(apart.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+    steps = apart.apart(widths.timed, 1, **of("sparse", 30, steps=10**7))
     assert 0 < next(steps) < 1e-5
     assert started[0].poll() is None
     steps.close()

@@ -9,7 +9,7 @@ from single_study import go
 
 from minisparse import data, nn
 from minisparse.experiments import studies
-from minisparse.experiments.studies import Row, Run, Study, each, gap, verdict
+from minisparse.experiments.studies import Row, Run, Study, each, gap, measures, running, verdict
 
 
 def row(paper, tolerance=0.1, below=False):
@@ -144,11 +144,11 @@ def test_whoever_stops_listening_stops_the_runs_and_keeps_what_is_there(tmp_path
 
 
 def test_a_run_in_work_says_how_far_it_is_and_is_gone_when_it_is_done(tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(running, "PROGRESS_SECONDS", 0)
     watched, own = tmp_path / "watched", study(tmp_path / "log", slow)
     watched.mkdir()
     noted = []
-    monkeypatch.setattr(studies.time, "sleep", lambda seconds: noted.append((watched / "a-study.s-seed0").read_text()))
+    monkeypatch.setattr(running.time, "sleep", lambda seconds: noted.append((watched / "a-study.s-seed0").read_text()))
     list(go(own, 1, 1, tmp_path, watched=watched))
     assert noted == ["0.2500", "0.5000"]
     assert list(watched.iterdir()) == []
@@ -167,7 +167,7 @@ def test_files_that_are_no_runs_of_the_study_are_left_out(tmp_path):
 @pytest.fixture
 def digits(monkeypatch):
     seen = {split: data.load("digits", split=split) for split in ("train", "test")}
-    monkeypatch.setattr(studies, "load", lambda name, directory, split: seen[split])
+    monkeypatch.setattr(measures, "load", lambda name, directory, split: seen[split])
     return seen
 
 
@@ -201,14 +201,13 @@ def test_standardised_inputs_have_the_training_images_mean_and_variance(digits):
 
 
 @pytest.mark.parametrize("chunk", [7, 100, 1000])
-def test_accuracy_is_the_share_of_right_answers_whatever_the_chunk(monkeypatch, chunk):
-    monkeypatch.setattr(studies, "CHUNK", chunk)
+def test_accuracy_is_the_share_of_right_answers_whatever_the_chunk(chunk):
     model, rng = nn.mlp(5, 3), np.random.default_rng(0)
     params, inputs, labels = model.init(rng), rng.normal(size=(100, 5)).astype(np.float32), rng.integers(0, 3, 100)
     scores = inputs @ params["fc1.weight"] + params["fc1.bias"]
     right = sum(int(np.argmax(own) == label) for own, label in zip(scores, labels, strict=True))
     assert 0 < right < 100
-    assert studies.accuracy(model, params, inputs, labels) == right / 100
+    assert studies.accuracy(model, params, inputs, labels, chunk) == right / 100
 
 
 def counting(data_dir, folder, seed, fails):

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import slow_methods
 from arrays import back, give, give_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
-import slow_methods
 from slow_methods import slow_remove_dead_units, slow_threshold
 
 from minisparse import data, models, nn, ops, recipes

@@ -19,58 +19,38 @@ HAN: Any = {  # network: shape, per layer % of weights kept and % of activations
         (53, 89, 80, 81, 68, 70, 64, 51, 45, 34, 32, 29, 19, 38, 42, 100), 10_300_000, 13, 21, "table 5",
     ),
 }  # fmt: skip
-RESNET = (  # quantity, sparsity, distribution, times the usual length, printed, source
-    ("inference", 0.8, "uniform", 1, 0.23, f"{RIGL}, figure 2"),
-    ("inference", 0.9, "uniform", 1, 0.10, f"{RIGL}, figure 2"),
-    ("inference", 0.95, "uniform", 1, 0.08, f"{RIGL}, table 4"),
-    ("inference", 0.965, "uniform", 1, 0.07, f"{RIGL}, table 4"),
-    ("inference", 0.8, "ERK", 1, 0.42, f"{RIGL}, figure 2"),
-    ("inference", 0.9, "ERK", 1, 0.24, f"{RIGL}, figure 2"),
-    ("inference", 0.95, "ERK", 1, 0.12, f"{RIGL}, table 4"),
-    ("inference", 0.965, "ERK", 1, 0.11, f"{RIGL}, table 4"),
-    ("rigl", 0.8, "uniform", 1, 0.23, f"{RIGL}, figure 2"),
-    ("rigl", 0.9, "uniform", 1, 0.10, f"{RIGL}, figure 2"),
-    ("rigl", 0.8, "ERK", 1, 0.42, f"{RIGL}, figure 2"),
-    ("rigl", 0.9, "ERK", 1, 0.25, f"{RIGL}, figure 2"),
-    ("rigl", 0.8, "uniform", 5, 1.14, f"{RIGL}, figure 2"),
-    ("rigl", 0.9, "uniform", 5, 0.52, f"{RIGL}, figure 2"),
-    ("rigl", 0.9, "uniform", 5, 0.66, README),
-    ("rigl", 0.8, "ERK", 5, 2.09, f"{RIGL}, figure 2"),
-    ("rigl", 0.9, "ERK", 5, 1.23, f"{RIGL}, figure 2"),
-    ("snfs", 0.8, "ERK", 1, 0.61, f"{RIGL}, figure 2"),
-    ("snfs", 0.9, "ERK", 1, 0.50, f"{RIGL}, figure 2"),
-    ("pruning", 0.8, "uniform", 1, 0.56, f"{RIGL}, figure 2"),
-    ("pruning", 0.9, "uniform", 1, 0.51, f"{RIGL}, figure 2"),
-    ("pruning", 0.8, "uniform", 1.5, 0.84, f"{RIGL}, figure 2"),
-    ("pruning", 0.9, "uniform", 1.5, 0.76, f"{RIGL}, figure 2"),
+FIGURE_2, TABLE_4 = f"{RIGL}, figure 2", f"{RIGL}, table 4"
+RESNET = (  # quantity, distribution, times the usual length, {sparsity: fraction of the dense network's}, source
+    ("inference", "uniform", 1, {0.8: 0.23, 0.9: 0.10}, FIGURE_2),
+    ("inference", "uniform", 1, {0.95: 0.08, 0.965: 0.07}, TABLE_4),
+    ("inference", "ERK", 1, {0.8: 0.42, 0.9: 0.24}, FIGURE_2),
+    ("inference", "ERK", 1, {0.95: 0.12, 0.965: 0.11}, TABLE_4),
+    ("rigl", "uniform", 1, {0.8: 0.23, 0.9: 0.10}, FIGURE_2),
+    ("rigl", "ERK", 1, {0.8: 0.42, 0.9: 0.25}, FIGURE_2),
+    ("rigl", "uniform", 5, {0.8: 1.14, 0.9: 0.52}, FIGURE_2),
+    ("rigl", "uniform", 5, {0.9: 0.66}, README),
+    ("rigl", "ERK", 5, {0.8: 2.09, 0.9: 1.23}, FIGURE_2),
+    ("snfs", "ERK", 1, {0.8: 0.61, 0.9: 0.50}, FIGURE_2),
+    ("pruning", "uniform", 1, {0.8: 0.56, 0.9: 0.51}, FIGURE_2),
+    ("pruning", "uniform", 1.5, {0.8: 0.84, 0.9: 0.76}, FIGURE_2),
 )
-SIZES = (  # megabytes of ResNet-50
-    (0.0, "dense", 102.122),
-    (0.8, "uniform", 23.685),
-    (0.9, "uniform", 13.532),
-    (0.95, "uniform", 8.433),
-    (0.965, "uniform", 6.904),
-    (0.8, "ERK", 23.683),
-    (0.9, "ERK", 13.499),
-    (0.95, "ERK", 8.399),
-    (0.965, "ERK", 6.904),
-    (0.99, "ERK", 4.354),
-)
-MOBILENET = (  # sparsity, distribution, which layers stay dense, MFLOPs, MB
-    (0.75, "ERK", "depthwise", 599.144, 4.888),
-    (0.85, "ERK", "depthwise", 439.152, 3.224),
-    (0.9, "ERK", "depthwise", 334.134, 2.392),
-    (0.95, "ERK", "depthwise", 205.281, 1.560),
-    (0.75, "uniform", "first and depthwise", 330.769, 4.894),
-    (0.85, "uniform", "first and depthwise", 222.666, 3.229),
-    (0.9, "uniform", "first and depthwise", 168.614, 2.396),
-    (0.95, "uniform", "first and depthwise", 114.563, 1.563),
-    (0.75, "ERK", "first", 588.355, 4.757),
-    (0.85, "ERK", "first", 422.419, 3.075),
-    (0.9, "ERK", "first", 312.956, 2.235),
-    (0.95, "ERK", "first", 180.359, 1.393),
-)
-NARROW = ((0.47, 266.539, 4.789), (0.353, 154.770, 3.076), (0.285, 103.825, 2.236), (0.204, 56.617, 1.396))
+SIZES = {  # megabytes of ResNet-50, by sparsity
+    "dense": {0.0: 102.122},
+    "uniform": {0.8: 23.685, 0.9: 13.532, 0.95: 8.433, 0.965: 6.904},
+    "ERK": {0.8: 23.683, 0.9: 13.499, 0.95: 8.399, 0.965: 6.904, 0.99: 4.354},
+}
+MOBILENET = {  # (distribution, layers that stay dense): {sparsity: (MFLOPs, MB)}
+    ("ERK", "depthwise"): {
+        0.75: (599.144, 4.888), 0.85: (439.152, 3.224), 0.9: (334.134, 2.392), 0.95: (205.281, 1.560),
+    },
+    ("uniform", "first and depthwise"): {
+        0.75: (330.769, 4.894), 0.85: (222.666, 3.229), 0.9: (168.614, 2.396), 0.95: (114.563, 1.563),
+    },
+    ("ERK", "first"): {
+        0.75: (588.355, 4.757), 0.85: (422.419, 3.075), 0.9: (312.956, 2.235), 0.95: (180.359, 1.393),
+    },
+}  # fmt: skip
+NARROW = {0.47: (266.539, 4.789), 0.353: (154.770, 3.076), 0.285: (103.825, 2.236), 0.204: (56.617, 1.396)}  # by width
 TABLE_2 = (  # method, final architecture, weights (all unless given: they follow from the bytes), bytes, KFLOPs
     ("SBP", (245, 160, 55), None, 195_100, 97.1),
     ("L0", (266, 88, 33), None, 107_092, 53.3),

@@ -58,14 +58,16 @@ def _resnet() -> tuple[Row, ...]:
             printed, "× dense", 0.005, source, computed(resnet_cost, quantity, sparsity, distribution, times),
             note=NOTES.get((quantity, sparsity, distribution, printed), AS_PRINTED),
         )
-        for quantity, sparsity, distribution, times, printed, source in RESNET
+        for quantity, distribution, times, shares, source in RESNET
+        for sparsity, printed in shares.items()
     )  # fmt: skip
     sizes = rows("rigl/resnet-50/", README, *(
         (f"size-S{sparsity}-{distribution}",
          f"ResNet-50, size, {distribution}{f' at {100 * sparsity:g} %' if sparsity else ''}",
          printed, "MB", 0.001, computed(size, sparsity, distribution),
          SIZE_NOTES.get((sparsity, distribution), f"{LAST_DIGIT}, of zeros rounded up or down"))
-        for sparsity, distribution, printed in SIZES
+        for distribution, sizes in SIZES.items()
+        for sparsity, printed in sizes.items()
     ))  # fmt: skip
     return (dense, *costs, *sizes)
 
@@ -76,8 +78,10 @@ def _mobilenet() -> tuple[Row, ...]:
     networks = [
         ("", "dense {}", narrow, (), 1141.544, 16.864),
         *((f"{distribution}-S{sparsity}-{full}/", f"{{}}, {distribution} at {100 * sparsity:g} %, {full} dense", sparse,
-           (sparsity, distribution, full), mflops, mb) for sparsity, distribution, full, mflops, mb in MOBILENET),
-        *((f"width-{width}/", f"{{}}, width {width}", narrow, (width,), mflops, mb) for width, mflops, mb in NARROW),
+           (sparsity, distribution, full), mflops, mb)
+          for (distribution, full), costs in MOBILENET.items() for sparsity, (mflops, mb) in costs.items()),
+        *((f"width-{width}/", f"{{}}, width {width}", narrow, (width,), mflops, mb)
+          for width, (mflops, mb) in NARROW.items()),
     ]  # fmt: skip
     inference = lambda network, choice: total(*network(*choice)) / 1e6
     size = lambda network, choice: megabytes(*network(*choice))

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from ..packing import unpacked_mask
-from ..studies import Finished, first_seed
+from ..studies import NAMES, Finished, first_seed
 from .outcome import CURVES, points_of, weights_left
-from .published import ENERGY, NAMES, TABLES, watts
+from .published import ENERGY, TABLES, watts
 
 
 def pruned(network: str, finished: Sequence[Finished], folder: Path, data_dir: Path | None) -> list[Path]:

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 PAPER = "Han et al. 2015"
-NAMES = {"lenet-300-100": "LeNet-300-100", "lenet-5": "LeNet-5"}
 
 
 class Published(NamedTuple):

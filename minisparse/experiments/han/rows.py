@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..studies import Finished, Row, each, orderings, rows
+from ..studies import NAMES, Finished, Row, each, orderings, rows
 from .outcome import accuracy_lost, emptier_border, errors_at, flops_left, period, sizes_of, units_active, weights_left
-from .published import NAMES, PAPER, TABLES, watts
+from .published import PAPER, TABLES, watts
 
 
 def table_1(network: str) -> tuple[Row, ...]:

@@ -16,17 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from ... import models, nn, ops, recipes
+from ... import nn, ops, recipes
 from ...backend import Array
 from ...data import Dataset, batches
 from ...optim import Optimizer, is_weight, sgd
 from ...schedule import step_rate
-from ..studies import loss_of
+from ..studies import lenets, loss_of
 
-NETWORKS: dict[str, tuple[nn.Chain, nn.Shape]] = {
-    "lenet-300-100": (models.lenet_300_100(), (784,)),
-    "lenet-5": (models.lenet_5(), (28, 28, 1)),
-}
+NETWORKS = lenets()
 CONVOLUTIONS = ["conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias"]
 LINEAR = ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]
 

@@ -150,27 +150,17 @@ def _extended(finished: Sequence[Finished], directory: Path, data_dir: Path | No
 
 STUDIES = (
     Study(
-        "rigl-equal-budget",
-        PAPER_NAME,
+        "rigl-equal-budget", PAPER_NAME,
         f"Nine methods with the same 9,244 connections, {SCALED}: test accuracy against what training cost.",
-        minutes=20,
-        seeds=3,
-        runs=_budget,
-        rows=BUDGET_ROWS,
-        figures=_equal_budget,
+        minutes=20, seeds=3, runs=_budget, rows=BUDGET_ROWS, figures=_equal_budget,
         causes={
             "rigl/equal-budget/above-lottery": "The paper's ordering is of ResNet-50, 80 % sparse. Our ticket has "
             "three rounds of training before it: 1.43 times the cost of the dense network's, RigL's is 0.04 of it."
         },
     ),
     Study(
-        "rigl-extended",
-        PAPER_NAME,
+        "rigl-extended", PAPER_NAME,
         f"RigL and a static mask at 98 %, trained for {EPOCHS} epochs, twice and five times as long.",
-        minutes=23,
-        seeds=3,
-        runs=_longer,
-        rows=EXTENDED_ROWS,
-        figures=_extended,
+        minutes=23, seeds=3, runs=_longer, rows=EXTENDED_ROWS, figures=_extended,
     ),
-)
+)  # fmt: skip

@@ -59,6 +59,7 @@ def _figures(finished: Sequence[Finished], directory: Path, data_dir: Path | Non
     return [rigl_escape(directory / "rigl_escape.png", len(finished), losses)]
 
 
+STATIC = "RigL from a static solution"
 ABOUT = {
     "solution": "the static solution's",
     "restarted": "a restart with the static mask",
@@ -66,22 +67,16 @@ ABOUT = {
 }
 STUDIES = (
     Study(
-        "rigl-escape",
-        PAPER_NAME,
+        "rigl-escape", PAPER_NAME,
         f"RigL and static training from the weights of a static solution, {EPOCHS} epochs each: training loss.",
-        minutes=6,
-        seeds=3,
-        runs=each_seed(run, {"": PAPER.lasting(EPOCHS / 200).numbers}),
+        minutes=6, seeds=3, runs=each_seed(run, {"": PAPER.lasting(EPOCHS / 200).numbers}),
         rows=orderings(
             "rigl/escape/below-",
             "Evci et al. 2020, figure 6 right: the ordering",
-            *(
-                (key, f"RigL from a static solution: training loss below {about}", _lower(key))
-                for key, about in ABOUT.items()
-            ),
+            *((key, f"{STATIC}: training loss below {about}", _lower(key)) for key, about in ABOUT.items()),
             unit="",
             note=f"mean loss of the last epoch's batches; {EPOCHS} epochs and as many again, schedules scaled from 200",
         ),
         figures=_figures,
     ),
-)
+)  # fmt: skip

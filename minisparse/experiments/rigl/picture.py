@@ -194,23 +194,15 @@ ROWS = (
 )  # fmt: skip
 STUDIES = (
     Study(
-        "rigl-mnist-98",
-        PAPER_NAME,
+        "rigl-mnist-98", PAPER_NAME,
         "784-300-100-10 at 98 % sparsity by RigL, with a static mask and dense: connections find the digits.",
-        minutes=16,
-        seeds=3,
-        runs=_runs,
-        rows=ROWS,
-        figures=_picture,
+        minutes=16, seeds=3, runs=_runs, rows=ROWS, figures=_picture,
     ),
     Study(
-        "rigl-animation",
-        PAPER_NAME,
+        "rigl-animation", PAPER_NAME,
         "The same network over the first 50,000 batches, after which its connections rest, as an animation.",
-        minutes=4,
-        seeds=1,
-        runs=lambda seeds: [Run("rigl-seed0", 0, film, {"seed": 0, "stop": PAPER.t_end, **PAPER.numbers})],
-        rows=(),
+        minutes=4, seeds=1,
+        runs=lambda seeds: [Run("rigl-seed0", 0, film, {"seed": 0, "stop": PAPER.t_end, **PAPER.numbers})], rows=(),
         figures=_animation,
     ),
-)
+)  # fmt: skip

@@ -139,13 +139,9 @@ ROWS = (
 )  # fmt: skip
 STUDIES = (
     Study(
-        "rigl-sweeps",
-        PAPER_NAME,
+        "rigl-sweeps", PAPER_NAME,
         f"RigL's choices, one at a time: α and ΔT, distribution, what grows and from which value; {EPOCHS} epochs.",
-        minutes=33,
-        seeds=1,
-        runs=each_seed(run, {name: _without_seed(choice) for name, choice in CHOICES.items()}),
-        rows=ROWS,
-        figures=_figures,
+        minutes=33, seeds=1, runs=each_seed(run, {name: _without_seed(choice) for name, choice in CHOICES.items()}),
+        rows=ROWS, figures=_figures,
     ),
-)
+)  # fmt: skip

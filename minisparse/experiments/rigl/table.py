@@ -154,16 +154,12 @@ CAUSES = {
 }
 STUDIES = (
     Study(
-        "rigl-table-2",
-        PAPER_NAME,
+        "rigl-table-2", PAPER_NAME,
         "RigL at 99 % (fc1) and 89 % (fc2), then RigL+ from what survives at 96 % and 86 %; by two schedules.",
-        minutes=18,
-        seeds=3,
-        runs=_runs,
+        minutes=18, seeds=3, runs=_runs,
         rows=tuple(
             row for recipe in (PAPER, LATER) for method, stage in STAGES.items() for row in _rows(method, stage, recipe)
         ),
-        figures=_figures,
-        causes=CAUSES,
+        figures=_figures, causes=CAUSES,
     ),
-)
+)  # fmt: skip

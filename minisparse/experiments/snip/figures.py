@@ -4,19 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..packing import unpacked_counts
-from ..studies import Finished, first_seed
-from .rows import FIGURE_3, NAMES, TABLE_1
+from ..studies import NAMES, Finished, first_seed, grouped
+from .rows import FIGURE_3, TABLE_1
 
 
 def errors(network: str, finished: Sequence[Finished], folder: Path, data_dir: Path | None) -> list[Path]:
     """Errors of all sparsities; their curves are of the first seed."""
     from ... import plot
 
-    ours: dict[float, list[float]] = {}
-    curves: dict[float, list[float]] = {}
-    for run in sorted(finished, key=lambda run: (run["config"]["sparsity"], run["seed"])):
-        ours.setdefault(run["config"]["sparsity"], []).append(run["result"]["error_last"])
-        curves.setdefault(run["config"]["sparsity"], run["result"]["error_by_epoch"])
+    runs = sorted(finished, key=lambda run: (run["config"]["sparsity"], run["seed"]))
+    ours = grouped(runs, "sparsity", "error_last")
+    curves = {sparsity: curves[0] for sparsity, curves in grouped(runs, "sparsity", "error_by_epoch").items()}
     path, title = folder / f"snip_errors_{network.replace('-', '_')}.png", "pruned by SNIP before training"
     return [plot.snip_errors(path, f"{NAMES[network]}, {title}", ours, curves, TABLE_1[network])] if ours else []
 
@@ -25,9 +23,7 @@ def batch(finished: Sequence[Finished], folder: Path, data_dir: Path | None) -> 
     """Errors against the size of the pruning batch."""
     from ... import plot
 
-    ours: dict[int, list[float]] = {}
-    for run in finished:
-        ours.setdefault(run["config"]["pruning_batch"], []).append(run["result"]["error_last"])
+    ours = grouped(finished, "pruning_batch", "error_last")
     title = "LeNet-300-100, 90 % sparse by SNIP on so many examples"
     return [plot.snip_batch(folder / "snip_batch.png", title, ours, FIGURE_3)] if ours else []
 

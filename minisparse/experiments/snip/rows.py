@@ -7,10 +7,9 @@ import numpy as np
 
 from ...allocate import density_of
 from ..packing import unpacked_counts
-from ..studies import Row, each, gap, orderings, rows
+from ..studies import NAMES, Row, each, gap, orderings, rows
 
 PAPER = "Lee et al. 2019"
-NAMES = {"lenet-300-100": "LeNet-300-100", "lenet-5": "LeNet-5"}
 TABLE_1 = {  # network: {sparsity: error in %}, 0 is the whole network
     "lenet-300-100": {0.0: 1.7, 0.95: 1.6, 0.98: 2.4},
     "lenet-5": {0.0: 0.9, 0.98: 0.8, 0.99: 1.1},

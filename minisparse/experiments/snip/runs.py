@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import models, nn, recipes
+from ... import nn, recipes
 from ...allocate import density_of
 from ...backend import Array
 from ...data import Dataset, batches
@@ -23,7 +23,7 @@ from ...schedule import multi_step_rate
 from ...streams import stream
 from ...train import Step, train
 from ..packing import packed
-from ..studies import accuracy, by_epoch, errors_of, loss_of, measured, mnist
+from ..studies import accuracy, by_epoch, errors_of, lenets, loss_of, measured, mnist
 
 HELD_OUT = 6_000  # of the training images, as in the paper
 
@@ -33,10 +33,7 @@ def variance_scaling(rng: np.random.Generator, shape: nn.Shape) -> Array:
     return rng.standard_normal(shape) / math.sqrt(math.prod(shape[:-1]))
 
 
-NETWORKS: dict[str, tuple[nn.Chain, nn.Shape]] = {
-    "lenet-300-100": (models.lenet_300_100(initial=variance_scaling), (784,)),
-    "lenet-5": (models.lenet_5(initial=variance_scaling), (28, 28, 1)),
-}
+NETWORKS = lenets(initial=variance_scaling)
 
 
 def kept(

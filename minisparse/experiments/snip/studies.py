@@ -37,11 +37,9 @@ def _table(network: str, training: dict[float, dict[str, Any]]) -> dict[str, dic
 
 STUDIES = (
     Study(
-        "snip-lenet-300-100",
-        PAPER,
+        "snip-lenet-300-100", PAPER,
         "LeNet-300-100, whole and 95 % and 98 % sparse: table 1; and 90 %, as in its table 3.",
-        minutes=6,
-        seeds=3,
+        minutes=6, seeds=3,
         runs=each_seed(trained, _table("lenet-300-100", dict.fromkeys([0.98, 0.95, 0.0, 0.9], MLP))),
         rows=(*table_1("lenet-300-100"), *TABLE_3, *connections("lenet-300-100", 266_200, 0.95, 0.98)),
         figures=partial(figures.errors, "lenet-300-100"),
@@ -54,57 +52,38 @@ STUDIES = (
         },
     ),
     Study(
-        "snip-lenet-5",
-        PAPER,
+        "snip-lenet-5", PAPER,
         "LeNet-5, whole and 98 % and 99 % sparse: table 1.",
-        minutes=21,
-        seeds=1,
-        runs=each_seed(trained, _table("lenet-5", {0.99: LENET_5, 0.98: LENET_5, 0.0: WHOLE})),
+        minutes=21, seeds=1, runs=each_seed(trained, _table("lenet-5", {0.99: LENET_5, 0.98: LENET_5, 0.0: WHOLE})),
         rows=(*table_1("lenet-5"), *connections("lenet-5", 430_500, 0.98, 0.99)),
         figures=partial(figures.errors, "lenet-5"),
         causes={"snip/lenet-5/error-": "20 epochs in place of the paper's 463."},
     ),
     Study(
-        "snip-batch",
-        PAPER,
+        "snip-batch", PAPER,
         "LeNet-300-100, 90 % sparse by SNIP on 1 to 10,000 examples.",
-        minutes=7,
-        seeds=3,
-        runs=each_seed(
-            trained,
-            {
-                f"batch-{size}": {"pruning_batch": size, "network": "lenet-300-100", "sparsity": 0.9, **MLP}
-                for size in FIGURE_3
-            },
-        ),
-        rows=BATCH,
-        figures=figures.batch,
+        minutes=7, seeds=3,
+        runs=each_seed(trained, {
+            f"batch-{size}": {"pruning_batch": size, "network": "lenet-300-100", "sparsity": 0.9, **MLP}
+            for size in FIGURE_3
+        }),
+        rows=BATCH, figures=figures.batch,
     ),
     Study(
-        "snip-classes",
-        PAPER,
+        "snip-classes", PAPER,
         "LeNet-300-100, pruned on examples of one class: the pixels that survive redraw it. No training.",
-        minutes=0.2,
-        seeds=1,
-        runs=each_seed(of_classes, {"classes": {"sparsities": SPARSITIES, "pruning_batch": 100}}),
-        rows=CLASSES,
-        figures=figures.classes,
+        minutes=0.2, seeds=1, runs=each_seed(of_classes, {"classes": {"sparsities": SPARSITIES, "pruning_batch": 100}}),
+        rows=CLASSES, figures=figures.classes,
     ),
     Study(
-        "snip-random-labels",
-        PAPER,
+        "snip-random-labels", PAPER,
         "LeNet-5, whole and 99 % sparse, on true and on random labels: what can it learn by heart?",
-        minutes=8,
-        seeds=1,
-        runs=each_seed(
-            of_labels,
-            {
-                f"{labels}-{_name(sparsity)}": {"labels": labels, "sparsity": sparsity, "pruning_batch": 100, **MEMORY}
-                for labels in ("random", "true")
-                for sparsity in (0.99, 0.0)
-            },
-        ),
-        rows=LABELS,
-        figures=figures.labels,
+        minutes=8, seeds=1,
+        runs=each_seed(of_labels, {
+            f"{labels}-{_name(sparsity)}": {"labels": labels, "sparsity": sparsity, "pruning_batch": 100, **MEMORY}
+            for labels in ("random", "true")
+            for sparsity in (0.99, 0.0)
+        }),
+        rows=LABELS, figures=figures.labels,
     ),
-)
+)  # fmt: skip

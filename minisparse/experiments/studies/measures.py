@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ... import nn
+from ... import models, nn
 from ...backend import Array
 from ...data import Dataset, as_inputs, load
 from ...masks import Masks
 from ...optim import is_weight
 from ...streams import stream
 
+NAMES = {"lenet-300-100": "LeNet-300-100", "lenet-5": "LeNet-5"}
 CHUNK = 1000  # examples evaluated at a time
 
 
@@ -22,6 +23,12 @@ class Data(NamedTuple):
     train: Dataset
     validation: Dataset
     test: Dataset
+
+
+def lenets(**options: Any) -> dict[str, tuple[nn.Chain, nn.Shape]]:
+    """{name: (network, shape of its images)} of both LeNets; options: of the networks."""
+    mlp, convolutions = models.lenet_300_100(**options), models.lenet_5(**options)
+    return {"lenet-300-100": (mlp, (784,)), "lenet-5": (convolutions, (28, 28, 1))}
 
 
 def mnist(
