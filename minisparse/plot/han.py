@@ -35,14 +35,9 @@ def note(axis: Any, words: str, height: float, above: bool = True) -> None:
 
 
 def han_rounds(
-    path: Place,
-    title: str,
-    errors: Sequence[float],
-    epochs: int,
-    retrain_epochs: int,
-    left: Sequence[float],
+    path: Place, title: str, errors: Sequence[float], epochs: int, retrain_epochs: int, left: Sequence[float],
     published: tuple[float, float],
-) -> Path:
+) -> Path:  # fmt: skip
     """The error after every epoch, with the rounds marked; the published errors, whole and pruned, as dashed lines.
 
     errors in %, of the `epochs` of training and then of the `retrain_epochs` of each round; left: the share of the

@@ -14,13 +14,9 @@ LINES = (("#0072B2", "-"), ("#D55E00", "--"), ("#000000", ":"))
 
 
 def hard_concrete(
-    path: Place,
-    title: str,
-    density: tuple[Array, Array],
-    masses: Mapping[float, float],
-    log_alpha: Array,
+    path: Place, title: str, density: tuple[Array, Array], masses: Mapping[float, float], log_alpha: Array,
     gates: Mapping[str, Array],
-) -> Path:
+) -> Path:  # fmt: skip
     """What the clip makes of the stretched concrete distribution, and gates as functions of log α (the paper's fig. 2).
 
     density (places, density of the stretched distribution there); masses {0: P(z = 0), 1: P(z = 1)};
@@ -47,12 +43,9 @@ def hard_concrete(
 
 
 def l0_training(
-    path: Place,
-    title: str,
-    runs: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]],
-    dense: float,
+    path: Place, title: str, runs: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]], dense: float,
     paper: Mapping[str, float],
-) -> Path:
+) -> Path:  # fmt: skip
     """Expected FLOPs before and after every epoch, with the dense network's as a line; test error after every epoch.
 
     runs {label: [(FLOPs, error in %), one pair a seed]}; paper {label: published error in %}, dashed.

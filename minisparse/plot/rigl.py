@@ -166,11 +166,9 @@ def rigl_escape(path: Place, seeds: int, losses: Mapping[str, Sequence[float]]) 
 
 
 def rigl_sweeps(
-    path: Place,
-    periods: Mapping[float, Sequence[tuple[int, float | None]]],
-    distributions: Mapping[str, Sequence[tuple[float, float | None]]],
-    others: Mapping[str, float | None],
-) -> Path:
+    path: Place, periods: Mapping[float, Sequence[tuple[int, float | None]]],
+    distributions: Mapping[str, Sequence[tuple[float, float | None]]], others: Mapping[str, float | None],
+) -> Path:  # fmt: skip
     """Test error by α and ΔT, by the distribution at three sparsities, and by what grows and from which value.
 
     periods {α: [(ΔT, error in %)]}; distributions {name: [(sparsity, error)]}; others {choice: error}; None is not run.

@@ -12,12 +12,9 @@ from .style import POINTS
 
 
 def error_against_density(
-    path: Place,
-    title: str,
-    errors: Mapping[str, Mapping[float, Sequence[float]]],
-    paper: Mapping[str, Mapping[float, tuple[float, float]]],
-    dense: Sequence[float] | None = None,
-) -> Path:
+    path: Place, title: str, errors: Mapping[str, Mapping[float, Sequence[float]]],
+    paper: Mapping[str, Mapping[float, tuple[float, float]]], dense: Sequence[float] | None = None,
+) -> Path:  # fmt: skip
     """Test error of each method against the share of weights left, with the published errors as hollow markers.
 
     errors {method: {density: [error in %, one a seed]}}: a line through the means, bars from the lowest to the highest;

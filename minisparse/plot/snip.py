@@ -29,12 +29,9 @@ LABELS: Any = {  # (labels, sparsity): as figure 4 has them
 
 
 def snip_errors(
-    path: Place,
-    title: str,
-    ours: Mapping[float, Sequence[float]],
-    curves: Mapping[float, Sequence[float]],
+    path: Place, title: str, ours: Mapping[float, Sequence[float]], curves: Mapping[float, Sequence[float]],
     published: Mapping[float, float],
-) -> Path:
+) -> Path:  # fmt: skip
     """The error over one training for each sparsity, and at its end for every seed, with the paper's as dashes.
 
     ours {sparsity: errors in %, one a seed}; curves {sparsity: error in % after every epoch}; published {sparsity: %}.

@@ -9,13 +9,9 @@ from .style import PAPER
 
 
 def sparse_width(
-    path: Place,
-    points: Mapping[str, Sequence[tuple[int, float, float]]],
-    needed: Sequence[tuple[int, float]],
-    imports: float,
-    limit: float,
-    trained: tuple[int, float] | None = None,
-) -> Path:
+    path: Place, points: Mapping[str, Sequence[tuple[int, float, float]]], needed: Sequence[tuple[int, float]],
+    imports: float, limit: float, trained: tuple[int, float] | None = None,
+) -> Path:  # fmt: skip
     """Seconds of a training step and peak memory against hidden neurons, truly sparse and dense.
 
     points {"sparse", "dense": [(hidden neurons, seconds, GB)]}, in rising order; needed [(hidden neurons, GB)] of dense

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minisparse import data, models, nn
-from minisparse.experiments.han import STUDIES, outcome, published, qualities, runs, training
+from minisparse.experiments.han import STUDIES, outcome, published, qualities, runs, three_steps, training
 from minisparse.experiments.packing import packed, unpacked_mask
 from minisparse.experiments.studies import Data, each, verdict
 from minisparse.masks import project
@@ -94,9 +94,7 @@ def test_frozen_convolutions_stay_as_they_are():
     stages = [{"qualities": {"fc1.weight": 1.0}, "frozen": training.CONVOLUTIONS}]
     train_set = digits(shape=shape).train
     rng = np.random.default_rng(0)
-    moments = [
-        now for _, now in training.three_steps(model, model.init(rng), train_set, rng, 0, stages=stages, **TINY_5)
-    ]
+    moments = [now for _, now in three_steps(model, model.init(rng), train_set, rng, 0, stages=stages, **TINY_5)]
     trained, pruned, retrained = (now for now in moments if now is not None)
     assert [now.phase for now in (trained, pruned, retrained)] == ["train", "prune", "retrain"]
     for name in training.CONVOLUTIONS:
@@ -110,9 +108,7 @@ def test_l1_makes_weights_smaller():
     sums = []
     for l1 in (0.0, 1e-3):
         rng = np.random.default_rng(0)
-        *_, (_, end) = training.three_steps(
-            model, model.init(rng), digits().train, rng, 0, stages=[], **TINY | {"l1": l1}
-        )
+        *_, (_, end) = three_steps(model, model.init(rng), digits().train, rng, 0, stages=[], **TINY | {"l1": l1})
         sums.append(sum(abs(end.params[name]).sum() for name in WEIGHTS))
     assert sums[1] < 0.8 * sums[0]
 

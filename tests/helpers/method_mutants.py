@@ -186,7 +186,7 @@ MUTANTS = [
            "{n: g / n_batches + 0.1 * params[n] for n, g in total.items()}",
            f"{OF_RECIPES}::test_snip_keeps_the_highest_of_weight_times_mean_gradient"),
     Mutant("SNIP per-tensor norm", SNIP, "top_k_of_all(effect, n_keep)",
-           "top_k_of_all({n: e / namespace(e).sqrt((e * e).sum()) for n, e in effect.items()}, n_keep)",
+           "top_k_of_all({n: e / (e * e).sum() ** 0.5 for n, e in effect.items()}, n_keep)",
            f"{OF_SNIP}::test_snip_masks_by_hand[numpy-one ranking of all layers]"),
     Mutant("SNIP on the last batch alone", BEFORE, "grads[name] + total[name] if total else grads[name]",
            "grads[name]",

@@ -7,17 +7,8 @@ import math
 
 from ... import nn
 from ..studies import Row, Study, computed, rows
-from .costs import (
-    expected,
-    megabytes,
-    mlp_cost,
-    mobilenet,
-    mobilenet_densities,
-    resnet,
-    resnet_cost,
-    resnet_densities,
-    total,
-)
+from . import costs
+from .costs import expected, megabytes, mlp_cost, mobilenet, resnet, total
 from .published import HAN, LOUIZOS, MOBILENET, NARROW, NOTES, README, RESNET, RIGL, SIZE_NOTES, SIZES, TABLE_2
 
 AS_PRINTED = "half of the last printed digit"
@@ -46,16 +37,16 @@ def _han(network: str) -> tuple[Row, ...]:
 def _resnet() -> tuple[Row, ...]:
     names = {"inference": "inference", "rigl": "RigL, training", "snfs": "SNFS, training", "pruning": "gradual pruning"}
     longer = lambda times: f", {times:g} times as long" if times != 1 else ""
-    size = lambda *choice: megabytes(resnet(), resnet_densities(*choice))
+    size = lambda *choice: megabytes(resnet(), costs.resnet_densities(*choice))
     dense = Row(
         "rigl/resnet-50/flops", "ResNet-50, dense inference", 8.2, "GFLOPs", 0.05, f"{RIGL}, figure 2",
         computed(lambda: total(resnet()) / 1e9), note=f"the authors' counting; {AS_PRINTED}",
     )  # fmt: skip
-    costs = (
+    fractions = (
         Row(
             f"rigl/resnet-50/{quantity}-S{sparsity}-{distribution}-{times:g}x-{printed}",
             f"ResNet-50, {names[quantity]}{longer(times)}, {distribution} at {100 * sparsity:g} %",
-            printed, "× dense", 0.005, source, computed(resnet_cost, quantity, sparsity, distribution, times),
+            printed, "× dense", 0.005, source, computed(costs.resnet_cost, quantity, sparsity, distribution, times),
             note=NOTES.get((quantity, sparsity, distribution, printed), AS_PRINTED),
         )
         for quantity, distribution, times, shares, source in RESNET
@@ -69,17 +60,17 @@ def _resnet() -> tuple[Row, ...]:
         for distribution, sizes in SIZES.items()
         for sparsity, printed in sizes.items()
     ))  # fmt: skip
-    return (dense, *costs, *sizes)
+    return (dense, *fractions, *sizes)
 
 
 def _mobilenet() -> tuple[Row, ...]:
-    sparse = lambda *choice: (mobilenet(), mobilenet_densities(*choice))
+    sparse = lambda *choice: (mobilenet(), costs.mobilenet_densities(*choice))
     narrow = lambda *width: (mobilenet(*width),)
     networks = [
         ("", "dense {}", narrow, (), 1141.544, 16.864),
         *((f"{distribution}-S{sparsity}-{full}/", f"{{}}, {distribution} at {100 * sparsity:g} %, {full} dense", sparse,
            (sparsity, distribution, full), mflops, mb)
-          for (distribution, full), costs in MOBILENET.items() for sparsity, (mflops, mb) in costs.items()),
+          for (distribution, full), cells in MOBILENET.items() for sparsity, (mflops, mb) in cells.items()),
         *((f"width-{width}/", f"{{}}, width {width}", narrow, (width,), mflops, mb)
           for width, (mflops, mb) in NARROW.items()),
     ]  # fmt: skip

@@ -95,15 +95,9 @@ def of_classes(
 
 
 def of_labels(
-    data_dir: Path | None,
-    *,
-    labels: str,
-    examples: int,
-    sparsity: float,
-    pruning_batch: int,
-    seed: int,
+    data_dir: Path | None, *, labels: str, examples: int, sparsity: float, pruning_batch: int, seed: int,
     **training: Any,
-) -> Iterator[float | dict[str, Any]]:
+) -> Iterator[float | dict[str, Any]]:  # fmt: skip
     """Figure 4: LeNet-5 on the labels as they are or at "random"; loss and accuracy on the training images, by epoch.
 
     examples: the number of training images. Random labels are the true ones in a random order.

@@ -42,13 +42,9 @@ def finished(study: Study, directory: Path) -> list[Finished]:
 
 
 def go(
-    work: Sequence[tuple[Study, Run]],
-    jobs: int,
-    directory: Path,
-    data_dir: Path | None = None,
-    watched: Path | None = None,
-    scheduler: str | None = None,
-) -> Generator[tuple[Study, Run, Finished], None, None]:
+    work: Sequence[tuple[Study, Run]], jobs: int, directory: Path, data_dir: Path | None = None,
+    watched: Path | None = None, scheduler: str | None = None,
+) -> Generator[tuple[Study, Run, Finished], None, None]:  # fmt: skip
     """Run what is not finished of `work`, `jobs` at a time; with more than one, in processes of one BLAS thread each.
 
     scheduler: the address of a dask.distributed cluster (runs.cluster) whose workers do the runs instead; they find
