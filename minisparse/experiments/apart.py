@@ -1,4 +1,4 @@
-"""Work in a process of its own, whose memory and threads are nobody else's."""
+"""Work in a process of its own, for its memory and its threads."""
 
 import json
 import os

@@ -1,7 +1,7 @@
 """A figure in the package's style, saved when it is drawn."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,3 +32,10 @@ def panels(
     """The axes of a canvas with `rows` and `columns`: a single one, or an array of them."""
     with canvas(path, size, title) as figure:
         yield figure.subplots(rows, columns, **layout)
+
+
+def log_ticks(axes: Any, ticks: Mapping[float, str]) -> None:
+    """A logarithmic x axis with these ticks, {place: label}, and no others."""
+    axes.set_xscale("log")
+    axes.minorticks_off()
+    axes.set_xticks(list(ticks), list(ticks.values()))

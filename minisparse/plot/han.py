@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .canvas import NOTE, Place, panels
+from .canvas import NOTE, Place, log_ticks, panels
 from .style import PAPER
 
 CURVES: Any = {  # figure 5's, in Okabe & Ito's colours
@@ -105,9 +105,8 @@ def han_trade_off(path: Place, title: str, curves: Mapping[str, Sequence[tuple[f
                 label=name,
             )  # fmt: skip
         axis.axhline(0, **PAPER)
-        axis.set(ylim=(-4.5, 0.6), xscale="log")
-        axis.set_xticks([1, 2, 5, 10, 20, 50, 100], labels=["1", "2", "5", "10", "20", "50", "100"])
-        axis.minorticks_off()
+        log_ticks(axis, {share: str(share) for share in (1, 2, 5, 10, 20, 50, 100)})
+        axis.set_ylim(-4.5, 0.6)
         axis.set(xlabel="weights left (%)", ylabel="test accuracy, above the whole network's (points)")
         axis.legend(loc="lower right", frameon=False)
     return Path(path)

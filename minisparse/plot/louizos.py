@@ -48,13 +48,13 @@ def l0_training(
 ) -> Path:  # fmt: skip
     """Expected FLOPs before and after every epoch, with the dense network's as a line; test error after every epoch.
 
-    runs {label: [(FLOPs, error in %), one pair a seed]}; paper {label: published error in %}, dashed.
+    runs {label: [(FLOPs, error in %), one pair per seed]}; paper {label: published error in %}, dashed.
     """
     with panels(path, (9, 3.8), title, columns=2) as axes:
         left, right = axes
         lows, highs = [], []
-        for (label, own), (colour, dash) in zip(runs.items(), LINES, strict=False):
-            for seed, (costs, errors) in enumerate(own):
+        for (label, seeds), (colour, dash) in zip(runs.items(), LINES, strict=False):
+            for seed, (costs, errors) in enumerate(seeds):
                 style: Any = {
                     "color": colour,
                     "linestyle": dash,

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from ..backend import Array
 from ..files import replacing
-from .canvas import NOTE, Place, canvas, panels
+from .canvas import NOTE, Place, canvas, log_ticks, panels
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE
 from .training import side_by_side
 
@@ -73,10 +73,7 @@ def rigl_table_2(
             label = f"{method}, ours, $T_{{end}}$ {t_end:,}"
             axes.plot(*zip(*seeds, strict=True), markers[ends.index(t_end)], color=colours[method], label=label)
         axes.plot([], [], "s", color="#000000", markerfacecolor="none", label="published")
-        axes.set_xscale("log")
-        axes.minorticks_off()
-        axes.set_xticks(ticks := [5, 10, 20, 50, 100, 200])
-        axes.set_xticklabels(map(str, ticks))
+        log_ticks(axes, {kflops: str(kflops) for kflops in (5, 10, 20, 50, 100, 200)})
         axes.set(xlabel="inference (KFLOPs)", ylabel="test error, best epoch (%)")
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
@@ -86,7 +83,7 @@ def rigl_table_2(
 def rigl_equal_budget(path: Place, title: str, points: Mapping[tuple[str, int], Sequence[tuple[float, float]]]) -> Path:
     """Test accuracy against what training cost, for all methods with the same connections at 98 % sparsity.
 
-    points {(method, times the usual length): [(training, dense = 1; accuracy in %), one for each seed]}.
+    points {(method, times the usual length): [(training, dense = 1; accuracy in %), one per seed]}.
     """
     means = {key: np.mean(seeds, axis=0) for key, seeds in points.items()}
     places = side_by_side([cost for cost, _ in means.values()])
@@ -96,7 +93,7 @@ def rigl_equal_budget(path: Place, title: str, points: Mapping[tuple[str, int], 
         axes.set_title(title)
         for ((method, times), seeds), place, accuracy in zip(points.items(), places, accuracies, strict=True):
             label, colour, marker = POINTS[method]
-            spread = float(np.std([own for _, own in seeds], ddof=1)) if len(seeds) > 1 else 0
+            spread = float(np.std([accuracy for _, accuracy in seeds], ddof=1)) if len(seeds) > 1 else 0
             axes.errorbar(
                 place, max(accuracy, low), spread if accuracy >= low else 0, color=colour, marker=marker,
                 markersize=10 if times == 1 else 14, markeredgecolor="black", markeredgewidth=0.5, linestyle="none",
@@ -118,7 +115,7 @@ def rigl_equal_budget(path: Place, title: str, points: Mapping[tuple[str, int], 
 def rigl_extended(path: Place, epochs: int, curves: Mapping[str, Mapping[int, Sequence[float]]]) -> Path:
     """Test accuracy of RigL and of a static mask, trained once, twice and five times as long.
 
-    curves {method: {times: [accuracy in %, one for each seed]}}; bars are standard deviations over seeds.
+    curves {method: {times: [accuracy in %, one per seed]}}; bars are standard deviations over seeds.
     """
     with panels(path, (5.6, 3.8)) as axes:
         for method, by_times in curves.items():
@@ -127,10 +124,7 @@ def rigl_extended(path: Place, epochs: int, curves: Mapping[str, Mapping[int, Se
             means = [float(np.mean(by_times[n])) for n in times]
             spread = [float(np.std(by_times[n], ddof=1)) if len(by_times[n]) > 1 else 0 for n in times]
             axes.errorbar(times, means, spread, color=colour, linestyle=dash, marker="o", capsize=3, label=label)
-        axes.set_xscale("log")
-        axes.minorticks_off()
-        axes.set_xticks(ticks := sorted({n for by_times in curves.values() for n in by_times}))
-        axes.set_xticklabels([f"{n}×" for n in ticks])
+        log_ticks(axes, {n: f"{n}×" for n in sorted({n for by_times in curves.values() for n in by_times})})
         axes.set(xlabel=f"length of training, 1× = {epochs} epochs", ylabel="test accuracy, last epoch (%)")
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
@@ -156,11 +150,8 @@ def rigl_escape(path: Place, seeds: int, losses: Mapping[str, Sequence[float]]) 
             axes.plot(epochs, losses[name], dash, color=colour, label=label)
         axes.axhline(losses["solution"][-1], **PAPER)
         axes.annotate("loss of the static solution", (1, losses["solution"][-1]), (0, -11), **NOTE)
-        axes.set(
-            yscale="log",
-            xlabel="epochs",
-            ylabel=f"training loss, mean of an epoch{f' and {seeds} seeds' if seeds > 1 else ''}",
-        )
+        of_seeds = f" and {seeds} seeds" if seeds > 1 else ""
+        axes.set(yscale="log", xlabel="epochs", ylabel=f"training loss, mean of an epoch{of_seeds}")
         axes.legend(frameon=False)
     return Path(path)
 
@@ -189,13 +180,10 @@ def rigl_sweeps(
             axes.set_ylabel("test error, last epoch (%)")
             axes.grid(alpha=0.25)
             axes.legend(frameon=False)
-        by_period.set_xscale("log")
-        by_period.minorticks_off()
-        by_period.set_xticks(ticks := [period for period, _ in next(iter(periods.values()))])
-        by_period.set_xticklabels(map(str, ticks))
+        log_ticks(by_period, {period: str(period) for period, _ in next(iter(periods.values()))})
         by_period.set_xlabel("ΔT (batches between updates)")
-        by_sparsity.set_xticks(sparsities := [sparsity for sparsity, _ in next(iter(distributions.values()))])
-        by_sparsity.set_xticklabels([f"{100 * sparsity:g} %" for sparsity in sparsities])
+        sparsities = [sparsity for sparsity, _ in next(iter(distributions.values()))]
+        by_sparsity.set_xticks(sparsities, [f"{100 * sparsity:g} %" for sparsity in sparsities])
         by_sparsity.set_xlabel("sparsity")
         run = {name: error for name, error in others.items() if error is not None}
         for place, error in enumerate(run.values()):

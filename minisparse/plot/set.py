@@ -46,8 +46,8 @@ def error_by_epoch(
 ) -> Path:
     """Test error after every epoch: the mean over seeds and, as a band, the lowest and the highest.
 
-    errors {method: [[error in %, one an epoch], one a seed]}, methods of POINTS; paper {method: published error in %},
-    a dashed line each.
+    errors {method: [[error in %, one per epoch], one per seed]}, methods of POINTS; paper {method: published error in
+    %}, a dashed line each.
     """
     with panels(path, (7, 4.2)) as axis:
         axis.set_title(title)

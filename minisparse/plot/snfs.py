@@ -17,18 +17,18 @@ def error_against_density(
 ) -> Path:  # fmt: skip
     """Test error of each method against the share of weights left, with the published errors as hollow markers.
 
-    errors {method: {density: [error in %, one a seed]}}: a line through the means, bars from the lowest to the highest;
-    paper {method: {density: (error in %, standard error)}}; dense: the errors of the dense network, a line at their
-    mean. Methods are those of POINTS.
+    errors {method: {density: [error in %, one per seed]}}: a line through the means, bars from the lowest to the
+    highest; paper {method: {density: (error in %, standard error)}}; dense: the errors of the dense network, a line at
+    their mean. Methods are those of POINTS.
     """
     with panels(path, (7, 4.4)) as axis:
         axis.set_title(title)
-        for method, own in errors.items():
+        for method, by_density in errors.items():
             label, colour, marker = POINTS[method]
-            places = sorted(own)
-            means = np.array([np.mean(own[place]) for place in places])
+            places = sorted(by_density)
+            means = np.array([np.mean(by_density[place]) for place in places])
             ends = np.array(
-                [[mean - min(own[place]), max(own[place]) - mean] for place, mean in zip(places, means, strict=True)]
+                [(mean - min(by_density[d]), max(by_density[d]) - mean) for d, mean in zip(places, means, strict=True)]
             )
             axis.errorbar(
                 [100 * place for place in places], means, ends.T, color=colour, marker=marker, linewidth=1.2,
@@ -45,11 +45,11 @@ def error_against_density(
         if dense:
             mean = float(np.mean(dense))
             axis.axhline(mean, color="#000000", linestyle=":", label=f"dense: {mean:.2f} %")
-        ticks = sorted({100 * place for own in (*errors.values(), *paper.values()) for place in own})
+        ticks = sorted({100 * place for densities in (*errors.values(), *paper.values()) for place in densities})
         axis.set_xscale("log")
         axis.xaxis.set_minor_locator(NullLocator())
         axis.set_xticks(_apart(ticks), labels=[f"{tick:.2g}" for tick in _apart(ticks)])
-        ours = [error for own in errors.values() for seeds in own.values() for error in seeds]
+        ours = [error for by_density in errors.values() for seeds in by_density.values() for error in seeds]
         if max(ours) > 20 * min(ours):  # a network that stayed at chance would flatten all others
             axis.set_yscale("log")
             axis.yaxis.set_major_formatter(ScalarFormatter())
@@ -61,7 +61,7 @@ def error_against_density(
 
 
 def _apart(ticks: Sequence[float]) -> list[float]:
-    """Those ticks that have room for their number on a logarithmic axis: each 12 % above the one before."""
+    """The ticks with room for their number on a logarithmic axis: each 12 % above the last."""
     kept: list[Any] = []
     for tick in ticks:
         if not kept or tick > 1.12 * kept[-1]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .canvas import NOTE, Place, panels
+from .canvas import NOTE, Place, log_ticks, panels
 from .style import PAPER
 
 SPARSITY: Any = {  # by how much of the network is gone: Okabe & Ito's colours, dashes, markers
@@ -34,7 +34,8 @@ def snip_errors(
 ) -> Path:  # fmt: skip
     """The error over one training for each sparsity, and at its end for every seed, with the paper's as dashes.
 
-    ours {sparsity: errors in %, one a seed}; curves {sparsity: error in % after every epoch}; published {sparsity: %}.
+    ours {sparsity: errors in %, one per seed}; curves {sparsity: error in % after every epoch}; published
+    {sparsity: %}.
     """
     with panels(path, (9, 4), title, columns=2, sharey=True, width_ratios=(1.6, 1)) as axes:
         left, right = axes
@@ -59,7 +60,7 @@ def snip_errors(
 def snip_batch(path: Place, title: str, ours: Mapping[int, Sequence[float]], published: Mapping[int, float]) -> Path:
     """Figure 3: error against the number of examples that connections are scored on.
 
-    ours {examples: errors in %, one a seed}; published {examples: error in %}.
+    ours {examples: errors in %, one per seed}; published {examples: error in %}.
     """
     sizes = sorted(ours)
     means = [np.mean(ours[size]) for size in sizes]
@@ -68,9 +69,7 @@ def snip_batch(path: Place, title: str, ours: Mapping[int, Sequence[float]], pub
         axis.plot(sizes, means, color="#0072B2", marker="o", label="ours, mean")
         for size in sizes:
             axis.plot([size] * len(ours[size]), ours[size], ".", color="#56B4E9", zorder=1)
-        axis.set_xscale("log")
-        axis.set_xticks(list(published), [f"{size:,}" for size in published])
-        axis.minorticks_off()
+        log_ticks(axis, {size: f"{size:,}" for size in published})
         axis.set(xlabel="examples in the pruning batch", ylabel="test error (%)")
         axis.legend(frameon=False)
     return Path(path)

@@ -31,27 +31,20 @@ def sparse_width(
         time.annotate("∝ connections", (guide[0] * 10, seconds / 10 / 2.5), (6, -12), **NOTE)
         if needed:
             first = needed[0][0]
-            memory.plot(
-                *zip(*needed, strict=True), "s", color="#000000", markerfacecolor="none", label="dense, would need"
-            )
+            style: Any = {"color": "#000000", "markerfacecolor": "none", "label": "dense, would need"}
+            memory.plot(*zip(*needed, strict=True), "s", **style)
             for axes in (time, memory):
                 axes.axvspan(first / 10**0.5, widest * 2, color="#000000", alpha=0.06, linewidth=0)
-            time.annotate(
-                "dense does\nnot fit", (0.98, 0.03), xycoords="axes fraction", ha="right", va="bottom", fontsize=8
-            )
+            corner: Any = {"xycoords": "axes fraction", "ha": "right", "va": "bottom", "fontsize": 8}
+            time.annotate("dense does\nnot fit", (0.98, 0.03), **corner)
         if trained:
             memory.plot(*trained, "*", color="#0072B2", markersize=11, label="trained on MNIST, images included")
         for height, words, left in ((limit, f"{limit:g} GB", 0.01), (imports, "imports alone", 0.6)):
             memory.axhline(height, **PAPER)
             memory.annotate(words, (left, height), (0, 3), xycoords=("axes fraction", "data"), **NOTE)
         for axes, label in ((time, "a training step (s)"), (memory, "peak memory of the process (GB)")):
-            axes.set(
-                xscale="log",
-                yscale="log",
-                xlabel="hidden neurons",
-                ylabel=label,
-                xlim=(points["sparse"][0][0] / 2, widest * 2),
-            )
+            axes.set(xscale="log", yscale="log", xlabel="hidden neurons", ylabel=label)
+            axes.set_xlim(points["sparse"][0][0] / 2, widest * 2)
             axes.grid(alpha=0.25)
         time.figure.legend(*memory.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return Path(path)

@@ -1,6 +1,6 @@
 """Qualities: thresholds in standard deviations of a layer's weights, and those that the studies prune by.
 
-STAGES are the qualities that leave SHARES, the shares of the paper's tables 2 and 3, in four rounds on the network that
+QUALITIES are those that leave SHARES, the shares of the paper's tables 2 and 3, in four rounds on the network that
 they were calibrated on. They stay the same for every seed; the number of connections they leave is a result.
 """
 
@@ -34,19 +34,16 @@ SHARES: dict[str, Any] = {  # (layers' shares, what is frozen) in each round, do
         ({"conv1.weight": 0.66, "conv2.weight": 0.12}, LINEAR),
     ],
 }
+QUALITIES: dict[str, list[tuple[float, ...]]] = {  # of the layers in SHARES, round by round
+    "lenet-300-100": [(0.356, 0.467, 0.276), (0.515, 0.653, 0.478), (0.666, 0.763, 0.588), (0.759, 0.835, 0.662)],
+    "lenet-5": [(1.031, 0.623), (0.253, 0.667), (0.916, 0.871), (0.409, 0.859)],
+}
 STAGES: dict[str, Any] = {
-    "lenet-300-100": [
-        {"qualities": {"fc1.weight": 0.356, "fc2.weight": 0.467, "fc3.weight": 0.276}, "frozen": []},
-        {"qualities": {"fc1.weight": 0.515, "fc2.weight": 0.653, "fc3.weight": 0.478}, "frozen": []},
-        {"qualities": {"fc1.weight": 0.666, "fc2.weight": 0.763, "fc3.weight": 0.588}, "frozen": []},
-        {"qualities": {"fc1.weight": 0.759, "fc2.weight": 0.835, "fc3.weight": 0.662}, "frozen": []},
-    ],
-    "lenet-5": [
-        {"qualities": {"fc1.weight": 1.031, "fc2.weight": 0.623}, "frozen": CONVOLUTIONS},
-        {"qualities": {"conv1.weight": 0.253, "conv2.weight": 0.667}, "frozen": LINEAR},
-        {"qualities": {"fc1.weight": 0.916, "fc2.weight": 0.871}, "frozen": CONVOLUTIONS},
-        {"qualities": {"conv1.weight": 0.409, "conv2.weight": 0.859}, "frozen": LINEAR},
-    ],
+    network: [
+        {"qualities": dict(zip(shares, QUALITIES[network][number], strict=True)), "frozen": still}
+        for number, (shares, still) in enumerate(rounds)
+    ]
+    for network, rounds in SHARES.items()
 }
 
 
@@ -65,7 +62,7 @@ def calibrated(
 ) -> tuple[list[dict[str, Any]], list[float]]:
     """(stages, errors in %): qualities that leave SHARES, round by round; the error of the whole, then of each round.
 
-    Trains on 55,000 images and measures errors on the other 5,000. STAGES are its result.
+    Trains on 55,000 images and measures errors on the other 5,000. QUALITIES are its result.
     """
     model, shape = NETWORKS[network]
     (inputs, labels), held_out, _ = mnist(data_dir, validation=5_000, shape=shape)
@@ -84,15 +81,10 @@ def calibrated(
         stages += [{"qualities": qualities, "frozen": still}] if number else []
         start, stop = (epochs + (number - 1) * again, epochs + number * again) if number else (0, epochs)
         rate = training["rate"] / (10 if number else 1)
-        for step in train(
-            loss_of(model),
-            project(params, masks),
-            masks,
-            batches(inputs, labels, batch, seed, start * per_epoch, stop * per_epoch),
-            recipes.static(),
-            rng,
-            frozen(descent(rate, training["drop"] * per_epoch, training["weight_decay"]), still),
-        ):
+        optimizer = frozen(descent(rate, training["drop"] * per_epoch, training["weight_decay"]), still)
+        given = batches(inputs, labels, batch, seed, start * per_epoch, stop * per_epoch)
+        params = project(params, masks)
+        for step in train(loss_of(model), params, masks, given, recipes.static(), rng, optimizer):
             params = step.params
         errors.append(error(model, params, held_out))
     return stages, errors

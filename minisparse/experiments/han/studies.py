@@ -51,11 +51,7 @@ def _pruned(network: str, about: str, minutes: float, seeds: int, training: dict
     """A study of a network pruned in rounds: tables 1, and 2 or 3, and `more` rows."""
     config = {"network": network, "stages": STAGES[network], **training}
     return Study(
-        f"han-{network}",
-        PAPER,
-        about,
-        minutes,
-        seeds,
+        f"han-{network}", PAPER, about, minutes, seeds,
         runs=each_seed(pruned, {"pruned": config}),
         rows=(*table_1(network), *table_2_or_3(network), *more),
         figures=partial(figures.pruned, network),
@@ -63,7 +59,7 @@ def _pruned(network: str, about: str, minutes: float, seeds: int, training: dict
             f"han/{network}/activations": ACTIVATIONS,
             **dict.fromkeys((f"han/{network}/weights", f"han/{network}/flops"), QUALITIES),
         },
-    )
+    )  # fmt: skip
 
 
 STUDIES = (

@@ -35,7 +35,7 @@ def three_steps(
 ) -> Iterator[tuple[float, recipes.Progress | None]]:  # fmt: skip
     """(fraction done, Progress) at every batch; Progress only after pruning and after an epoch.
 
-    epochs trains, and after each of `stages` {"qualities", "frozen"} come retrain_epochs at a tenth of the rate; no
+    epochs trains, and each of `stages` {"qualities", "frozen"} is followed by retrain_epochs at a tenth of the rate; no
     epochs leave `params` as they are. drop: epochs of a round after which the rate is a tenth. l1, weight_decay: the
     strength of L1 and of L2 on the weights.
     """

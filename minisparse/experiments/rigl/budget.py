@@ -5,8 +5,8 @@ Every method trains 784-300-100-10 on MNIST with 9,244 of 266,200 weights (fc1 9
 after 75/200 and 95/200 of the run (dense networks: 60, 70, 80), L2 1e-4, ΔT 100, T_end 50,000/120,000. The small dense
 network, 784-12-4-10, does not train at 0.2: of 0.2, 0.1, 0.05, 0.02 and 0.01 the rate 0.1 left the lowest error on
 5,000 validation images, in 15 epochs of two seeds (50, 7.7, 8.1, 9.4, 10.6 %). Each method is as `minisparse compare`
-runs it: SET and SNFS rewire after every epoch as their own papers do, gradual pruning begins at T_end / 4, a lottery
-ticket has three rounds of the same length before its own. Training costs are what a run really did, summed over its
+runs it: SET and SNFS rewire after every epoch as their papers do, gradual pruning begins at T_end / 4, a lottery
+ticket has three rounds of the same length before the last. Training costs are those of the run itself, summed over its
 batches. Longer training (×2, ×5) has all times multiplied.
 """
 

@@ -1,4 +1,4 @@
-"""RigL's own choices, one at a time (Evci et al. 2020, sec. 4.3, app. D and F): α and ΔT, distribution, what grows.
+"""RigL's choices, one at a time (Evci et al. 2020, sec. 4.3, app. D and F): α and ΔT, distribution, what grows.
 
 One seed, 50 epochs with all times but ΔT scaled from the recipe, at 98 %. The distributions have the same number of
 connections at each sparsity; in a network without convolutions ERK is ER. Runs differ by chance too: over seeds the

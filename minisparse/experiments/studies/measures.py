@@ -64,7 +64,7 @@ def error(model: nn.Layer, params: Mapping[str, Array], examples: Dataset, chunk
 
 
 def errors_of(errors: Sequence[float]) -> dict[str, Any]:
-    """What every run reports of its errors, one per epoch."""
+    """The part of every run's report on its errors, one per epoch."""
     return {"error_last": errors[-1], "error_best": min(errors), "error_by_epoch": list(errors)}
 
 

@@ -9,7 +9,7 @@ Figure = str | Callable[[Mapping[str, Any]], float]  # of a run's result: its na
 
 
 def rows(prefix: str, source: str, *table: tuple, **shared: Any) -> tuple[Row, ...]:
-    """Rows of a published table: (key, about, paper, unit, tolerance, ours) each, and a note where there is one.
+    """Rows of a published table: (key, about, paper, unit, tolerance, ours) each, with an optional note.
 
     prefix: of all keys; shared: other fields that all have.
     """
@@ -31,7 +31,7 @@ def rows(prefix: str, source: str, *table: tuple, **shared: Any) -> tuple[Row, .
 def orderings(
     prefix: str, source: str, *table: tuple, unit: str = "points", tolerance: float = 0, **shared: Any
 ) -> tuple[Row, ...]:
-    """Rows of what a paper only orders or pictures: (key, about, ours) each, and a note where there is one."""
+    """Rows of what a paper only orders or pictures: (key, about, ours) each, with an optional note."""
     return rows(prefix, source, *((key, about, None, unit, tolerance, *rest) for key, about, *rest in table), **shared)
 
 
