@@ -25,14 +25,9 @@ TABLES = {
     ),
 }  # fmt: skip
 ENERGY = {  # figure 1: 45 nm CMOS, picojoules of an operation on 32 bits
-    "int ADD": 0.1,
-    "float ADD": 0.9,
-    "register file": 1.0,
-    "int MULT": 3.1,
-    "float MULT": 3.7,
-    "SRAM cache": 5.0,
+    "int ADD": 0.1, "float ADD": 0.9, "register file": 1.0, "int MULT": 3.1, "float MULT": 3.7, "SRAM cache": 5.0,
     "DRAM memory": 640.0,
-}
+}  # fmt: skip
 
 
 def watts(connections: float, hertz: float, picojoules: float = ENERGY["DRAM memory"]) -> float:

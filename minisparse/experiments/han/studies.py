@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from ..studies import Run, Study, each_seed
+from ..studies import Row, Run, Study, each_seed
 from . import figures
 from .outcome import sizes_of
 from .published import PAPER
@@ -47,7 +47,9 @@ def _trade_off_runs(seeds: int) -> list[Run]:
     ]
 
 
-def _pruned(network: str, about: str, minutes: float, seeds: int, training: dict[str, Any], *more: Any) -> Study:
+def _pruned(
+    network: str, minutes: float, seeds: int, training: dict[str, Any], more: tuple[Row, ...], about: str
+) -> Study:
     """A study of a network pruned in rounds: tables 1, and 2 or 3, and `more` rows."""
     config = {"network": network, "stages": STAGES[network], **training}
     return Study(
@@ -63,16 +65,10 @@ def _pruned(network: str, about: str, minutes: float, seeds: int, training: dict
 
 
 STUDIES = (
-    _pruned(
-        "lenet-300-100",
-        "LeNet-300-100, trained, pruned to a twelfth in four rounds and retrained; its bands and its weights.",
-        3, 3, MLP, *BANDS,
-    ),
-    _pruned(
-        "lenet-5",
-        "LeNet-5, its linear layers pruned and retrained while the convolutions are frozen, then the other way round.",
-        13, 1, LENET_5,
-    ),
+    _pruned("lenet-300-100", 3, 3, MLP, BANDS,
+        "LeNet-300-100, trained, pruned to a twelfth in four rounds and retrained; its bands and its weights."),
+    _pruned("lenet-5", 13, 1, LENET_5, (),
+        "LeNet-5, its linear layers pruned and retrained while the convolutions are frozen, then the other way round."),
     Study(
         "han-trade-off", PAPER,
         "LeNet-300-100 by one quality for all layers: L1 and L2, without and with retraining, and in rounds.",

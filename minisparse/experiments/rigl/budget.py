@@ -60,20 +60,11 @@ def config(method: str, seed: int, times: int = 1) -> dict[str, Any]:
     recipe = PAPER.lasting(times * EPOCHS / 200)
     drops = recipe.dense_drops if method in ("dense", "small-dense") else recipe.drops
     return {
-        "method": method,
-        "seed": seed,
-        "sparsity": recipe.sparsity,
-        "epochs": times * EPOCHS,
-        "batch": recipe.batch,
+        "method": method, "seed": seed, "sparsity": recipe.sparsity, "epochs": times * EPOCHS, "batch": recipe.batch,
         "lr": SMALL_DENSE_RATE if method == "small-dense" else recipe.rate,
-        "lr_drops": [steps / recipe.per_epoch for steps in drops],
-        "lr_factor": 1 / 3,
-        "nesterov": True,
-        "weight_decay": 1e-4,
-        "alpha": recipe.alpha,
-        "delta_t": recipe.period,
-        "t_end": recipe.t_end,
-    }
+        "lr_drops": [steps / recipe.per_epoch for steps in drops], "lr_factor": 1 / 3, "nesterov": True,
+        "weight_decay": 1e-4, "alpha": recipe.alpha, "delta_t": recipe.period, "t_end": recipe.t_end,
+    }  # fmt: skip
 
 
 def _run(method: str, seed: int, times: int = 1) -> Run:

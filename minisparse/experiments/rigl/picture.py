@@ -48,10 +48,11 @@ def snapshots(
         right = accuracy(MODEL, params, *test)
         return Snapshot(number, loss, right, fc1.sum(axis=1).reshape(28, 28), masks.counts)
 
-    yield snapshot(0, float("nan"), to_device(params, device), masks)
+    params, moved = to_device(params, device), to_device(masks, device)
+    yield snapshot(0, float("nan"), params, masks)
     rule, optimizer = recipe.rigl() if method == "rigl" else recipes.static(), recipe.optimizer(method == "dense")
     given = batches(inputs, labels, recipe.batch, seed, stop=recipe.steps)
-    run = train(loss_of(MODEL), *to_device((params, masks), device), given, rule, rng, optimizer)
+    run = train(loss_of(MODEL), params, moved, given, rule, rng, optimizer)
     for now in by_epoch(run, every, recipe.steps):
         if now.epoch:
             yield snapshot(now.step.number + 1, now.step.loss, now.step.params, now.step.masks)
