@@ -2,9 +2,8 @@
 
 Every layer has
     shapes() -> {name: shape}                                        its parameters, without making them
-    init(rng, dtype, masks=None) -> {name: array}                    its parameters; those with Positions in `masks`
-                                                                     truly sparse, and those with sparse.everywhere
-                                                                     not stored at all (minisparse.sparse)
+    init(rng, dtype, masks=None) -> {name: array}                    its parameters; those in `masks` are stored as
+                                                                     their masks are (minisparse.sparse)
     layer(params, x, *, train=False, rng=None, stats=None) -> Tensor forward, on a batch x (N, …)
     sites(shape) -> ([Site], shape)                                  where an example of `shape` meets weights, and what
                                                                      it becomes

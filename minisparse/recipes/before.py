@@ -45,9 +45,8 @@ def snip(
     (0, 1] of the parameters for which `include(name)` is true: weights, and not biases, unless told otherwise. The
     number kept is rounded, half to even.
 
-    `params` are left as they are: train these very weights, with `static()`. Those that are drawn and not stored
-    (minisparse.drawn) are scored and ranked in blocks of rows, and get Positions. A batch norm is in the mode in which
-    loss_fn runs it: train=True takes the statistics of the batch.
+    `params` are left as they are: train these weights, with `static()`. A batch norm is in the mode in which loss_fn
+    runs it: train=True takes the statistics of the batch.
     ValueError for no batches, nothing included or another density; a layer that is left empty is warned of.
     Differs from the authors' code, which counts and prunes biases too and trains other weights than it scored.
     """
