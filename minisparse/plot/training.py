@@ -22,7 +22,7 @@ def connections_find_the_digits(
     pixels: Sequence[tuple[str, Array]],
     curves: Mapping[str, Sequence[tuple[int, float]]],
 ) -> Path:
-    """The mean image; connections per input pixel at the start, during and at the end of training; accuracy.
+    """The mean image; connections per input pixel at the start, during and at the end; accuracy over training.
 
     mean_image (28, 28); pixels [(caption, (28, 28) counts)]; curves {method: [(batches, accuracy in [0, 1])]}.
     Writes a PNG to `path`, an SVG beside it, and returns the path.
