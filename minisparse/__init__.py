@@ -32,7 +32,7 @@ from .train import Method, Step
 __version__ = "0.1.0"
 
 
-LAZY = {"data": ".data", "exchange": ".models.pytorch", "plot": ".plot", "runs": ".runs"}
+LAZY = {"data": ".data", "exchange": ".models.pytorch", "plot": ".plot"}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,6 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from .backend import Array, namespace
-from .checks import same_shapes
 from .streams import in_random_order
 
 Function = TypeVar("Function", bound=Callable)
@@ -185,8 +184,7 @@ def are_finite(arrays: Iterable[Array]) -> bool:
 
 
 def stored_alike(weight: Array, mask: Array) -> None:
-    """ValueError for shapes that differ; TypeError where one of them is Stored and the other is not."""
-    same_shapes(weight=weight, mask=mask)
+    """TypeError where one of them is Stored and the other is not."""
     if isinstance(weight, Stored) != isinstance(mask, Stored):
         kinds = f"weight is {type(weight).__name__}, mask is {type(mask).__name__}"
         raise TypeError(f"{kinds}; expected two arrays, or both truly sparse")

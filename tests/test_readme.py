@@ -159,8 +159,11 @@ def placed(hunk, lines):
     """`lines` with a hunk's additions behind their context, wherever it stands now and whatever was added in between.
 
     Additions that are there already, and lines to remove that somebody has changed, stay as they are. ValueError for
-    context that is gone.
+    context that is gone, or that does not begin with a line that stands there once.
     """
+    first = next(line for sign, run in hunk if sign != "+" for line in run if line) if lines else ""
+    if lines and lines.count(first) != 1:
+        raise ValueError(f"{first!r} stands {lines.count(first)} times")
     is_in = lambda run: any(lines[i : i + len(run)] == run for i in range(len(lines)))
     lines, at, due = list(lines), 0, all(is_in(run) for sign, run in hunk if sign == "-")
     due &= not all(is_in(run) for sign, run in hunk if sign == "+")
@@ -172,7 +175,7 @@ def placed(hunk, lines):
             del lines[at : at + len(run)]
         if sign == " ":
             for line in run:
-                at = lines.index(line, at) + 1
+                at = lines.index(line, at) + 1 if at or line else 0  # empty lines at the beginning say nothing
     return lines
 
 
@@ -232,13 +235,16 @@ def test_a_diff_in_contributing_fits_the_tree_as_it_is_and_once_it_is_followed(d
         (["a", "b", "c"], ["a", "b", "new", "c"]),
         (["a", "other", "b", "other", "c"], ["a", "other", "b", "new", "other", "c"]),
         (["a", "b", "new", "other", "c"], ["a", "b", "new", "other", "c"]),
-        (["a", "c"], None),
+        (["", "b", "", "a", "b", "c"], ["", "b", "", "a", "b", "new", "c"]),
+        (["a", "c"], "'b' is not in list"),
+        (["a", "a", "b", "c"], "'a' stands 2 times"),
+        (["b", "c"], "'a' stands 0 times"),
     ],
 )
 def test_additions_stand_behind_their_context_and_only_once(lines, wanted):
-    hunk = [(" ", ["a", "b"]), ("+", ["new"]), (" ", ["c"])]
-    if wanted is None:
-        with pytest.raises(ValueError, match="'b' is not in list"):
+    hunk = [(" ", ["", "a", "b"]), ("+", ["new"]), (" ", ["c"])]
+    if isinstance(wanted, str):
+        with pytest.raises(ValueError, match=wanted):
             placed(hunk, lines)
     else:
         assert placed(hunk, lines) == wanted

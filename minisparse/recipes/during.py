@@ -9,9 +9,7 @@ from typing import Any
 from ..backend import Array
 from ..checks import real, whole
 from ..masks import Masks
-from ..methods.magnitude import (
-    magnitude_mask,
-)
+from ..methods.magnitude import magnitude_mask
 from ..methods.rigl import rigl_count, rigl_update
 from ..methods.set import set_counts, set_update, set_update_by_magnitude
 from ..methods.snfs import shares, snfs_update
