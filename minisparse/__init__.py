@@ -1,7 +1,7 @@
-"""minisparse: the reference implementation of sparse neural-network training. This is the menu.
+"""minisparse: the reference implementation of sparse neural-network training. The public names.
 
-`plot` and `data` are loaded when first used, and with them matplotlib and scikit-learn. The loop is in
-`minisparse.train`.
+`plot`, `data`, `runs` and `exchange` are loaded when first used, since they import larger libraries. The training loop
+is in `minisparse.train`.
 """
 
 from importlib import import_module

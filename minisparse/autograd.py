@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation: a tape of numbered lines, and the way back along it."""
+"""Reverse-mode differentiation: a tape of numbered lines, and the backward pass along it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
@@ -16,14 +16,14 @@ _next_line = count(1)
 
 
 class Tensor:
-    """One line of the tape: a value, the lines it came from, and the way back.
+    """One line of the tape: a value, its parents, and the pullback to them.
 
     .value a floating-point array; .shape and .dtype of the value; .line its number; .parents the Tensors it came from.
-    First derivatives only. TypeError for a value that is not a number or a floating-point array.
+    First derivatives only. TypeError unless the value is a number or a floating-point array.
     """
 
     __slots__ = ("line", "op", "parents", "pullback", "requires_grad", "value")
-    __array_ufunc__ = None  # `array @ tensor` asks the Tensor, not NumPy
+    __array_ufunc__ = None  # `array @ tensor` calls the Tensor's operator, not NumPy's
 
     __add__: Callable[..., "Tensor"]
     __radd__: Callable[..., "Tensor"]
@@ -70,7 +70,7 @@ class Tensor:
 
 
 def as_tensor(x: Tensor | Array) -> Tensor:
-    """A Tensor as it is, an array as a constant."""
+    """A Tensor unchanged, an array as a constant."""
     return x if isinstance(x, Tensor) else constant(x)
 
 
@@ -84,7 +84,7 @@ def _floating(value: Any) -> Array:
         return value
     if isinstance(value, int | float | list | tuple):
         return np.asarray(value, dtype=np.float64)
-    namespace(value)  # refuses what is no array
+    namespace(value)  # refuses anything but an array
     if value.dtype.kind != "f":
         raise TypeError(f"a Tensor of dtype {value.dtype} has no gradient; expected floating-point arrays")
     return value
@@ -93,13 +93,13 @@ def _floating(value: Any) -> Array:
 def primitive(rule: Callable) -> Callable[..., Tensor]:
     """Lift `rule(*arrays, **static) -> (array, pullback)` to act on Tensors.
 
-    The rule sees arrays wherever Tensors were given, everything else as it was passed. What leads back from the
-    gradient g of the result to those of the arguments has one of three forms:
-        pullback(g) -> (gradient, …)    one function, for all leading arguments at once
-        (pullback, …)                   a function for each leading argument: only those that lead to a leaf are called,
-                                        so that the first layer never computes the gradient of its images
-        {place: pullback, …}            the same by the argument's place, where others between them have no gradient
-    Gradients of arguments that broadcasting stretched are summed back by the engine.
+    The rule gets arrays in place of Tensors, and everything else as passed. The pullback, from the gradient g of the
+    result to those of the arguments, has one of three forms:
+        pullback(g) -> (gradient, …)    one function for all leading arguments
+        (pullback, …)                   a function for each leading argument: only those with a gradient are called, so
+                                        the first layer never computes the gradient of its images
+        {place: pullback, …}            the same by argument position, where arguments between them have no gradient
+    Gradients of broadcast arguments are summed back to their shape by `backward`.
     """
 
     @wraps(rule)  # so that help and inspect show the rule
@@ -133,7 +133,7 @@ def tape(end: Tensor) -> list[Tensor]:
 def backward(end: Tensor, keep: Iterable[int] | None = None) -> dict[int, Array]:
     """The gradient of a scalar `end` with respect to every line on its tape: {line: gradient}.
 
-    keep: the lines whose gradients are wanted; the others are freed as soon as they are used.
+    keep: the lines whose gradients are returned; the others are freed after use.
     ValueError if `end` is not a scalar.
     """
     if end.value.size != 1:
@@ -165,10 +165,10 @@ def unbroadcast(grad: Array, value: Array) -> Array:
 def value_and_grad(
     loss_fn: Callable[[dict[str, Tensor]], Tensor], params: Mapping[str, Array]
 ) -> tuple[Array, dict[str, Array]]:
-    """The loss at `params`, and its gradient as a dict with the same keys, shapes and dtypes.
+    """The loss at `params`, and its gradient: a dict with the same keys, shapes and dtypes.
 
-    loss_fn takes {name: Tensor} and returns a scalar Tensor. A parameter that it does not use has gradient zero.
-    None of the arrays returned shares memory with another or with `params`.
+    loss_fn takes {name: Tensor} and returns a scalar Tensor. An unused parameter has gradient zero.
+    The returned arrays share no memory with each other or with `params`.
     """
     leaves = {name: Tensor(value) for name, value in params.items()}
     with one_pool_of_threads():
@@ -192,10 +192,10 @@ def value_and_grad(
 
 
 def gradcheck(f: Callable[..., Tensor], *arrays: Array, eps: float = 1e-6, seed: int = 0) -> float:
-    """The error of the tape's derivative of f against a central difference, along one random direction, in float64.
+    """The error of f's derivative against a central difference, along a random direction, in float64.
 
     For derivatives a and b: |a − b| / max(1, |a|, |b|). f takes and returns Tensors of any shape.
-    ValueError at a kink: where the one-sided differences disagree by more than 1e-3 relative, no derivative exists.
+    ValueError at a kink: one-sided differences that disagree by more than 1e-3 relative.
     """
     xp = namespace(arrays[0])
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Which library holds an array: NumPy, or CuPy on a GPU. The array itself says so."""
+"""Which library holds an array: NumPy, or CuPy on a GPU. The type of the array decides."""
 
 import ctypes
 import sys
@@ -12,12 +12,11 @@ Array = Any  # a numpy.ndarray or a cupy.ndarray
 
 
 def namespace(x: Array) -> Any:
-    """The module whose functions act on `x`: the package that the array's own type comes from.
+    """The module whose functions act on `x`: NumPy or CuPy, by the type of the array.
 
-    Python and NumPy numbers belong to NumPy, and what stores arrays to where these are. Raises TypeError for anything
-    that is not an array.
+    Python and NumPy numbers belong to NumPy, sparse storage to the library of its arrays. TypeError for anything else.
     """
-    if type(x) is np.ndarray:  # the usual case, asked many times a step
+    if type(x) is np.ndarray:  # the usual case, called many times a step
         return np
     if isinstance(x, np.ndarray | np.generic | int | float):
         return np
@@ -25,21 +24,21 @@ def namespace(x: Array) -> Any:
         return namespace(x.home)
     module = sys.modules[type(x).__module__.partition(".")[0]]
     if not isinstance(x, getattr(module, "ndarray", ())):
-        raise TypeError(f"got {type(x).__module__}.{type(x).__name__}; expected NumPy and CuPy arrays")
+        raise TypeError(f"got {type(x).__module__}.{type(x).__name__}; expected a NumPy or CuPy array")
     return module
 
 
 @cache
 def keep_freed_memory() -> None:
-    """Make this process keep the memory it frees, where the C library is glibc.
+    """Make this process keep the memory it frees, if the C library is glibc.
 
     By default glibc returns large arrays to the system and requests them again, page by page, at every training step,
     which can cost as much as the arithmetic.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:
-        mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: what is smaller comes from the heap
-        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: free heap above this is given back
+        mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: smaller blocks come from the heap
+        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: free heap above this is returned
 
 
 def to_numpy(tree: Any) -> Any:
@@ -52,7 +51,7 @@ def to_device(tree: Any, device: str) -> Any:
     if device == "cpu":
         return to_numpy(tree)
     if device != "cuda":
-        raise ValueError(f"device is {device!r}; expected 'cpu' and 'cuda'")
+        raise ValueError(f"device is {device!r}; expected 'cpu' or 'cuda'")
     try:
         import cupy
     except ImportError as error:

@@ -1,7 +1,7 @@
-"""Sums and products channel by channel, of arrays x (…, C), in blocks on threads.
+"""Sums and products per channel of arrays x (…, C), in blocks on threads.
 
-Arithmetic runs along whole lines of an image, where a row of numbers, one a channel, is repeated for every pixel: long
-rows are many times faster than short ones.
+Arithmetic runs along whole lines of an image, with one number per channel repeated for every pixel: long rows are many
+times faster than short ones.
 """
 
 from .backend import Array, namespace
@@ -20,7 +20,7 @@ def sum_of_rows(x: Array) -> Array:
 
 
 def add_to_rows(x: Array, row: Array) -> None:
-    """x += row (C,), written into images x (N, H, W, C), along whole lines: long rows are twice as fast as short."""
+    """x += row (C,) in place, for images x (N, H, W, C), along whole lines: twice as fast as pixel by pixel."""
     line = namespace(x).tile(row, x.shape[-2])
 
     def work(block: slice) -> None:
@@ -34,7 +34,7 @@ def moments(x: Array) -> tuple[Array, Array]:
     """Mean and variance (divided by n) over all axes but the last, (C,) each."""
 
     def of_block(block: slice) -> tuple[int, Array, Array]:
-        """How many, their mean and their sum of squares around it."""
+        """Number of pixels, their mean, and the sum of squared deviations from it."""
         a = _lines(x, x[block])
         size = a.size // x.shape[-1]
         mean = _total(x, a) / size
@@ -43,8 +43,8 @@ def moments(x: Array) -> tuple[Array, Array]:
         return size, mean, _total(x, a)
 
     n, parts = x.size // x.shape[-1], in_blocks(x, _bytes_each(x), of_block)
-    mean = sum(size * own for size, own, _ in parts) / n
-    return mean, sum(squares + size * (own - mean) ** 2 for size, own, squares in parts) / n
+    mean = sum(size * block_mean for size, block_mean, _ in parts) / n
+    return mean, sum(squares + size * (block_mean - mean) ** 2 for size, block_mean, squares in parts) / n
 
 
 def scaled(x: Array, mean: Array, gain: Array, shift: Array) -> Array:
@@ -67,13 +67,13 @@ def sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     mean = _along(x, mean)
 
     def of_block(block: slice) -> tuple[Array, Array]:
-        own = _lines(x, g[block])
+        lines = _lines(x, g[block])
         centred = _lines(x, x[block]) - mean
-        centred *= own
-        return _total(x, own), _total(x, centred)
+        centred *= lines
+        return _total(x, lines), _total(x, centred)
 
-    both = in_blocks(x, _bytes_each(x), of_block)
-    return sum(own for own, _ in both), sum(own for _, own in both)
+    parts = in_blocks(x, _bytes_each(x), of_block)
+    return sum(total for total, _ in parts), sum(centred for _, centred in parts)
 
 
 def combined(g: Array, gain: Array, x: Array, slope: Array, offset: Array) -> Array:
@@ -100,12 +100,12 @@ def _per_line(x: Array) -> int:
 
 
 def _lines(x: Array, part: Array) -> Array:
-    """Some examples of x, or of an array like it, line by line."""
+    """Examples of x, or of an array of its shape, as lines (lines, W C)."""
     return part.reshape(-1, _per_line(x) * x.shape[-1])
 
 
 def _along(x: Array, row: Array) -> Array:
-    """One number a channel, for a whole line of x."""
+    """One number per channel, repeated along a line of x."""
     return namespace(x).tile(row.astype(x.dtype), _per_line(x))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     """`value` as an int. TypeError unless it is a whole number (True is not), ValueError outside low … high."""
-    expected = f"expected whole numbers from {low}" + ("" if high is None else f" to {high}")
+    expected = f"expected a whole number from {low}" + ("" if high is None else f" to {high}")
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}; {expected}")
     number = int(value)
@@ -17,9 +17,9 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
 
 
 def real(name: str, value: Any, expected: str, holds: Callable[[Any], bool]) -> None:
-    """TypeError unless `value` is a number (True is not), ValueError unless it is one for which `holds` is true.
+    """TypeError unless `value` is a number (True is not), ValueError unless `holds(value)`.
 
-    expected: the same in words, "numbers in (0, 1]".
+    expected: the condition in words, "a number in (0, 1]".
     """
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}; expected {expected}")
@@ -28,7 +28,7 @@ def real(name: str, value: Any, expected: str, holds: Callable[[Any], bool]) -> 
 
 
 def same_keys(**mappings: Mapping) -> None:
-    """ValueError naming the keys that are in one of two mappings only."""
+    """ValueError naming the keys that are in only one of two mappings."""
     (a, first), (b, second) = mappings.items()
     if first.keys() != second.keys():
         odd = [f"{k!r} is only in {a}" for k in first if k not in second]
@@ -45,7 +45,7 @@ def same_shapes(**arrays: Any) -> None:
 
 
 def masks_fit(masks: Mapping, params: Mapping) -> None:
-    """ValueError unless every mask belongs to a parameter of its shape."""
+    """ValueError unless every mask has a parameter of the same name and shape."""
     for name, mask in masks.items():
         if name not in params:
             raise ValueError(f"masks has {name!r}, which is no parameter; the parameters are {list(params)}")

@@ -1,8 +1,8 @@
-"""Convolution on channels-last images: x (N, H, W, C), kernels (kh, kw, C_in, C_out). Pooling is in `pool`, and here.
+"""Convolution on channels-last images: x (N, H, W, C), kernels (kh, kw, C_in, C_out). Pooling is in `pool`.
 
-Each is a sum over the few entries of its window: loops run over the window and over blocks of images, never over
-pixels. A convolution copies what each row of its kernel sees into the rows of a matrix, block by block, and multiplies;
-the backward pass keeps nothing but x and the kernel.
+Loops run over the entries of a window and over blocks of images, never over pixels. A convolution copies the pixels
+that each row of its kernel sees into the rows of a matrix, block by block, and multiplies. The backward pass keeps
+only x and the kernel.
 """
 
 from collections.abc import Callable
@@ -28,12 +28,12 @@ def conv2d(
     """Cross-correlation of x (N, H, W, C) with kernel (kh, kw, C/groups, C_out): (N, H', W', C_out).
 
         y[n, p, q, o] = Σ_ijc x[n, s p + i, s q + j, c] · kernel[i, j, c, o] + bias[o],   s the stride, x padded
-        dx[n, s p + i, s q + j, c] = Σ g[n, p, q, o] · kernel[i, j, c, o] over all p, q, i, j, o that lead there
+        dx[n, s p + i, s q + j, c] = Σ g[n, p, q, o] · kernel[i, j, c, o] over all p, q, i, j, o that read this pixel
         dkernel[i, j, c, o] = Σ_npq x[n, s p + i, s q + j, c] · g[n, p, q, o]
-    The same, one number at a time: tests/helpers/slow_conv.py, conv2d.
+    Written as plain loops: tests/helpers/slow_conv.py, conv2d.
 
-    padding "valid"; "same", for ceil(n / stride) outputs with the odd pad at the end; or a number of zeros on every
-    side. With groups, output channels see only their share of the input channels, in order. bias (C_out,) is added.
+    padding "valid"; "same", for ceil(n / stride) outputs with the extra zero at the end; or the number of zeros on each
+    side. With groups, the output channels of a group see only its input channels. bias (C_out,) is added.
     """
     xp = namespace(x)
     _, _, c_group, c_out = _kernel_shape(kernel)
@@ -44,22 +44,22 @@ def conv2d(
             "(kh, kw, C/groups, C_out) with C and C_out multiples of groups"
         )
     if bias is not None and bias.shape != (c_out,):
-        raise ValueError(f"bias has shape {bias.shape}; expected ({c_out},), one for every output channel")
+        raise ValueError(f"bias has shape {bias.shape}; expected ({c_out},), one number per output channel")
     if groups == 1:
         y, to_x, to_kernel = _convolve(x, kernel, stride, padding)
     else:
         shares = [slice(i * c_out // groups, (i + 1) * c_out // groups) for i in range(groups)]
-        own = [
+        parts = [
             _convolve(x[..., i * c_group : (i + 1) * c_group], kernel[..., share], stride, padding)
             for i, share in enumerate(shares)
         ]
-        y = xp.concatenate([part for part, _, _ in own], axis=-1)
+        y = xp.concatenate([part for part, _, _ in parts], axis=-1)
 
         def to_x(g: Array) -> Array:
-            return xp.concatenate([pull(g[..., share]) for share, (_, pull, _) in zip(shares, own, strict=True)], -1)
+            return xp.concatenate([pull(g[..., share]) for share, (_, pull, _) in zip(shares, parts, strict=True)], -1)
 
         def to_kernel(g: Array) -> Array:
-            return xp.concatenate([pull(g[..., share]) for share, (_, _, pull) in zip(shares, own, strict=True)], -1)
+            return xp.concatenate([pull(g[..., share]) for share, (_, _, pull) in zip(shares, parts, strict=True)], -1)
 
     if bias is None:
         return y, (to_x, to_kernel)
@@ -68,7 +68,7 @@ def conv2d(
 
 
 def _convolve(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[Array, Pullback, Pullback]:
-    """conv2d of one group: its result, and the ways back to x and to the kernel. Nothing but x and kernel is kept."""
+    """conv2d of one group: its result, and the pullbacks to x and to the kernel, which keep only x and the kernel."""
     xp = namespace(x)
     (kh, kw, c, c_out), (n, h, w, _) = kernel.shape, x.shape
     frame = (top, bottom), (left, right) = frame_of(x, (kh, kw), stride, padding)
@@ -82,13 +82,13 @@ def _convolve(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[A
 
     def to_x(g: Array) -> Array:
         dx = xp.empty(x.shape, g.dtype)
-        # With stride 1, a convolution of g with the kernel turned around; but not where g is much the smaller image.
+        # With stride 1, a convolution of g with the flipped kernel, unless g is a much smaller image than x.
         if stride == 1 and h * w <= 1.5 * h_out * w_out:
-            turned = xp.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3))
+            flipped = xp.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3))
             around = (kh - 1 - top, kh - 1 - bottom), (kw - 1 - left, kw - 1 - right)
 
             def pull(images: slice) -> None:
-                _correlate(framed(g[images], around), turned, 1, dx[images])
+                _correlate(framed(g[images], around), flipped, 1, dx[images])
 
         else:
 
@@ -101,9 +101,9 @@ def _convolve(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[A
 
     def to_kernel(g: Array) -> Array:
         def pull(images: slice) -> Array:
-            own = g[images].reshape(-1, h_out * w_out, c_out)
+            pixels = g[images].reshape(-1, h_out * w_out, c_out)
             rows = kernel_rows(framed(x[images], frame), (kh, kw), stride)
-            return xp.stack([(seen.swapaxes(1, 2) @ own).sum(axis=0) for seen in rows])
+            return xp.stack([(seen.swapaxes(1, 2) @ pixels).sum(axis=0) for seen in rows])
 
         return sum(in_blocks(x, h * w_out * kw * c * x.itemsize, pull)).reshape(kernel.shape)
 
@@ -111,7 +111,7 @@ def _convolve(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[A
 
 
 def _correlate(padded: Array, kernel: Array, stride: int, out: Array) -> None:
-    """Write into out, for every row of the kernel, what it sees times its weights: one product a row and image."""
+    """Write the correlation into out: for every row of the kernel, one matrix product per image."""
     xp = namespace(padded)
     kh, kw, c, c_out = kernel.shape
     y, term = out.reshape(len(out), -1, c_out), None
@@ -124,7 +124,7 @@ def _correlate(padded: Array, kernel: Array, stride: int, out: Array) -> None:
 
 
 def _spread(g: Array, kernel: Array, stride: int, padded: tuple[int, int]) -> Array:
-    """The way back: every output's gradient times the kernel, added to all that its window saw. (N, *padded, C)."""
+    """The gradient of x (N, *padded, C): each output's gradient times the kernel, added to the pixels of its window."""
     xp = namespace(g)
     (n, h_out, w_out, c_out), (kh, kw, c, _) = g.shape, kernel.shape
     shares = (g.reshape(-1, c_out) @ kernel.reshape(-1, c_out).T).reshape(n, h_out, w_out, kh, kw * c)
@@ -140,10 +140,10 @@ def _spread(g: Array, kernel: Array, stride: int, padded: tuple[int, int]) -> Ar
 
 @primitive
 def depthwise_conv2d(x: Array, kernel: Array, stride: int = 1, padding: Padding = "valid") -> Any:
-    """Every channel by itself: kernel (kh, kw, C, M) makes M channels of each, side by side: (N, H', W', C M).
+    """Each channel separately: kernel (kh, kw, C, M) turns each into M channels, side by side: (N, H', W', C M).
 
-        y[n, p, q, c M + m] = Σ_ij x[n, s p + i, s q + j, c] · kernel[i, j, c, m],   s the stride, x with its padding
-    The same, one number at a time: tests/helpers/slow_conv.py, depthwise_conv2d.
+        y[n, p, q, c M + m] = Σ_ij x[n, s p + i, s q + j, c] · kernel[i, j, c, m],   s the stride, x padded
+    Written as plain loops: tests/helpers/slow_conv.py, depthwise_conv2d.
     """
     xp = namespace(x)
     kh, kw, c, multiplier = _kernel_shape(kernel)
@@ -155,9 +155,9 @@ def depthwise_conv2d(x: Array, kernel: Array, stride: int = 1, padding: Padding 
     y = xp.zeros((n, h_out, w_out, c, multiplier), xp.result_type(x, kernel))
 
     def forward(images: slice) -> None:
-        own = y[images]
+        out = y[images]
         for i, j, view in taps(framed(x[images], frame), (kh, kw), stride):
-            own += view[..., None] * kernel[i, j]
+            out += view[..., None] * kernel[i, j]
 
     each = 2 * (y.nbytes + x.nbytes) // max(n, 1)
     in_blocks(x, each, forward)

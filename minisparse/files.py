@@ -1,4 +1,4 @@
-"""Files that an interruption leaves whole, folders that one process has alone, arrays read as they were written."""
+"""Atomic file writes, folders locked by one process, and .npz files with checksums."""
 
 import os
 import platform
@@ -11,15 +11,15 @@ from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
-UNFINISHED = ".unfinished-"  # how the names of files begin that are being written
-LOCK, HOLDER = ".lock", ".holder"  # what a process locks that works in a folder, and where it says who it is
+UNFINISHED = ".unfinished-"  # prefix of files that are being written
+LOCK, HOLDER = ".lock", ".holder"  # the lock file of a folder, and the file that names the process holding it
 
 
 @contextmanager
 def alone_in(directory: Path) -> Iterator[None]:
-    """The folder for this block alone, until it ends or its process does, in whichever way: then the lock goes with it.
+    """Lock the folder for this block. The lock ends with the block, or with the process, however it ends.
 
-    ValueError naming the folder and the process that is at work there.
+    ValueError naming the folder and the process that holds the lock.
     """
     from filelock import FileLock, Timeout
 
@@ -30,21 +30,21 @@ def alone_in(directory: Path) -> Iterator[None]:
     except Timeout as error:
         try:
             who = holder.read_text()
-        except FileNotFoundError:  # it is just coming or going
+        except FileNotFoundError:  # it is just starting or ending
             who = "another process"
         raise ValueError(f"{directory} is in use by {who}; wait until it ends, or choose another folder") from error
     try:
         holder.write_text(f"process {os.getpid()} on {platform.node()}")
         yield
     finally:
-        with suppress(OSError):  # on Windows, while another process reads it
+        with suppress(OSError):  # on Windows, if another process is reading it
             holder.unlink()
         lock.release()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes `path`'s place when the block ends, and goes if it fails."""
+    """A temporary path to write to: it replaces `path` when the block ends, and is removed if the block fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=path.suffix)
     os.close(handle)
@@ -58,15 +58,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sweep(directory: Path) -> None:
-    """Remove what processes that were killed in `replacing` left in a folder where none is at work."""
+    """Remove the temporary files of processes killed in `replacing`. Call it only where no process is writing."""
     for left in directory.glob(f"{UNFINISHED}*"):
         left.unlink(missing_ok=True)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], comment: bytes = b"") -> None:
-    """A .npz file that np.load reads without pickle: the same bytes for the same arrays, whatever the time.
+    """A .npz file that np.load reads without pickle. The same arrays give the same bytes at any time.
 
-    ValueError for arrays of Python objects, which only pickle could hold.
+    ValueError for arrays of Python objects, which need pickle.
     """
     with ZipFile(path, "w") as archive:
         for name, array in arrays.items():
@@ -76,14 +76,14 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], comment: bytes = 
 
 
 def read_npz(path: str | PathLike) -> dict[str, np.ndarray]:
-    """The arrays of a .npz file, none of them pickled. Whatever NumPy and zipfile raise for a file that is damaged.
+    """The arrays of a .npz file, without pickle. A damaged file raises ValueError or any error of NumPy and zipfile.
 
-    Checksums are compared first: NumPy does not come to one where a damaged header says that the array is shorter.
+    Checksums are compared first: NumPy skips the check if a damaged header gives a shorter array.
     """
     with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
         if damaged := archive.zip.testzip():
-            raise ValueError(f"{damaged} in it has another checksum than it was written with")
+            raise ValueError(f"{damaged} in it does not match its checksum")
         arrays = dict(archive)
     if odd := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
-        raise ValueError(f"{odd[0]} in it is no array")
+        raise ValueError(f"{odd[0]} in it is not an array")
     return arrays

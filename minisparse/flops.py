@@ -1,7 +1,7 @@
-"""What a network costs, from shapes and counts: multiply-adds of one example, and bytes.
+"""The cost of a network from shapes and counts: multiply-adds of one example, and bytes.
 
-Papers print FLOPs = 2 × multiply-adds, and their conventions differ: `count` gives FLOPs by a named convention;
-everything else here is in multiply-adds. Costs are {parameter name: multiply-adds per example, forward, dense}, as
+Papers print FLOPs = 2 × multiply-adds, and their conventions differ: `count` gives FLOPs by a named convention,
+everything else is in multiply-adds. Costs are {parameter name: multiply-adds per example, forward, dense}, as
 `layer.cost(shape)` gives them; biases, activations and the loss are not counted.
 """
 
@@ -28,18 +28,18 @@ TRAINING = {  # forward is 1; backward is 2, once for the inputs and once for th
 def forward(costs: Mapping[str, float], masks_or_densities: Mapping[str, Array | float]) -> tuple[float, float]:
     """(dense, sparse) multiply-adds of one example's forward pass.
 
-    masks_or_densities: {name: boolean mask or density}; a parameter without one counts in full.
-    ValueError for a name that has no cost, or a density outside [0, 1].
+    masks_or_densities: {name: boolean mask or density}; parameters not in it count in full.
+    ValueError for a name without a cost, or a density outside [0, 1].
     """
     if unknown := [name for name in masks_or_densities if name not in costs]:
-        raise ValueError(f"masks has {unknown}, which have no cost; the costs are of {list(costs)}")
+        raise ValueError(f"masks has {unknown}, which have no cost; expected names in {list(costs)}")
     sparse: float = 0
     for name, cost in costs.items():
         kept: Any = masks_or_densities.get(name, 1)
         if getattr(kept, "ndim", 0):
             sparse += cost * int(kept.sum()) / kept.size
         else:
-            real(f"density of {name!r}", kept, "0 to 1", lambda density: 0 <= density <= 1)
+            real(f"density of {name!r}", kept, "a number from 0 to 1", lambda density: 0 <= density <= 1)
             sparse += cost * float(kept)
     return sum(costs.values()), sparse
 
@@ -47,8 +47,8 @@ def forward(costs: Mapping[str, float], masks_or_densities: Mapping[str, Array |
 def training_cost(method: str, dense: float, sparse: float, period: int | None = None) -> float:
     """Multiply-adds per example and step of training, by the formulas of Evci et al. 2020, app. H.
 
-    dense, sparse: as from `forward`; period: ΔT, needed by "rigl". A RigL update takes the place of an optimizer
-    step, so ΔT steps and one update share ΔT + 1 batches. ValueError for an unknown method or a missing period.
+    dense, sparse: as from `forward`; period: ΔT, needed by "rigl". A RigL update replaces an optimizer step, so
+    ΔT steps and one update take ΔT + 1 batches. ValueError for an unknown method or a missing period.
     """
     if method not in TRAINING:
         raise ValueError(f"method is {method!r}; expected {', '.join(TRAINING)}")
@@ -64,7 +64,7 @@ def pruning_cost(dense: float, sparse: float, begin: int, end: int, steps: int, 
 
     dense, sparse: the forward pass before and after, as from `forward`; sparsity rises on `schedule.cubic` from step
     `begin` to `end` of a run of `steps`. The mean is over steps 0, period, 2 period, … ≤ steps, 1,000 apart in the
-    authors' notebook. Layers that are never pruned keep their full cost. ValueError unless begin < end.
+    authors' notebook. Unpruned layers keep their full cost. ValueError unless begin < end.
     """
     seen = range(0, whole("steps", steps, 1) + 1, whole("period", period, 1))
     pruned = math.fsum(cubic(step, begin, end, final=1.0) for step in seen) / len(seen)
@@ -72,12 +72,12 @@ def pruning_cost(dense: float, sparse: float, begin: int, end: int, steps: int, 
 
 
 class Site(NamedTuple):
-    """One place where images meet weights: what a counting convention needs to know about it.
+    """A layer with weights, as counting conventions need it.
 
     name           of the weight, "conv1.weight"
     kind           "linear", "conv" or "depthwise"
     kernel_shape   of the weight, in our layout
-    outputs        numbers computed for one example, each a sum of `fan_in` products
+    outputs        outputs per example, each a sum of `fan_in` products
     in_shape       of one example, without padding
     stride, padding   of a convolution; 1 and "valid" for a linear layer
     """
@@ -100,12 +100,12 @@ class Site(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How a counting convention sees one site.
+    """A site as a counting convention reads it.
 
-    length    of a dot product, dense
-    outputs   how many dot products there are for one example
-    extra     FLOPs of every output in addition to two for each product
-    biases    how many are stored with the weights
+    length    of a dense dot product
+    outputs   dot products per example
+    extra     FLOPs per output, added to two for each product
+    biases    number stored with the weights
     """
 
     length: int
@@ -115,23 +115,23 @@ class Reading(NamedTuple):
 
 
 def _clean(site: Site) -> Reading:
-    """One multiplication and one addition for every weight that meets an input, a padding zero included."""
+    """One multiplication and one addition for every weight times input, padding zeros included."""
     return Reading(site.fan_in, site.outputs)
 
 
 def _rigl(site: Site) -> Reading:
-    """As Evci et al. 2020 counted: their rigl/sparse_utils.py, get_stats, upon micronet_challenge/counting.py."""
+    """As Evci et al. 2020 counted: rigl/sparse_utils.py, get_stats, with micronet_challenge/counting.py."""
     *window, c_in, c_out = site.kernel_shape  # depthwise (k, k, c, 1) too: Keras's DepthwiseConv2D is a Conv2D
-    pad = 0 if isinstance(site.padding, str) else site.padding  # a layer of its own in Keras: the input seen is padded
+    pad = 0 if isinstance(site.padding, str) else site.padding  # a separate layer in Keras: the input is already padded
     seen = [n + 2 * pad for n in site.in_shape[: len(window)]]
-    same = [n + 2 * (k // 2) - k + 1 for n, k in zip(seen, window, strict=True)]  # whatever the padding, counted "same"
+    same = [n + 2 * (k // 2) - k + 1 for n, k in zip(seen, window, strict=True)]  # any padding is counted as "same"
     positions = math.prod(math.ceil(n / site.stride) for n in same)
-    extra = -1 + 1 + 1  # n − 1 additions sum n products; a bias and a ReLU in every layer, though batch norm is there
+    extra = -1 + 1 + 1  # n − 1 additions sum n products; a bias and a ReLU in every layer, despite batch norm
     return Reading(math.prod(window) * c_in, positions * c_out, extra, biases=c_out)
 
 
 def _rigl_reproducibility(site: Site) -> Reading:
-    """As Sundar & Dwaraknath 2021 counted wide ResNets: the same file, upon PyTorch's layers."""
+    """As Sundar & Dwaraknath 2021 counted wide ResNets: the same file, applied to PyTorch's layers."""
     *window, read_out, read_in = site.kernel_shape  # PyTorch's (c_out, c_in, kh, kw) was read as (c_in, c_out, …)
     bias = int(site.kind == "linear")  # a wide ResNet's convolutions have none
     length = math.prod(window) * read_in
@@ -148,9 +148,9 @@ CONVENTIONS: dict[str, Callable[[Site], Reading]] = {
 def count(sites: Iterable[Site], densities: Mapping[str, float], convention: str = "clean") -> dict[str, float]:
     """FLOPs of one example's forward pass, {site name: FLOPs}.
 
-    sites: as from nn.sites(model, shape); densities {site name: share of weights kept}, a site without one is dense.
+    sites: as from nn.sites(model, shape); densities {site name: share of weights kept}, other sites are dense.
     convention "clean": 2 × multiply-adds × density. "rigl", "rigl-reproducibility": as those authors counted, to
-    compare with their tables. ValueError for another convention, an unknown site or a density outside [0, 1].
+    compare with their tables. ValueError for an unknown convention, an unknown site or a density outside [0, 1].
     """
     return {
         site.name: reading.outputs * (2 * reading.length * density + reading.extra)
@@ -159,7 +159,7 @@ def count(sites: Iterable[Site], densities: Mapping[str, float], convention: str
 
 
 def size(sites: Iterable[Site], densities: Mapping[str, float], convention: str = "clean") -> dict[str, float]:
-    """Bytes of the weights in float32, {site name: bytes}: those that are kept and, where some are not, a bit mask.
+    """Bytes of the weights in float32, {site name: bytes}: the weights kept and, if any are pruned, a bit mask.
 
     "clean": weights only; the other conventions add the biases they count. Arguments and errors as in `count`.
     """
@@ -177,18 +177,18 @@ def _readings(
     if convention not in CONVENTIONS:
         raise ValueError(f"convention is {convention!r}; expected {', '.join(CONVENTIONS)}")
     if unknown := densities.keys() - (names := [site.name for site in sites]):
-        raise ValueError(f"densities has {sorted(unknown)}, which are no sites; the sites are {names}")
+        raise ValueError(f"densities has {sorted(unknown)}, which are not sites; expected names in {names}")
     for name, density in densities.items():
-        real(f"density of {name!r}", density, "0 to 1", lambda density: 0 <= density <= 1)
+        real(f"density of {name!r}", density, "a number from 0 to 1", lambda density: 0 <= density <= 1)
     for site in sites:
         yield site, CONVENTIONS[convention](site), float(densities.get(site.name, 1))
 
 
 def storage(shape: Sequence[int], n_active: int, kind: str = "dense") -> float:
-    """Bytes of one weight array in float32: all entries, or the active ones and where they are.
+    """Bytes of one weight array in float32: all entries, or the active ones and their positions.
 
-    kind "dense"; "bitmask" (one bit an entry, not rounded to whole bytes); "csr" (an int32 column each and one row
-    pointer more than rows; axes but the last are rows). ValueError for another kind or n_active out of range.
+    kind "dense"; "bitmask" (one bit per entry, not rounded to whole bytes); "csr" (an int32 column index each and
+    rows + 1 pointers; all axes but the last are rows). ValueError for an unknown kind or n_active out of range.
     """
     size = math.prod(shape)
     whole("n_active", n_active, 0, size)

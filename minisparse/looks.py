@@ -1,13 +1,13 @@
-"""How methods look in every figure: a label, a colour, a marker, and a dash where it is drawn as a line.
+"""How methods look in every figure: label, colour, marker, and the dash of lines.
 
-Okabe & Ito's colours, which colour-blind readers tell apart, and a grey; no two methods share colour and marker.
+Okabe & Ito's colours, safe for colour-blind readers, and a grey. No two methods share both colour and marker.
 """
 
 from typing import NamedTuple
 
 
 class Look(NamedTuple):
-    """How a method looks: `marker` and `dash` as matplotlib has them."""
+    """How a method looks: `marker` and `dash` in matplotlib's notation."""
 
     label: str
     colour: str

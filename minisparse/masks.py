@@ -1,4 +1,4 @@
-"""Masks, boolean arrays of the weights that exist, and how they are chosen: by rank, ties to the lower index."""
+"""Masks: boolean arrays of the weights that exist, chosen by rank, ties to the lower index."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +15,11 @@ from .streams import draw_key, stream
 
 @door("score")
 def top_k(score: Array, k: int, among: Array | None = None) -> Array:
-    """Mark exactly k entries of highest score; among equals the lower flat index (C order) is chosen first.
+    """Mark the k entries of highest score; ties go to the lower flat index (C order).
 
-    score real, any shape, ±inf allowed; among boolean, score's shape: only entries where it is true may be marked.
+    score real, any shape, ±inf allowed; among boolean, score's shape: only entries where it is true are candidates.
     Returns a boolean array of score's shape. ValueError for NaN anywhere, k < 0 or k > candidates, or shapes that
-    differ; TypeError for k that is not a whole number or `among` that is not boolean.
+    differ; TypeError if k is not a whole number or `among` not boolean.
     """
     if among is not None:
         same_shapes(score=score, among=among)
@@ -45,7 +45,7 @@ def top_k(score: Array, k: int, among: Array | None = None) -> Array:
 
 @door("scores")
 def top_k_of_all(scores: Mapping[str, Array], k: int, among: Mapping[str, Array] | None = None) -> dict[str, Array]:
-    """`top_k` in one ranking of all layers, {name: mask}; among equals the earlier layer, then the lower flat index."""
+    """`top_k` in one ranking of all layers, {name: mask}; ties go to the earlier layer, then the lower flat index."""
     if not scores:
         whole("k", k, 0, 0)
         return {}
@@ -53,14 +53,14 @@ def top_k_of_all(scores: Mapping[str, Array], k: int, among: Mapping[str, Array]
     flat = lambda arrays: xp.concatenate([arrays[name].ravel() for name in scores])
     chosen = top_k(flat(scores), k, None if among is None else flat(among))
     *ends, _ = accumulate(score.size for score in scores.values())
-    return {name: own.reshape(scores[name].shape) for name, own in zip(scores, xp.split(chosen, ends), strict=True)}
+    return {name: mask.reshape(scores[name].shape) for name, mask in zip(scores, xp.split(chosen, ends), strict=True)}
 
 
 def _kth_largest(values: Array, k: int) -> Array:
     """The k-th largest of a flat array without NaN.
 
-    Quickselect that splits three ways: gradients of dead units are thousands of equal zeros, on which a two-way
-    partition turns quadratic. Here the pivot, read off a sample, lands on them and they are settled in one pass.
+    Three-way quickselect: gradients of dead units are thousands of equal zeros, on which a two-way partition is
+    quadratic. Here the pivot, taken from a sample, equals them, and one pass settles them.
     """
     xp = namespace(values)
     while values.size > 4096:
@@ -79,9 +79,9 @@ def _kth_largest(values: Array, k: int) -> Array:
 
 
 def project(arrays: Mapping[str, Array], masks: Mapping[str, Array], in_place: bool = False) -> dict[str, Array]:
-    """`arrays` with every entry zero where its mask is false; arrays without a mask pass through as they are.
+    """`arrays` with every entry zero where its mask is false; arrays without a mask are returned unchanged.
 
-    in_place: write into `arrays`. It multiplies, so that an absent entry that is not finite becomes NaN and is noticed.
+    in_place: write into `arrays`. Masks multiply, so an absent entry that is not finite becomes NaN and is noticed.
     ValueError for masks that do not fit the arrays.
     """
     masks_fit(masks, arrays)
@@ -92,9 +92,9 @@ def project(arrays: Mapping[str, Array], masks: Mapping[str, Array], in_place: b
 class Masks(Mapping[str, Array]):
     """Which weights exist, layer by layer: a read-only dict of boolean arrays that prints as a table.
 
-    .active counts the connections, .size the positions; .density is their ratio; .counts is
-    {name: active}. ValueError for a mask that holds anything but true and false (or 1 and 0), and for a truly sparse
-    one with more than 2^31 − 1 inputs, outputs or connections.
+    .active counts the connections, .size the positions; .density is their ratio; .counts is {name: active}.
+    ValueError for a mask with values other than true and false (or 1 and 0), and for a truly sparse mask with more
+    than 2^31 − 1 inputs, outputs or connections.
     """
 
     def __init__(self, mapping: Mapping[str, Array]):
@@ -131,7 +131,7 @@ class Masks(Mapping[str, Array]):
         return self.active / self.size if self.size else 1.0
 
     def factors(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """The masks as numbers of the arrays' dtypes, to multiply by."""
+        """The masks in the arrays' dtypes, to multiply by."""
         for name, mask in self.items():
             if (key := (name, arrays[name].dtype)) not in self._factors:
                 self._factors[key] = as_factor(mask, arrays[name].dtype)
@@ -159,7 +159,7 @@ def random_masks(
 ) -> Masks:
     """Masks with exactly counts(shapes, densities) connections, every set of positions equally likely.
 
-    One 128-bit key is drawn from `rng`; each layer has a stream by its name, so the order of layers does not matter.
+    One 128-bit key is drawn from `rng`; each layer has a stream by name, so the order of layers does not matter.
     """
     n_active = counts(shapes, densities)
     key = draw_key(rng)

@@ -1,7 +1,7 @@
-"""For notebooks: the library's own text, and the reader's code against the golden vectors.
+"""For notebooks: the library's source, and the golden vectors applied to the reader's code.
 
-show(rigl_update)                  the source as it runs, so that what is read is what is done
-check("rigl_update", mine)         the verdict, with the reason of a case that fails
+show(rigl_update)                  the source as it runs
+check("rigl_update", mine)         the verdict, with the reason of the first case that fails
 """
 
 import inspect
@@ -14,7 +14,7 @@ from .golden.verdict import Verdict
 
 
 class Text:
-    """Source code that a notebook shows in colour and a terminal as it is."""
+    """Source code, coloured in a notebook and plain in a terminal."""
 
     def __init__(self, source: str):
         self.source = source
@@ -27,9 +27,9 @@ class Text:
 
 
 def show(*things: Any) -> Text:
-    """The source of functions, classes or modules; of a module only what its first lines say.
+    """The source of functions and classes, and the docstring of modules.
 
-    TypeError for anything that Python keeps no source of.
+    TypeError for anything without Python source.
     """
     return Text("\n\n".join(_source(thing) for thing in things))
 
@@ -40,11 +40,11 @@ def _source(thing: Any) -> str:
     try:
         return inspect.getsource(thing).rstrip()
     except (TypeError, OSError) as error:
-        raise TypeError(f"{thing!r} has no source; expected functions, classes and modules") from error
+        raise TypeError(f"{thing!r} has no source; expected a function, class or module") from error
 
 
 class Checked:
-    """What became of an exercise: it prints as a verdict, and counts as true if every case holds."""
+    """The result of an exercise: it prints as a verdict, and is true if every case holds."""
 
     def __init__(self, name: str, verdict: Verdict):
         self.name, self.verdict = name, verdict
@@ -70,9 +70,9 @@ class Checked:
 
 
 def check(name: str, mine: Callable) -> Checked:
-    """The verdict on `mine` as the golden vectors' function `name`, called with the parameter names of the contract.
+    """The verdict on `mine` as the golden vectors' function `name`, called with the contract's parameter names.
 
-    ValueError for a name that has no cases; TypeError for what cannot be called.
+    ValueError for a name without cases; TypeError if `mine` cannot be called.
     """
     if not callable(mine):
         raise TypeError(f"mine is {type(mine).__name__}; expected a function with the parameters of {name}")

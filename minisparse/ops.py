@@ -1,6 +1,6 @@
-"""The primitives: each is its forward line and its pullback, side by side.
+"""The primitives: each is its forward pass and its pullback, side by side.
 
-They take Tensors or arrays and return a Tensor; arrays are constants. Each keeps the dtype it is given.
+They take Tensors or arrays, which are constants, and return a Tensor of the same dtype.
 """
 
 from typing import Any
@@ -40,12 +40,12 @@ def neg(x: Array) -> Any:
 
 @primitive
 def matmul(a: Array, b: Array) -> Any:
-    """a @ b over the last two axes. Two pullbacks, so that the first layer never computes its images' gradient."""
+    """a @ b over the last two axes. Two pullbacks, so the first layer never computes the gradient of its images."""
     if a.ndim < 2 or b.ndim < 2:
         raise ValueError(f"matmul got shapes {a.shape} and {b.shape}; expected arrays of two axes or more")
     if a.shape[-1] != b.shape[-2]:
         raise ValueError(
-            f"matmul got shapes {a.shape} and {b.shape}; {a.shape[-1]} columns do not meet {b.shape[-2]} rows"
+            f"matmul got shapes {a.shape} and {b.shape}; {a.shape[-1]} columns do not match {b.shape[-2]} rows"
         )
     return a @ b, (lambda g: g @ b.swapaxes(-1, -2), lambda g: a.swapaxes(-1, -2) @ g)
 
@@ -92,7 +92,7 @@ def relu(x: Array) -> Any:
 
 @primitive
 def sigmoid(x: Array) -> Any:
-    """1 / (1 + exp(−x)); both exponents are at most 0, so that no x overflows and small results stay exact."""
+    """1 / (1 + exp(−x)); both exponents are at most 0, so no x overflows and small results stay exact."""
     xp = namespace(x)
     y = xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))
     return y, lambda g: (g * y * (1 - y),)
@@ -106,7 +106,7 @@ def tanh(x: Array) -> Any:
 
 @primitive
 def clip(x: Array, low: float, high: float) -> Any:
-    """min(high, max(low, x)), with slope 0 where it is clipped: the hard edge that makes exact zeros."""
+    """min(high, max(low, x)), with slope 0 where it is clipped: this makes exact zeros."""
     inside = (x > low) & (x < high)
     return namespace(x).clip(x, float(low), float(high)), lambda g: (g * inside,)
 
@@ -142,9 +142,9 @@ def mean(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = F
 
 @primitive
 def softmax_cross_entropy(logits: Array, labels: Array) -> Any:
-    """Mean over the batch of −log softmax(logits)[label], computed against the row maximum.
+    """Mean over the batch of −log softmax(logits)[label], computed relative to the row maximum.
 
-    logits (N, classes); labels (N,), integers in 0 … classes − 1, which get no gradient.
+    logits (N, classes); labels (N,), integers from 0 to classes − 1, without a gradient.
     ValueError for other shapes, an empty batch or labels out of range; TypeError for labels that are not integers.
     """
     xp = namespace(logits)

@@ -1,9 +1,9 @@
-"""One step of descent on a dict of arrays. An optimizer returns new arrays and writes into none of its arguments.
+"""One optimizer step on a dict of arrays. Optimizers return new arrays and never write into their arguments.
 
     slots = optimizer.init(params)
     params, slots = optimizer.update(params, grads, slots, step)
 
-`slots` is {slot name: {parameter name: array}}. Where a parameter, its gradient and its slots are zero, all stay zero.
+`slots` is {slot name: {parameter name: array}}. Entries whose parameter, gradient and slots are zero stay zero.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -23,7 +23,7 @@ class Optimizer(NamedTuple):
 
 
 def is_weight(name: str) -> bool:
-    """What weight decay acts on unless told otherwise: "fc1.weight", not "fc1.bias"."""
+    """The default of what weight decay acts on: "fc1.weight", not "fc1.bias"."""
     return name.endswith(".weight")
 
 
@@ -36,10 +36,10 @@ def sgd(
 ) -> Optimizer:
     """v ← m v + (g + λ w); w ← w − lr v, or, with Nesterov, w − lr (g + λ w + m v). v starts at 0, no dampening.
 
-    lr a number or a function of the step; λ = weight_decay acts on the names for which `decays` is true.
+    lr: a number or a function of the step; λ = weight_decay acts on names where `decays(name)`.
     """
     _check(lr=lr, momentum=momentum, weight_decay=weight_decay)
-    momentum, weight_decay = float(momentum), float(weight_decay)  # NumPy's numbers would make float32 float64
+    momentum, weight_decay = float(momentum), float(weight_decay)  # NumPy scalars would turn float32 into float64
 
     def init(params: Arrays) -> dict:
         return {"velocity": {name: namespace(w).zeros_like(w) for name, w in params.items()}}
@@ -74,10 +74,10 @@ def adam(
 ) -> Optimizer:
     """Kingma & Ba 2015, Algorithm 1: both moments bias-corrected, ε outside the root; λ w is added to the gradient.
 
-    It counts its updates, since some batches of a run change masks instead.
+    It counts its updates, since some batches change masks instead.
     """
     if not isinstance(betas, tuple | list) or len(betas) != 2:
-        raise TypeError(f"betas is {betas!r}; expected two numbers from 0 below 1")
+        raise TypeError(f"betas is {betas!r}; expected two numbers in [0, 1)")
     _check(lr=lr, beta1=betas[0], beta2=betas[1], eps=eps, weight_decay=weight_decay)
     b1, b2, eps, weight_decay = float(betas[0]), float(betas[1]), float(eps), float(weight_decay)
 
@@ -101,9 +101,9 @@ def adam(
 
 
 def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
-    """`optimizer` for every parameter but those in `names`: these stay as they are, and so do their slots.
+    """`optimizer` for all parameters except `names`, which keep their values and slots.
 
-    ValueError from `init` for a name that is no parameter.
+    ValueError from `init` for an unknown name.
     """
     if isinstance(names, str):
         raise TypeError(f"names is the string {names!r}; expected a collection of names, such as [{names!r}]")
@@ -111,7 +111,7 @@ def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
 
     def init(params: Arrays) -> dict:
         if unknown := sorted(names - params.keys()):
-            raise ValueError(f"names has {unknown}, which are no parameters; the parameters are {list(params)}")
+            raise ValueError(f"names has {unknown}, which are not parameters; expected names in {list(params)}")
         return optimizer.init(params)
 
     def free(arrays: Any) -> Any:
@@ -132,9 +132,9 @@ def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
 def _at(lr: Rate, step: int) -> float:
     rate = lr(step) if callable(lr) else lr
     if not isinstance(rate, Real) or isinstance(rate, bool):
-        raise TypeError(f"lr is {rate!r} at step {step}; expected finite numbers from 0")
+        raise TypeError(f"lr is {rate!r} at step {step}; expected a finite number from 0")
     if not 0 <= rate < float("inf"):
-        raise ValueError(f"lr is {float(rate)} at step {step}; expected finite numbers from 0")
+        raise ValueError(f"lr is {float(rate)} at step {step}; expected a finite number from 0")
     return float(rate)
 
 
@@ -143,6 +143,6 @@ def _check(lr: Rate, **numbers: Any) -> None:
         _at(lr, 0)
     for name, value in numbers.items():
         if name in ("momentum", "beta1", "beta2"):
-            real(name, value, "numbers from 0 below 1", lambda value: 0 <= value < 1)
+            real(name, value, "a number in [0, 1)", lambda value: 0 <= value < 1)
         else:
-            real(name, value, "numbers from 0 and finite", lambda value: 0 <= value < float("inf"))
+            real(name, value, "a finite number from 0", lambda value: 0 <= value < float("inf"))

@@ -14,10 +14,10 @@ from .windows import Padding, frame_of, framed, out_shape, taps
 
 @primitive
 def max_pool2d(x: Array, size: int, stride: int | None = None, padding: Padding = "valid") -> Any:
-    """The largest of every size×size window, which steps by `stride` (its size unless given).
+    """The largest of every size×size window; the stride is its size unless given.
 
-    The same, one number at a time: tests/helpers/slow_conv.py, max_pool2d.
-    Among equals the gradient goes to the window's first entry, row by row. Padding, as in conv2d, is never the largest.
+    Written as plain loops: tests/helpers/slow_conv.py, max_pool2d.
+    Among equals the gradient goes to the window's first entry in row order. Padding is as in conv2d, and never largest.
     """
     xp = namespace(x)
     stride = size if stride is None else stride
@@ -54,9 +54,9 @@ def _largest(x: Array, size: int, stride: int, axis: int) -> Array:
 
 
 def _to_first_largest(g: Array, x: Array, y: Array, size: int, stride: int, axis: int, out: Array) -> Array:
-    """Where y = _largest(x), the gradient of x: each entry of g goes to the first neighbour that is as large as y.
+    """Where y = _largest(x), the gradient of x: each entry of g is added to the first neighbour equal to y.
 
-    First along lines, then down the columns of what won there, this is the window's first entry, row by row.
+    Applied along columns and then along lines, this finds the window's first entry in row order.
     """
     out[...] = 0
     *others, last = zip(_neighbours(x, size, stride, axis), _neighbours(out, size, stride, axis), strict=True)
@@ -78,7 +78,7 @@ def _neighbours(x: Array, size: int, stride: int, axis: int) -> list[Array]:
 
 @primitive
 def avg_pool2d(x: Array, size: int, stride: int | None = None) -> Any:
-    """The mean of every size×size window, which steps by `stride` (its size unless given)."""
+    """The mean of every size×size window; the stride is its size unless given."""
     xp = namespace(x)
     window, stride = (size, size), size if stride is None else stride
     _pool_fits(x, size, stride)
@@ -112,8 +112,8 @@ def _pool_fits(x: Array, size: int, stride: int, padding: Padding = "valid") -> 
 
 
 def see_more_than_padding(size: int, padding: Padding) -> None:
-    """ValueError where a window of pooling could see nothing but padding, which has no largest entry."""
+    """ValueError if a pooling window could see only padding, which has no largest entry."""
     if not isinstance(padding, str) and padding >= size:
         raise ValueError(
-            f"padding is {padding}, size is {size}; expected padding below the size, so that every window sees a pixel"
+            f"padding is {padding}, size is {size}; expected padding below size, so that every window sees a pixel"
         )

@@ -1,4 +1,4 @@
-"""Functions of the step number: when masks change, how much of them, and how fast weights learn.
+"""Functions of the step number: when masks change, by how much, and the learning rate.
 
 `step` counts the batches seen before this one. Formulas are evaluated in float64 from left to right, as written.
 """
@@ -12,7 +12,7 @@ from .checks import real, whole
 def every(period: int, until: float, begin: int | None = None) -> Callable[[int], bool]:
     """True at begin, begin + period, … below `until` (exclusive). `begin` is one period unless given."""
     whole("period", period, 1)
-    real("until", until, "numbers", lambda until: until == until)
+    real("until", until, "a number", lambda until: until == until)
     first = period if begin is None else whole("begin", begin, 0)
     return lambda step: first <= step < until and (step - first) % period == 0
 
@@ -23,7 +23,7 @@ def constant(step: int, alpha: float) -> float:
 
 
 def linear(step: int, alpha: float, t_end: int, begin: int = 0) -> float:
-    """α falling in a straight line to 0 at `t_end`; α before `begin`."""
+    """α falling linearly to 0 at `t_end`; α before `begin`."""
     _check_span("t_end", t_end, begin)
     if step >= t_end:
         return 0.0

@@ -1,7 +1,7 @@
-"""What the core asks of an array, however it is stored.
+"""The operations of the core that depend on how an array is stored.
 
-The functions here are for plain arrays, of NumPy or CuPy. A `Stored` array (minisparse.sparse) answers by its method of
-the same name: the core never asks what kind of array it has.
+The functions here are for plain NumPy or CuPy arrays. For a `Stored` array (minisparse.sparse) they call its method of
+the same name, so the core never tests for a kind of array.
 """
 
 import math
@@ -20,22 +20,22 @@ Function = TypeVar("Function", bound=Callable)
 
 
 class Stored:
-    """An array in another storage; `home` is a plain array of the library that it belongs to."""
+    """An array in sparse storage; `home` is a plain array of the same library."""
 
     home: Array
 
     def answer(self, question: str) -> Callable:
-        """Its method of that name. TypeError where it has none."""
+        """The method of that name. TypeError if it has none."""
         if not hasattr(self, question):
             raise TypeError(f"{self!r} is not a plain array, and has no {question}; expected an array")
         return getattr(self, question)
 
 
 def door(of: str) -> Callable[[Function], Function]:
-    """Decorate a function: where its argument `of` is Stored, call that argument's method of the same name instead.
+    """Decorate a function: if its argument `of` is Stored, call that argument's method of the same name instead.
 
-    The method gets the other arguments. In a dict of arrays, the first that is Stored answers for all of them, by a
-    static method that gets the whole dict.
+    The method gets the other arguments. For a dict of arrays, it is the static method of the first Stored array, and
+    gets the whole dict.
     """
 
     def made(function: Function) -> Function:
@@ -44,7 +44,7 @@ def door(of: str) -> Callable[[Function], Function]:
         @wraps(function)
         def asked(*args: Any, **named: Any) -> Any:
             array = args[place] if place < len(args) else named.get(of)
-            if type(array) is np.ndarray:  # the usual case, asked many times a step
+            if type(array) is np.ndarray:  # the usual case, called many times a step
                 return function(*args, **named)
             if isinstance(array, Stored):
                 others = {key: value for key, value in named.items() if key != of}
@@ -62,13 +62,13 @@ def door(of: str) -> Callable[[Function], Function]:
 
 @door("value")
 def zero_gradient(value: Array) -> Array:
-    """The gradient of a parameter that the loss does not use."""
+    """The gradient of a parameter that the loss does not use: zeros."""
     return namespace(value).zeros_like(value)
 
 
 @door("mask")
 def n_active(mask: Array) -> int:
-    """How many connections there are."""
+    """The number of connections."""
     return int(namespace(mask).count_nonzero(mask))
 
 
@@ -80,10 +80,10 @@ def as_factor(mask: Array, dtype: np.dtype) -> Array:
 
 @door("mask")
 def frozen(mask: Array, name: str) -> Array:
-    """A copy that nobody can write to. ValueError for one that is no mask, with its layer's name."""
+    """A read-only copy. ValueError naming the layer if it is not a mask."""
     xp = namespace(mask)
     if mask.dtype != bool and not bool(((mask == 0) | (mask == 1)).all()):
-        raise ValueError(f"mask for {name!r} holds other values than true and false")
+        raise ValueError(f"mask for {name!r} holds values other than true and false")
     return _read_only(xp.array(mask, dtype=bool))
 
 
@@ -95,13 +95,13 @@ def _read_only(array: Array) -> Array:
 
 @door("array")
 def projected(array: Array, mask: Array, in_place: bool = False) -> Array:
-    """`array` times `mask`, booleans or `as_factor` of them: zero where there is no connection."""
+    """`array` times `mask` (boolean, or as from `as_factor`): zero where there is no connection."""
     return namespace(array).multiply(array, mask, out=array if in_place and array.ndim else None)
 
 
 @door("weight")
 def filled(weight: Array, grown: Array, values: Array) -> Array:
-    """A copy of `weight` with `values` where `grown` is true: an array of its shape, or one number for each of them."""
+    """A copy of `weight` with `values` where `grown` is true: an array of its shape, or one number per position."""
     xp, new = namespace(weight), weight.copy()
     values = xp.asarray(values, dtype=weight.dtype)
     new.ravel()[xp.flatnonzero(grown)] = values[grown] if values.shape == grown.shape else values
@@ -110,27 +110,27 @@ def filled(weight: Array, grown: Array, values: Array) -> Array:
 
 @door("params")
 def adapted(optimizer: Any, params: Mapping[str, Array]) -> Any:
-    """The optimizer for parameters that are stored in this way."""
+    """The optimizer, adapted to the storage of the parameters."""
     return optimizer
 
 
 @door("weight")
 def everything(weight: Array) -> Array:
-    """The mask of all the connections there are."""
+    """The mask of all stored weights."""
     return namespace(weight).ones(weight.shape, dtype=bool)
 
 
 @door("weight")
 def survivors(weight: Array, mask: Array | None) -> Array:
-    """The weights that may stay, (n,)."""
+    """The weights inside the mask, (n,)."""
     return weight.ravel() if mask is None else weight[mask]
 
 
 @door("mask")
 def random_order(mask: Array, rng: np.random.Generator) -> Array:
-    """Scores that put positions in a random order: as many as there are connections, the others share the last place.
+    """Scores that rank as many positions as there are connections in random order; all others are last, with score 0.
 
-    That always leaves enough that are free.
+    That always leaves enough free positions to grow.
     """
     drawn = in_random_order(rng, mask.size, n_active(mask))
     scores = np.zeros(mask.size)
@@ -141,7 +141,7 @@ def random_order(mask: Array, rng: np.random.Generator) -> Array:
 def initial(
     make: Callable[..., Array], rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, mask: Array | None
 ) -> Array:
-    """The first weights of a layer, make(rng, shape), stored as `mask` is."""
+    """The initial weights of a layer, make(rng, shape), in the storage of `mask`."""
     if isinstance(mask, Stored):
         return import_module(".sparse", __package__).initial(make, rng, dtype, mask)
     return make(rng, shape).astype(dtype)
@@ -149,7 +149,7 @@ def initial(
 
 @door("gradient")
 def in_full(gradient: Array, why: str) -> Array:
-    """A gradient of which every entry is stored. ValueError, saying why, for another."""
+    """The gradient, if every entry is stored; else ValueError with the reason `why`."""
     return gradient
 
 
@@ -167,16 +167,16 @@ def n_not_finite(array: Array) -> int:
 
 @door("array")
 def square(array: Array) -> Array:
-    """A number that is finite only if every entry is: the squared norm, or a bound on it.
+    """The squared norm, or a bound on it: finite only if every entry is.
 
-    One product with itself reads an array once, faster than `isfinite` and without an array of answers.
+    The dot product reads the array once, faster than `isfinite` and without an intermediate array.
     """
     flat = array.ravel(order="A")
     return flat.dot(flat)
 
 
 def are_finite(arrays: Iterable[Array]) -> bool:
-    """Is every entry of all arrays finite? Entries beyond 1e19 in float32 overflow the square: these are looked at."""
+    """Is every entry of all arrays finite? Entries are checked only if squares overflow (beyond 1e19 in float32)."""
     arrays = list(arrays)
     with np.errstate(over="ignore", invalid="ignore"):
         bound = sum(square(array) for array in arrays)
@@ -184,7 +184,7 @@ def are_finite(arrays: Iterable[Array]) -> bool:
 
 
 def stored_alike(weight: Array, mask: Array) -> None:
-    """TypeError where one of them is Stored and the other is not."""
+    """TypeError if only one of them is Stored."""
     if isinstance(weight, Stored) != isinstance(mask, Stored):
         kinds = f"weight is {type(weight).__name__}, mask is {type(mask).__name__}"
         raise TypeError(f"{kinds}; expected two arrays, or both truly sparse")

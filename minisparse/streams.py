@@ -1,4 +1,4 @@
-"""A stream of random numbers per name, so that adding or reordering layers changes no other layer's numbers."""
+"""A random stream per name: adding or reordering layers changes no other layer's numbers."""
 
 from collections.abc import Callable
 from zlib import crc32
@@ -10,22 +10,21 @@ from .checks import whole
 
 
 def draw_key(rng: np.random.Generator) -> int:
-    """128 random bits from `rng`: the key that every stream of one purpose shares."""
+    """128 random bits from `rng`: the key shared by all streams of one purpose."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng is {type(rng).__name__}; expected a numpy.random.Generator, as from default_rng(seed)")
     return int.from_bytes(rng.bytes(16), "little")
 
 
 def stream(key: int, name: str | int) -> np.random.Generator:
-    """The generator of one layer name (by CRC-32, the same in every process) or of one number, such as an epoch's."""
+    """The generator of a layer name (by CRC-32, the same in every process) or of a number, such as an epoch."""
     return np.random.default_rng([key, crc32(name.encode()) if isinstance(name, str) else name])
 
 
 def step_streams(key: int) -> Callable[[int], np.random.Generator]:
     """A function from a step's number to its generator, which is valid until the next call.
 
-    Philox is a counter: 2^128 numbers are set aside for each step, and going to them is faster
-    than seeding a new generator.
+    Philox is counter-based: each step has 2^128 numbers, and jumping to them is faster than seeding a generator.
     """
     bits = np.random.Philox(key=key)
     start = bits.state
@@ -39,7 +38,7 @@ def step_streams(key: int) -> Callable[[int], np.random.Generator]:
 
 
 def in_random_order(rng: np.random.Generator, size: int, n: int) -> Array:
-    """The first n of the numbers below `size` in a random order, (n,) int64, in memory that follows n."""
+    """The first n of a random permutation of the numbers below `size`, (n,) int64, in memory proportional to n."""
     if whole("n", n, 0, size) > size // 4:
         return rng.permutation(size)[:n]
     drawn = seen = np.empty(0, np.int64)
@@ -61,7 +60,7 @@ def in_rising_order(flat: Array, size: int) -> Array:
 
 
 def _order(flat: Array, size: int) -> Array:
-    """What sorts numbers below `size`, equals as they stand: by 16 bits at a time, which NumPy counts, not compares."""
+    """A stable argsort of numbers below `size`, 16 bits at a time: NumPy uses a radix sort for these."""
     xp = namespace(flat)
     if xp is not np:
         return flat.argsort(kind="stable")

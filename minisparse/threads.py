@@ -1,8 +1,8 @@
-"""A batch in blocks, on several threads: a block's intermediate arrays stay in a core's cache.
+"""A batch in blocks on several threads: the intermediate arrays of a block stay in a core's cache.
 
-How many threads: as many as NumPy's BLAS would use, so the usual variables (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
-MKL_NUM_THREADS) and `threadpoolctl` limit both. Where the blocks are cut depends on shapes alone, and results are put
-together in the blocks' order: the number of threads changes nothing in them.
+The number of threads is that of NumPy's BLAS, so the usual variables (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
+MKL_NUM_THREADS) and `threadpoolctl` limit both. Blocks depend on shapes alone, and results are combined in the order of
+the blocks: the number of threads changes no result.
 """
 
 import os
@@ -17,22 +17,22 @@ from threadpoolctl import ThreadpoolController
 
 from .backend import Array, namespace
 
-BLOCK_BYTES = 4 << 20  # of intermediate arrays: they stay in cache, and every call is still worth a thread
-MOST = 32  # examples in a block
-SMALL = 1 << 19  # less than this is not worth waking a thread
-BYTES_PER_PRODUCT = 0.02  # a block of matmul's rows takes as long as a block of bytes
+BLOCK_BYTES = 4 << 20  # of intermediate arrays: small enough for the cache, large enough for a thread
+MOST = 32  # examples per block
+SMALL = 1 << 19  # bytes below which waking a thread costs more than it saves
+BYTES_PER_PRODUCT = 0.02  # makes a block of matmul rows take as long as a block of bytes
 
 
 def in_blocks(x: Array, bytes_each: int, work: Callable[[slice], Any], most: int = MOST) -> list[Any]:
-    """[work(examples) for each block of x's first axis], where an example makes about `bytes_each` of intermediates.
+    """[work(examples) for each block of x's first axis], with about `bytes_each` of intermediates per example.
 
-    most: examples in a block. On a GPU the whole batch is one block.
+    most: examples per block. On a GPU the whole batch is one block.
     """
     n = len(x)
     if namespace(x) is not np:
         return [work(slice(0, n))]
     n_blocks = max(-(-n * bytes_each // BLOCK_BYTES), -(-n // most))
-    n_blocks = min(n_blocks + n_blocks % 2, n) if n * bytes_each > SMALL else 1  # even, for two threads
+    n_blocks = min(n_blocks + n_blocks % 2, n) if n * bytes_each > SMALL else 1  # an even number, for two threads
     return on_threads([slice(i * n // n_blocks, (i + 1) * n // n_blocks) for i in range(n_blocks)], work)
 
 
@@ -63,9 +63,9 @@ def on_threads(pieces: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
 
 
 def matmul(a: Array, b: Array, like: Array | None = None) -> Array:
-    """a @ b of two matrices: by BLAS on its threads, or, where ours have taken over, in blocks of a's rows.
+    """a @ b of two matrices: by BLAS on its threads, or, while our threads are in use, in blocks of a's rows.
 
-    like: an array beside which the product is to lie in memory, row by row or column by column.
+    like: an array whose memory order, C or Fortran, the product gets.
     """
     if like is not None and _by_column(like):
         return matmul(b.T, a.T).T
@@ -87,7 +87,7 @@ def matmul_plus(a: Array, b: Array, row: Array) -> Array:
 def positive_part(x: Array) -> Array:
     """max(x, 0)."""
     xp = namespace(x)
-    zeros = lambda x: xp.zeros(x.shape[-1:], x.dtype)  # a row of them is compared twice as fast as the number zero
+    zeros = lambda x: xp.zeros(x.shape[-1:], x.dtype)  # comparing with a row is twice as fast as with a scalar
     return each(lambda x, out: xp.maximum(x, zeros(x), out=out), x)
 
 
@@ -98,8 +98,8 @@ def where_positive(g: Array, x: Array) -> Array:
 
 
 def each(f: Callable[..., Any], *arrays: Array) -> Array:
-    """f(*arrays, out=…), which acts on every example by itself, for arrays of one shape and dtype."""
-    if not arrays[0].ndim:  # one number is a row of one
+    """f(*arrays, out=…) in blocks, for an f that acts on each example separately and arrays of one shape and dtype."""
+    if not arrays[0].ndim:  # a scalar is a row of length 1
         return each(f, *(a.reshape(1) for a in arrays)).reshape(())
     turned = _by_column(arrays[0])
     if turned:
@@ -112,12 +112,12 @@ def each(f: Callable[..., Any], *arrays: Array) -> Array:
 
 
 def _by_column(x: Array) -> bool:
-    """Is x (batch, features) in memory as (features, batch), as truly sparse layers leave it?"""
+    """Is x (batch, features) in Fortran order, as truly sparse layers return it?"""
     return x.ndim == 2 and x.flags.f_contiguous and not x.flags.c_contiguous
 
 
 def add(a: Array, b: Array) -> Array:
-    """a + b; batches of images, of one shape and dtype, in blocks."""
+    """a + b; batches of images of one shape and dtype in blocks."""
     if getattr(a, "ndim", 0) == 4 and a.shape == getattr(b, "shape", None) and a.dtype == b.dtype:
         return each(namespace(a).add, a, b)
     return a + b
@@ -125,9 +125,9 @@ def add(a: Array, b: Array) -> Array:
 
 @contextmanager
 def one_pool_of_threads() -> Iterator[None]:
-    """Within it, from the first use of our threads on, BLAS keeps to the thread it is called from.
+    """Within this context, from the first use of our threads on, BLAS runs on the calling thread only.
 
-    BLAS threads keep spinning for a while after every call, and would slow our threads down.
+    BLAS threads keep spinning for a while after every call, which would slow our threads down.
     """
     _scopes.append(None)
     try:
@@ -148,7 +148,7 @@ def _hold() -> None:
 
 
 def n_threads() -> int:
-    """How many threads BLAS would use; 1 where its threads cannot be told what to do."""
+    """How many threads BLAS would use; 1 if its threads cannot be controlled."""
     libraries = _held or [(library, library.num_threads) for library in _blas()]
     return min((threads for _, threads in libraries), default=1)
 
@@ -160,9 +160,9 @@ def _blas() -> list[Any]:
 
 @cache
 def _threads(process: int, n: int) -> ThreadPoolExecutor:
-    """Waiting threads, of this process: a fork starts without them."""
+    """The thread pool of this process; a forked process makes a new one."""
     return ThreadPoolExecutor(n - 1, thread_name_prefix="minisparse")
 
 
-_scopes: list[None] = []  # one for every one_pool_of_threads that we are in
-_held: list[tuple[Any, int]] = []  # BLAS libraries that are held to one thread, and how many they had
+_scopes: list[None] = []  # one entry per active one_pool_of_threads
+_held: list[tuple[Any, int]] = []  # BLAS libraries limited to one thread, and their former number

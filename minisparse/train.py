@@ -1,4 +1,4 @@
-"""The training loop, the same for every method. The caller steps it: a `Step` per batch, to inspect or keep."""
+"""The training loop, the same for every method. It yields a `Step` per batch, to inspect or keep."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ from .streams import draw_key, step_streams, stream
 
 Arrays = Mapping[str, Array]
 MAKERS = {"method": "recipes.rigl()", "optimizer": "sgd(0.1)"}
-ADVICE = "try a smaller learning rate, inputs of a smaller scale, or a loss without logarithms or quotients of zero"
+ADVICE = "try a smaller learning rate, inputs of a smaller scale, or a loss without log(0) or division by zero"
 
 
 class Method(NamedTuple):
@@ -25,10 +25,9 @@ class Method(NamedTuple):
     observe(memory, grads, rng) -> memory           every step; memory is None before the first, grads are dense
     decide(weights, masks, memory, step) -> masks   the next masks; dicts with the masks' keys
     when(step) -> bool                              does this step change masks
-    pauses                                          does that take the place of the step's optimizer step
+    pauses                                          does a mask change replace the step's optimizer step
     fill(name, grown, weights, grads, rng)          values for the grown weights: an array of the layer's shape, or one
-                                                    value for each; without it they start at zero; each layer has
-                                                    an rng
+                                                    value each, with an rng per layer; they start at zero without it
     """
 
     observe: Callable[[Any, dict[str, Array], np.random.Generator], Any]
@@ -39,7 +38,7 @@ class Method(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that a run needs to continue as if it had never stopped."""
+    """Everything a run needs to continue as if it had not stopped."""
 
     number: int
     params: dict[str, Array]
@@ -50,14 +49,14 @@ class State(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a batch did.
+    """The result of one batch.
 
     number    batches before this one
     loss      on this batch, before the step
-    params    after it, and so are `masks` and `slots`; weights and slots are zero where their mask is false
-    grads     of this batch at the weights before the step, dense: at absent weights too, without weight decay
+    params    after the step, as are `masks` and `slots`; weights and slots are zero where their mask is false
+    grads     of this batch at the weights before the step, dense (absent weights included), without weight decay
     rewired   did this step change masks
-    state     what `train(start=…)` takes to continue after this step
+    state     continues the run after this step: `train(start=…)`
     """
 
     number: int
@@ -82,21 +81,21 @@ def train(
 ) -> Iterator[Step]:
     """Yield one `Step` per batch.
 
-    loss_fn(params, batch, rng) -> scalar Tensor; batch is whatever `batches` yields; its rng is a Generator made for
-    this step from a key that is drawn from `rng` once, so that a run resumed at any step draws the same numbers.
+    loss_fn(params, batch, rng) -> scalar Tensor; batch is whatever `batches` yields; its rng is a Generator for
+    this step, made from a key that is drawn from `rng` once: a run resumed at any step draws the same numbers.
     masks {name: bool array}: a subset of the parameters; the others stay dense.
-    Truly sparse parameters and masks (minisparse.sparse) are trained in the same way.
+    Truly sparse parameters and masks (minisparse.sparse) are trained alike.
     start: the `state` of an earlier Step; parameters, masks, slots, memory and key then come from it, and `batches`
     from where it stopped.
 
     Nothing yielded is written to afterwards. The process keeps memory it frees (backend.keep_freed_memory).
 
-    ValueError for masks that do not fit the parameters, TypeError for another kind of argument. FloatingPointError
-    naming step and parameter where the loss or a gradient is not finite, before anything of that step is yielded.
+    ValueError for masks that do not fit the parameters, TypeError for arguments of another type. FloatingPointError
+    naming step and parameter if the loss or a gradient is not finite, before that step is yielded.
     """
     for name, given, kind in (("method", method, Method), ("optimizer", optimizer, Optimizer)):
         if not isinstance(given, kind):
-            raise TypeError(f"{name} is {given!r}; expected {kind.__name__}, as {MAKERS[name]} makes one")
+            raise TypeError(f"{name} is {given!r}; expected {kind.__name__}, such as {MAKERS[name]}")
     if start is not None and not isinstance(start, State):
         raise TypeError(f"start is {type(start).__name__}; expected the state of a Step")
     keep_freed_memory()
@@ -151,7 +150,7 @@ def _steps(
 
 
 def _diverged(number: int, loss: Array, params: Arrays, grads: Arrays) -> FloatingPointError:
-    """The error for a loss or a gradient that is not finite: it names the parameter where that begins."""
+    """The error for a loss or gradient that is not finite, naming the parameter where it first occurs."""
     if not math.isfinite(loss):
         bad = not_finite(params)
         there = f"{bad[0]!r} is not finite" if bad else "all parameters are finite"
@@ -163,14 +162,14 @@ def _diverged(number: int, loss: Array, params: Arrays, grads: Arrays) -> Floati
 
 
 def not_finite(arrays: Mapping[str, Any]) -> list[str]:
-    """The names of arrays that hold NaN or an infinity."""
+    """The names of arrays that contain NaN or infinity."""
     return [name for name, array in arrays.items() if n_not_finite(array)]
 
 
 def _restore(params: dict[str, Array], slots: dict, masks: Masks, fresh: bool = False) -> tuple[dict[str, Array], dict]:
     """The invariant: weights and every slot are zero where the mask is.
 
-    fresh: the arrays are new, and may be written to.
+    fresh: the arrays are new and may be written to.
     """
     slots = {name: project(s, masks, fresh) if isinstance(s, Mapping) else s for name, s in slots.items()}
     return project(params, masks, fresh), slots
@@ -179,7 +178,7 @@ def _restore(params: dict[str, Array], slots: dict, masks: Masks, fresh: bool = 
 def _filled(
     fill: Callable, params: dict[str, Array], before: Masks, masks: Masks, grads: Arrays, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """`params` with the values of `fill` at the positions that are active now and were not before."""
+    """`params` with the values of `fill` at newly active positions."""
     weights, key = {name: params[name] for name in masks}, draw_key(rng)
     new = {}
     for name, mask in masks.items():

@@ -1,4 +1,4 @@
-"""Where windows stand on channels-last images x (N, H, W, C), and what they see."""
+"""Sliding windows on channels-last images x (N, H, W, C): their positions, padding and pixels."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,9 @@ Padding = str | int
 
 
 def kernel_rows(padded: Array, window: tuple[int, int], stride: int) -> Iterator[Array]:
-    """For every row of the window, what its kw entries see in all places: (N, H' W', kw C).
+    """For every row of the window, the pixels under its kw entries at all positions: (N, H' W', kw C).
 
-    With stride 1 these are views of one array: what a row sees in one line, the row above sees one line further down.
+    With stride 1 these are views of one array: the row above sees the same pixels one line further down.
     """
     xp = namespace(padded)
     (n, _, _, c), (kh, kw), (h_out, w_out) = padded.shape, window, out_shape(padded, window, stride)
@@ -27,7 +27,7 @@ def kernel_rows(padded: Array, window: tuple[int, int], stride: int) -> Iterator
 
 
 def taps(x: Array, window: tuple[int, int], stride: int) -> Iterator[tuple[int, int, Array]]:
-    """(i, j, a view of what entry i, j of the window sees in every place), in row order."""
+    """(i, j, a view of the pixels under entry i, j of the window at all positions), in row order."""
     h_out, w_out = out_shape(x, window, stride)
     for i in range(window[0]):
         for j in range(window[1]):
@@ -39,7 +39,7 @@ def out_shape(x: Array, window: tuple[int, int], stride: int, padding: Padding =
 
 
 def pad_sides(n: int, window: int, stride: int, padding: Padding) -> tuple[int, int]:
-    """How many zeros go before and after n entries. ValueError for another padding, or where no window fits."""
+    """How many zeros to add before and after n entries. ValueError for an unknown padding, or if no window fits."""
     whole("stride", stride, 1)
     if padding == "same":
         total = max((-(-n // stride) - 1) * stride + window - n, 0)
@@ -47,7 +47,7 @@ def pad_sides(n: int, window: int, stride: int, padding: Padding) -> tuple[int, 
     elif padding == "valid":
         before = after = 0
     elif isinstance(padding, str):
-        raise ValueError(f"padding is {padding!r}; expected 'valid', 'same' and whole numbers from 0")
+        raise ValueError(f"padding is {padding!r}; expected 'valid', 'same' or a whole number from 0")
     else:
         before = after = whole("padding", padding, 0)
     if before + n + after < window:
@@ -63,7 +63,7 @@ def n_windows(n: int, window: int, stride: int, padding: Padding = "valid") -> i
 def frame_of(
     x: Array, window: tuple[int, int], stride: int, padding: Padding
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """((above, below), (left, right)): how many lines and columns of padding go around the images."""
+    """((above, below), (left, right)): the lines and columns of padding around the images."""
     above_below, left_right = (pad_sides(n, k, stride, padding) for n, k in zip(x.shape[1:3], window, strict=True))
     return above_below, left_right
 

@@ -32,7 +32,7 @@ def test_numbers_belong_to_numpy(number):
 
 @pytest.mark.parametrize("value", [[1.0], (1.0,), "1", None, {"a": 1}, range(3)])
 def test_what_is_not_an_array_is_refused_by_the_name_of_its_type(value):
-    with pytest.raises(TypeError, match=rf"builtins\.{type(value).__name__}; expected NumPy and CuPy arrays"):
+    with pytest.raises(TypeError, match=rf"builtins\.{type(value).__name__}; expected a NumPy or CuPy array"):
         namespace(value)
 
 
@@ -91,7 +91,7 @@ def test_what_is_truly_sparse_is_on_the_device_as_it_was_here(monkeypatch):
 
 
 def test_another_device_is_refused_with_the_two_there_are():
-    with pytest.raises(ValueError, match="device is 'tpu'; expected 'cpu' and 'cuda'"):
+    with pytest.raises(ValueError, match="device is 'tpu'; expected 'cpu' or 'cuda'"):
         to_device({}, "tpu")
 
 

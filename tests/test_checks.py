@@ -11,16 +11,16 @@ def test_whole_numbers_of_any_library_come_back_as_int(value):
 
 
 @pytest.mark.parametrize("value", [True, np.True_, 2.0, np.float64(2), "2", None])
-def test_what_is_not_a_whole_number_is_a_type_error_that_says_what_is_accepted(value):
-    with pytest.raises(TypeError, match=r"^k is .+; expected whole numbers from 0 to 5$"):
+def test_what_is_not_a_whole_number_is_a_type_error_that_says_what_was_expected(value):
+    with pytest.raises(TypeError, match=r"^k is .+; expected a whole number from 0 to 5$"):
         whole("k", value, 0, 5)
 
 
 @pytest.mark.parametrize(
-    ("value", "high", "accepted"), [(0, None, "from 1$"), (-2, 4, "from 1 to 4$"), (5, 4, "to 4$")]
+    ("value", "high", "expected"), [(0, None, "from 1$"), (-2, 4, "from 1 to 4$"), (5, 4, "to 4$")]
 )
-def test_a_whole_number_out_of_range_is_a_value_error_that_names_the_range(value, high, accepted):
-    with pytest.raises(ValueError, match=rf"^period is {value}; expected whole numbers .*{accepted}"):
+def test_a_whole_number_out_of_range_is_a_value_error_that_names_the_range(value, high, expected):
+    with pytest.raises(ValueError, match=rf"^period is {value}; expected a whole number .*{expected}"):
         whole("period", value, 1, high)
 
 

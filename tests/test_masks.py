@@ -142,14 +142,14 @@ def test_nan_anywhere_is_refused_with_how_many_there_are(xp, among):
 
 @pytest.mark.parametrize("k", [True, np.True_, 2.0, np.float32(2), "2", None])
 def test_a_count_that_is_no_whole_number_is_refused(xp, k):
-    with pytest.raises(TypeError, match=r"k is .+; expected whole numbers from 0 to 4"):
+    with pytest.raises(TypeError, match=r"k is .+; expected a whole number from 0 to 4"):
         top_k(xp.ones(4), k)
 
 
 @pytest.mark.parametrize(("k", "among", "most"), [(-1, None, 4), (5, None, 4), (3, "0110", 2), (1, "0000", 0)])
 def test_a_count_beyond_the_candidates_is_refused(xp, k, among, most):
     among = None if among is None else give(xp, bits(among))
-    with pytest.raises(ValueError, match=rf"k is {k}; expected whole numbers from 0 to {most}"):
+    with pytest.raises(ValueError, match=rf"k is {k}; expected a whole number from 0 to {most}"):
         top_k(xp.ones(4), k, among)
 
 
@@ -169,7 +169,7 @@ def test_candidates_that_are_not_boolean_are_refused(xp, dtype):
 
 
 def test_a_list_of_scores_is_refused():
-    with pytest.raises(TypeError, match=r"builtins\.list; expected NumPy and CuPy arrays"):
+    with pytest.raises(TypeError, match=r"builtins\.list; expected a NumPy or CuPy array"):
         top_k([1.0, 2.0], 1)
 
 
@@ -273,12 +273,12 @@ def test_masks_of_ones_and_zeros_become_boolean(xp, dtype):
 
 @pytest.mark.parametrize("values", [[0, 2], [0.5, 1], [-1, 0], [nan, 1]])
 def test_a_mask_of_other_values_is_refused_by_its_name(xp, values):
-    with pytest.raises(ValueError, match="mask for 'fc1' holds other values than true and false"):
+    with pytest.raises(ValueError, match="mask for 'fc1' holds values other than true and false"):
         Masks({"ok": give(xp, bits("10")), "fc1": give(xp, np.array(values))})
 
 
 def test_a_list_is_no_mask():
-    with pytest.raises(TypeError, match=r"builtins\.list; expected NumPy and CuPy arrays"):
+    with pytest.raises(TypeError, match=r"builtins\.list; expected a NumPy or CuPy array"):
         Masks({"a": [True, False]})
 
 

@@ -152,7 +152,7 @@ def test_every_without_an_end_goes_on():
 
 @pytest.mark.parametrize(("period", "error"), [(0, ValueError), (-3, ValueError), (2.5, TypeError), (True, TypeError)])
 def test_a_period_that_is_no_whole_number_from_one_is_refused(period, error):
-    with pytest.raises(error, match=rf"period is {period}; expected whole numbers from 1"):
+    with pytest.raises(error, match=rf"period is {period}; expected a whole number from 1"):
         every(period, 100)
 
 
@@ -170,5 +170,5 @@ def test_learning_rates_fall_at_their_steps():
 
 
 def test_a_learning_rate_with_period_zero_is_refused():
-    with pytest.raises(ValueError, match="period is 0; expected whole numbers from 1"):
+    with pytest.raises(ValueError, match="period is 0; expected a whole number from 1"):
         step_rate(0.1, 0, 0.5)

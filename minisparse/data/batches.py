@@ -1,4 +1,4 @@
-"""Images as inputs, in batches."""
+"""Images as network inputs, and batches."""
 
 import math
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ from .files import Dataset
 
 
 def as_inputs(images: Array, dtype: type = np.float32) -> Array:
-    """Images as a network without convolutions takes them: (N, H·W·C), scaled from 0 … 255 to [0, 1]."""
+    """Images flattened for networks without convolutions: (N, H·W·C), scaled from 0 … 255 to [0, 1]."""
     return (images.reshape(len(images), -1) / 255).astype(dtype)
 
 
 def batches(
     inputs: Array, labels: Array, size: int, seed: int, start: int = 0, stop: float = math.inf
 ) -> Iterator[Dataset]:
-    """The batches number `start`, start + 1, … below `stop` of an endless shuffled run over the examples.
+    """Batches number `start`, start + 1, … below `stop` of an endless shuffled pass over the examples.
 
-    Every epoch has its own order, drawn from (seed, epoch) alone: any batch can be had without those before it. The
-    len(inputs) % size examples at the end of an epoch's order are left out of that epoch.
+    Each epoch's order is drawn from (seed, epoch) alone, so any batch can be made without the earlier ones. The last
+    len(inputs) % size examples of an epoch's order are left out of that epoch.
     """
     if len(inputs) != len(labels):
         raise ValueError(f"inputs has {len(inputs)} examples, labels has {len(labels)}")

@@ -1,4 +1,4 @@
-"""MNIST from its mirrors, by its hashes."""
+"""MNIST from its mirrors, checked by hash."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://systemds.apache.org/assets/datasets/mnist/",
 )
-DOWNLOAD_SECONDS = 15  # until a mirror that does not answer is given up
+DOWNLOAD_SECONDS = 15  # timeout of a mirror
 
 
 def download_mnist(file: str) -> Path:
-    """The file from the cache, or from the first mirror that has it with the right content."""
+    """The path of the file in the cache, or from the first mirror with the right content."""
     import pooch
 
     known = SHA256[f"mnist/{file.removesuffix('.gz')}"]
@@ -33,7 +33,7 @@ def download_mnist(file: str) -> Path:
             read_idx(path, axes=3 if "images" in file else 1, known=known)
             return path
         except ValueError:
-            path.unlink()  # what a mirror sent instead must not stay in the cache
+            path.unlink()  # a wrong file must not stay in the cache
         except (OSError, RuntimeError):  # requests' errors are OSErrors
             continue
     raise ConnectionError(

@@ -1,4 +1,4 @@
-"""Data sets by name, checked when they are read."""
+"""Data sets by name, checked when read."""
 
 import os
 import tarfile
@@ -16,23 +16,23 @@ def load(name: str, directory: str | os.PathLike | None = None, split: str = "tr
     """(images, labels) of one split: uint8 (N, H, W, C) and int64 (N,).
 
     name       "digits", "mnist", "fashion_mnist" or "cifar10"
-    directory  where {directory}/{name}/ holds the files; else the environment variable MINISPARSE_DATA. MNIST is
-               downloaded and cached where neither is given; the digits need no files.
+    directory  {directory}/{name}/ holds the files; by default the environment variable MINISPARSE_DATA. Without both,
+               MNIST is downloaded and cached; the digits need no files.
     split      "train" or "test"
 
-    ValueError for an unknown name or split, and for a file that is truncated, damaged or another one (it is named);
+    ValueError for an unknown name or split, and naming a file that is truncated, damaged or not the expected one;
     FileNotFoundError for a missing file; ConnectionError if MNIST cannot be downloaded.
     """
     if name not in READERS:
         raise ValueError(f"data set is {name!r}; expected {', '.join(READERS)}")
     if split not in ("train", "test"):
-        raise ValueError(f"split is {split!r}; expected 'train' and 'test'")
+        raise ValueError(f"split is {split!r}; expected 'train' or 'test'")
     directory = directory or os.environ.get("MINISPARSE_DATA")
     return READERS[name](Path(directory) / name if directory else None, split)
 
 
 def _digits(directory: Path | None, split: str) -> Dataset:
-    """scikit-learn's 1,797 digits of 8×8 pixels, put on a 28×28 canvas as MNIST's were: 20×20, centred by mass."""
+    """scikit-learn's 1,797 digits of 8×8 pixels, placed on a 28×28 canvas like MNIST's: 20×20, centred by mass."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -59,7 +59,7 @@ def _fashion_mnist(directory: Path | None, split: str) -> Dataset:
 
 
 def _cifar10(directory: Path | None, split: str) -> Dataset:
-    """From the binary archive, never the pickled one: one label byte and 3×32×32 colour planes a record."""
+    """From the binary archive, never the pickled one; a record is one label byte and 3×32×32 colour planes."""
     path = _in_folder(_needed(directory, "cifar10"))("cifar-10-binary.tar.gz")
     names = [f"data_batch_{i}.bin" for i in range(1, 6)] if split == "train" else ["test_batch.bin"]
     try:
@@ -95,7 +95,7 @@ def _idx_pair(find: Callable[[str], Path], name: str, split: str) -> Dataset:
     if len(images) != len(labels):
         raise ValueError(f"{path} has {len(labels)} labels for {len(images)} images")
     if not len(labels):
-        raise ValueError(f"{path} has 0 labels; expected one or more")
+        raise ValueError(f"{path} has 0 labels; expected at least one")
     if labels.max() > 9:
         raise ValueError(f"{path} has a label {labels.max()}; expected 0 to 9")
     return images[..., None], labels.astype(np.int64)

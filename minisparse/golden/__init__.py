@@ -1,12 +1,12 @@
-"""Golden vectors: small cases with a reason each, against which anyone checks whether their RigL is RigL.
+"""Golden vectors: small test cases, each with a reason, for any implementation of the papers' methods.
 
-    values   how a vector writes arrays, dicts and tuples, and how two values compare
-    cases    the vectors of v1, read and found
-    arrays, check    code of any origin run against them, in whichever library its arrays are
-    divergences, verdict    what public code does otherwise, and whose an answer is like
+    values   arrays, dicts and tuples in JSON, and the comparison of values
+    cases    reading and finding the vectors of v1
+    arrays, check    running code under test against them, with NumPy, PyTorch or JAX arrays
+    divergences, verdict    how public implementations differ, and which of them an answer matches
     show     a case drawn as rows of signs
 
-    trajectory, vjp, sites    what of this package answers the cases of whole runs, of gradients and of counting
+    trajectory, vjp, sites    this package's functions for the cases of whole runs, gradients and counting
 
-The vectors are JSON files in v1/, which never change; README.md beside them has the format.
+The vectors are JSON files in v1/, which never change; README.md beside them describes the format.
 """

@@ -1,4 +1,4 @@
-"""Where arrays change libraries: NumPy's going in, PyTorch's or JAX's coming out."""
+"""Conversion of arrays between NumPy and the library of the code under test."""
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -11,9 +11,9 @@ LIBRARIES = ("numpy", "torch", "jax")
 
 
 class Door:
-    """Where arrays change libraries: NumPy's going in, the guest's coming out.
+    """Converts arrays from NumPy to the library of the code under test, and back.
 
-    arrays: "numpy", "torch" or "jax"; float32: floats go in with half their digits. ValueError for another library or
+    arrays: "numpy", "torch" or "jax"; float32: floats are converted to float32. ValueError for an unknown library or
     one that is not installed.
     """
 
@@ -27,7 +27,7 @@ class Door:
             raise ValueError(f"--arrays {arrays} needs {arrays}, which is not installed") from error
 
     def open(self) -> Any:
-        """What must hold while the guest computes: JAX has float64 only where it is told to."""
+        """Context for calling the code under test: it enables float64 in JAX."""
         if self.arrays != "jax" or self.float32:
             return nullcontext()
         if hasattr(self.library, "enable_x64"):

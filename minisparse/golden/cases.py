@@ -1,8 +1,8 @@
-"""The vectors of v1: one JSON file for each function, read into cases, and found by name.
+"""The vectors of v1: one JSON file per function, read into cases and found by name.
 
-The words of a case are those of schema.json: `inputs` and `stages` by name in order, `expected` the reference's answer,
-`profiles` the answers of public implementations: none where one does not decide, several where noise or an order that
-it leaves open does.
+The fields of a case are those of schema.json: `inputs` and `stages` by name, in order, `expected` the reference's
+answer, `profiles` the answers of public implementations: none if a profile does not decide, several if its answer
+depends on noise or on an unspecified order.
 """
 
 import json
@@ -25,7 +25,7 @@ PROFILES = (
 
 @dataclass(frozen=True)
 class Case:
-    """One question to a function, what the reference answers, and why it is asked. Values are as JSON has them."""
+    """A call of a function, the reference's answer, and the reason for the case. Values are in their JSON form."""
 
     id: str
     function: str
@@ -41,26 +41,26 @@ class Case:
     atol: float = 1e-12
 
     def arguments(self) -> dict[str, Any]:
-        """The inputs by the contract's parameter names, in arrays that nobody has seen yet."""
+        """The inputs by the contract's parameter names, in new arrays."""
         return {name: decode(value) for name, value in self.inputs.items()}
 
     def answers(self, profile: str = "reference") -> Sequence[Any]:
-        """What `profile` may answer, as JSON has it; nothing where it does not decide."""
+        """The possible answers of `profile`, in JSON form; empty if it does not decide."""
         return [self.expected] if profile == "reference" else self.profiles.get(profile, [])
 
     def differs(self, profile: str) -> bool:
-        """Has `profile` an answer that is not the reference's."""
+        """Does `profile` have an answer other than the reference's?"""
         return any(answer != self.expected for answer in self.answers(profile))
 
     def in_float32(self) -> "Case":
-        """The same question where float32 computes: 1e-6 and 1e-7 are the tolerances, unless they are wider."""
+        """The case with tolerances for float32: at least rtol 1e-6 and atol 1e-7."""
         return replace(self, rtol=max(self.rtol, 1e-6), atol=max(self.atol, 1e-7))
 
 
 def load(folder: Path | None = None) -> dict[str, list[Case]]:
-    """{function: its cases} of a folder, v1 unless given; functions by name, cases in the order of their file.
+    """{function: its cases} of a folder, by default v1; functions sorted by name, cases in file order.
 
-    ValueError for a file of another version, or an id that two cases have.
+    ValueError for a file of another version, or a duplicate id.
     """
     functions: dict[str, list[Case]] = {}
     seen: set[str] = set()
@@ -71,14 +71,14 @@ def load(folder: Path | None = None) -> dict[str, list[Case]]:
         cases = [_case(file["function"], case) for case in file["cases"]]
         for case in cases:
             if case.id in seen:
-                raise ValueError(f"{path} has the case {case.id!r} a second time")
+                raise ValueError(f"{path} has the case {case.id!r} twice")
             seen.add(case.id)
         functions.setdefault(file["function"], []).extend(cases)
     return functions
 
 
 def find(name: str, functions: Mapping[str, Sequence[Case]]) -> list[Case]:
-    """The cases of the function `name`, or the one case whose id it is. ValueError with what is nearest for neither."""
+    """The cases of the function `name`, or the case with that id. ValueError with the nearest names for neither."""
     if name in functions:
         return list(functions[name])
     every = {case.id: case for cases in functions.values() for case in cases}
@@ -86,11 +86,11 @@ def find(name: str, functions: Mapping[str, Sequence[Case]]) -> list[Case]:
         return [every[name]]
     near = get_close_matches(name, [*functions, *every], n=3)
     instead = f"; did you mean {', '.join(near)}" if near else f"; the functions are {', '.join(functions) or 'none'}"
-    raise ValueError(f"{name!r} is no function and no case of the golden vectors{instead}")
+    raise ValueError(f"{name!r} is not a function or case of the golden vectors{instead}")
 
 
 def chosen(names: Iterable[str], functions: Mapping[str, Sequence[Case]]) -> dict[str, list[Case]]:
-    """The functions called `names`, all where there are none. ValueError for one without cases."""
+    """The cases of the functions `names`, or of all if empty. ValueError for an unknown function."""
     for name in names:
         if name not in functions:
             find(name, functions)
@@ -99,11 +99,11 @@ def chosen(names: Iterable[str], functions: Mapping[str, Sequence[Case]]) -> dic
 
 
 def export(folder: Path, functions: Mapping[str, Sequence[Case]]) -> tuple[Path, Path]:
-    """Write `folder`/cases.json, the questions alone, and expected.json, their answers; return both paths.
+    """Write `folder`/cases.json, without answers, and expected.json, the answers; return both paths.
 
-    expected.json has the form of an answers.json, and the intermediate stages.
+    expected.json has the form of answers.json, plus the intermediate stages.
     """
-    cases = [case for own in functions.values() for case in own]
+    cases = [case for group in functions.values() for case in group]
     questions = [
         {
             "id": case.id,

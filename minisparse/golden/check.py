@@ -1,9 +1,10 @@
-"""Code of any origin run against the vectors.
+"""Runs code under test against the vectors.
 
-    checked   a callable, a module or the answers of a folder, which may come from any language
-    run       one case asked of a callable
+    checked   a callable, a module, or a folder of answers, which may come from any language
+    run       one case with a callable
 
-The code under test is a guest: what it raises is a wrong answer; what it warns of or prints is its own affair."""
+An exception of the code under test is a wrong answer; its warnings are ignored, and its output goes to stderr.
+"""
 
 import json
 import sys
@@ -21,24 +22,24 @@ from .verdict import Outcome, Verdict, judged
 
 
 def found(where: str) -> Callable:
-    """The callable at "package.module:name". ValueError saying what could not be found."""
+    """The callable at "package.module:name". ValueError saying which part was not found."""
     module, colon, name = where.partition(":")
     if not (module and colon and name):
-        raise ValueError(f"{where!r} names no callable; expected module:callable, such as my_pkg.rigl:update")
+        raise ValueError(f"{where!r} does not name a callable; expected module:callable, such as my_pkg.rigl:update")
     call: Any = imported(module)
     for part in name.split("."):
         if not hasattr(call, part):
             raise ValueError(f"{module} has no {name}")
         call = getattr(call, part)
     if not callable(call):
-        raise ValueError(f"{where} is {kind_of(call)} and cannot be called")
+        raise ValueError(f"{where} is {kind_of(call)}; expected a callable")
     return call
 
 
 def imported(module: str) -> Any:
-    """The module of that name, from the current folder too. ValueError with what its import raised."""
+    """The module of that name, searched in the current folder too. ValueError with the error of the import."""
     if module.endswith(".py"):
-        raise ValueError(f"{module} is the name of a file; expected its module's, {module.removesuffix('.py')}")
+        raise ValueError(f"{module} is a file name; expected a module name, {module.removesuffix('.py')}")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -48,7 +49,7 @@ def imported(module: str) -> Any:
 
 
 def run(case: Case, call: Callable, door: "Door | None" = None, **how: Any) -> Outcome:
-    """Ask `call` the question of `case`, with the contract's parameter names, and judge its answer as `judged` does."""
+    """Call `call` with the inputs of `case`, by the contract's parameter names, and return `judged` of its answer."""
     door = door or Door()
     try:
         with warnings.catch_warnings(), redirect_stdout(sys.stderr), door.open():
@@ -60,20 +61,20 @@ def run(case: Case, call: Callable, door: "Door | None" = None, **how: Any) -> O
 
 
 def answered(path: Path, functions: Mapping[str, Sequence[Case]], **how: Any) -> tuple[list[Outcome], list[str]]:
-    """The outcomes of an answers.json, and the names of the functions that it answers nothing of.
+    """The outcomes of an answers.json, and the names of the functions without any answer in it.
 
-    ValueError for a file of another form or version, or an answer to a case that is not there.
+    ValueError for a file of another form or version, or an answer to an unknown case.
     """
     try:
         file = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
+        raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(file, dict) or file.get("version") != VERSION or not isinstance(file.get("answers"), dict):
         raise ValueError(f'{path} is not of the form {{"version": {VERSION}, "answers": {{case id: answer}}}}')
     answers = file["answers"]
     known = {case.id for cases in load().values() for case in cases}
-    if strange := next((own for own in answers if own not in known), None):
-        raise ValueError(f"{path} answers {strange!r}, which is no case")
+    if strange := next((case_id for case_id in answers if case_id not in known), None):
+        raise ValueError(f"{path} answers {strange!r}, which is not a case")
     outcomes, missing = [], []
     for name, cases in functions.items():
         if not any(case.id in answers for case in cases):
@@ -98,7 +99,7 @@ def _read(case: Case, answers: Mapping[str, Any], **how: Any) -> Outcome:
 
 
 def decided(cases: Iterable[Case], profile: str) -> list[Case]:
-    """The cases on which `profile` has an answer. ValueError for a profile that is none, or none of them."""
+    """The cases for which `profile` has an answer. ValueError for an unknown profile."""
     if profile not in PROFILES:
         raise ValueError(f"--profile is {profile!r}; expected {', '.join(PROFILES)}")
     return [case for case in cases if case.answers(profile)]
@@ -115,8 +116,8 @@ def checked(
 ) -> Verdict:
     """The verdict on `call` "module:callable" as the function `what`, on a folder's answers.json, or on a module.
 
-    only: the functions of a folder or module that are asked for, all unless given; those that it has nothing of are
-    named in `missing`. The other arguments are those of `judged` and `Door`. ValueError for what cannot be found.
+    only: the functions to check in a folder or module, by default all; those without answers are named in `missing`.
+    The other arguments are those of `judged` and `Door`. ValueError for what cannot be found.
     """
     asked = {
         name: [case.in_float32() if float32 else case for case in decided(cases, profile)]
@@ -130,10 +131,10 @@ def checked(
         return Verdict(*answered(Path(what) / "answers.json", asked, **how), profile)
     door = Door(arrays, float32)
     calls = {what: found(call)} if call else offered(imported(what), asked)
-    outcomes = [run(case, own, door, **how) for name, own in calls.items() for case in asked[name]]
+    outcomes = [run(case, function, door, **how) for name, function in calls.items() for case in asked[name]]
     return Verdict(outcomes, [name for name in asked if name not in calls], profile)
 
 
 def offered(module: Any, names: Iterable[str]) -> dict[str, Callable]:
-    """Those of the functions that a module has."""
+    """{name: function} of the functions `names` that a module has."""
     return {name: getattr(module, name) for name in names if callable(getattr(module, name, None))}

@@ -1,10 +1,10 @@
-"""What public implementations do otherwise, in words: the rows that cases pin."""
+"""How public implementations differ, in words, by the rows that cases pin."""
 
 import re
 
 from .cases import Case
 
-# What public implementations do otherwise: the row that a case pins, words for whoever does the same, and their names.
+# The row that a case pins, the words for a user whose code does the same, and the implementations that do.
 DIVERGENCES = (
     ("R1", "your count is rounded another way", "rigl-tf1 jaxpruner rigl-reproducibility"),
     ("R2", "your drop ranks inactive weights too", "rigl-tf1 rigl-torch"),
@@ -51,13 +51,13 @@ DIVERGENCES = (
 
 
 def rows(case: Case) -> list[tuple[str, str, str]]:
-    """The rows of DIVERGENCES that a case pins, in the order in which it names them."""
+    """The rows of DIVERGENCES that a case pins, in the order of its `pin`."""
     places = [(re.search(rf"(?<!\w){re.escape(row[0])}(?!\w)", case.pin), row) for row in DIVERGENCES]
-    return [row for _, row in sorted(((place.start(), row) for place, row in places if place), key=lambda own: own[0])]
+    return [row for _, row in sorted(((place.start(), row) for place, row in places if place), key=lambda at: at[0])]
 
 
 def divergence(case: Case, profile: str) -> str | None:
-    """The words for what `profile` does otherwise, in the first row that the case pins and it is named in."""
+    """How `profile` differs, by the first row that the case pins and that names it."""
     return next(iter(_words(case, profile)), None)
 
 
@@ -66,12 +66,12 @@ def _words(case: Case, profile: str) -> list[str]:
 
 
 def rows_alike(case: Case, profile: str) -> int:
-    """In how many of its rows the case says the same of `profile` as in the first: what it is there to show."""
+    """How many rows of the case say the same of `profile` as its first row."""
     words = _words(case, profile)
     return words.count(words[0]) if words else 0
 
 
 def known_to_differ(case: Case) -> str:
-    """Who is known to differ in the rows that the case pins, where no answer of theirs is written down."""
+    """The implementations known to differ in the rows that the case pins, if their answers are not recorded."""
     known = [f"{row} {', '.join(profiles.split())}" for row, _, profiles in rows(case)]
     return f"; known to differ: {'; '.join(known)}" if known else ""

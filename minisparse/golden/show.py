@@ -1,4 +1,4 @@
-"""A case drawn for the eye: weights as a row of signs, what was dropped and what has grown, and why.
+"""Draws a case: masks as rows of signs for kept, dropped and grown connections, and the reason.
 
 ●  active, and was   ·  absent, and was   −  dropped   +  grown   ±  dropped, and back at once
 """
@@ -14,14 +14,14 @@ from .values import decode, kind_of, matches
 
 SIGNS = {"●": "bold", "·": "dim", "−": "bold red", "+": "bold green", "±": "bold yellow"}
 LEGEND = "● stays   · absent   − dropped   + grown   ± dropped, and back at once"
-NARROW = 8  # columns at most that a number of an array is given
-WIDTH = 10  # columns at least that the names of what is drawn are given
+NARROW = 8  # columns of a number of an array
+WIDTH = 10  # columns of a label, at least
 
 Row = tuple[str, Text]
 
 
 def drawn(case: Case) -> Iterator[Text]:
-    """The lines of a picture of a case: its reason, its inputs, its answer and who answers otherwise."""
+    """The lines of a drawing of a case: its reason, inputs, expected answer and differing answers of profiles."""
     given, expected = case.arguments(), decode(case.expected)
     yield Text(case.id + (" (optional)" if case.optional else ""), "bold")
     yield Text(f"  {case.reason}", "italic")
@@ -41,32 +41,32 @@ def drawn(case: Case) -> Iterator[Text]:
 
 
 def signs(mask: np.ndarray, before: np.ndarray | None = None, stays: np.ndarray | None = None) -> np.ndarray:
-    """One sign for each entry of a mask, as changed from the mask `before`; `stays` is what was never dropped."""
+    """A sign for each entry of a mask, compared with the mask `before`; `stays` marks connections never dropped."""
     was = mask if before is None else before
     back = np.zeros_like(mask) if stays is None else was & mask & ~stays
     return np.select([back, mask & was, was, mask], ["±", "●", "−", "+"], "·")
 
 
 def _otherwise(case: Case) -> list[tuple[Any, str]]:
-    """The answers that are not the reference's, and who gives each."""
-    told: list[tuple[Any, list[str]]] = []
+    """The answers other than the reference's, with the profiles that give each."""
+    groups: list[tuple[Any, list[str]]] = []
     for profile, answers in case.profiles.items():
         for answer in answers:
             if answer != case.expected:
-                _among(told, answer).append(profile)
-    return [(answer, ", ".join(profiles)) for answer, profiles in told]
+                _profiles_of(groups, answer).append(profile)
+    return [(answer, ", ".join(profiles)) for answer, profiles in groups]
 
 
-def _among(told: list[tuple[Any, list[str]]], answer: Any) -> list[str]:
-    for own, profiles in told:
-        if own == answer:
+def _profiles_of(groups: list[tuple[Any, list[str]]], answer: Any) -> list[str]:
+    for known, profiles in groups:
+        if known == answer:
             return profiles
-    told.append((answer, []))
-    return told[-1][1]
+    groups.append((answer, []))
+    return groups[-1][1]
 
 
 def _run(case: Case, given: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
-    """A run: what it was told, and a line for each step with the signs of every mask, or the logs of gates."""
+    """A run: method and optimizer, and a line per step with the signs of every mask, or log α of gates."""
     for part in ("method", "optimizer"):
         name, *numbers = given[part].items()
         yield Text(f"  {part:<{WIDTH}}  {name[1]}, " + ", ".join(f"{key} {_short(x)}" for key, x in numbers))
@@ -103,15 +103,15 @@ def _short(x: Any) -> str:
 
 
 def _answer(label: str, answer: Any, before: Any, stays: Any) -> Iterator[Row]:
-    """An answer beside the mask it came from: one row for an array, one for each entry of a dict."""
+    """An answer compared with the mask before: a row for an array, a row for each entry of a dict."""
     if isinstance(answer, Mapping):
         was, kept = (tree if isinstance(tree, Mapping) else {} for tree in (before, stays))
-        for name, own in answer.items():
-            yield from _answer(f"{label}[{name!r}]", own, was.get(name), kept.get(name))
+        for name, entry in answer.items():
+            yield from _answer(f"{label}[{name!r}]", entry, was.get(name), kept.get(name))
     elif isinstance(answer, np.ndarray) and answer.dtype == bool:
         fits = isinstance(before, np.ndarray) and before.shape == answer.shape
-        own = stays if isinstance(stays, np.ndarray) and fits else None
-        yield from _cells(label, signs(answer, before if fits else None, own))
+        never_dropped = stays if isinstance(stays, np.ndarray) and fits else None
+        yield from _cells(label, signs(answer, before if fits else None, never_dropped))
     else:
         yield from _rows({label: answer})
 
@@ -119,12 +119,12 @@ def _answer(label: str, answer: Any, before: Any, stays: Any) -> Iterator[Row]:
 def _rows(values: Mapping[str, Any]) -> Iterator[Row]:
     for label, value in values.items():
         if isinstance(value, Mapping) and value:
-            yield from _rows({f"{label}[{name!r}]": own for name, own in value.items()})
-        elif isinstance(value, tuple) and any(isinstance(own, np.ndarray) for own in value):
-            yield from _rows({f"{label}[{i}]": own for i, own in enumerate(value)})
-        elif isinstance(value, tuple) and any(isinstance(own, Mapping) for own in value):
-            for i, own in enumerate(value):
-                yield f"{label}[{i}]", Text(", ".join(f"{name} {x}" for name, x in own.items()))
+            yield from _rows({f"{label}[{name!r}]": entry for name, entry in value.items()})
+        elif isinstance(value, tuple) and any(isinstance(item, np.ndarray) for item in value):
+            yield from _rows({f"{label}[{i}]": item for i, item in enumerate(value)})
+        elif isinstance(value, tuple) and any(isinstance(item, Mapping) for item in value):
+            for i, item in enumerate(value):
+                yield f"{label}[{i}]", Text(", ".join(f"{name} {x}" for name, x in item.items()))
         elif isinstance(value, np.ndarray) and value.ndim:
             yield from _cells(label, signs(value) if value.dtype == bool else value)
         else:
@@ -132,7 +132,7 @@ def _rows(values: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def _cells(label: str, cells: np.ndarray) -> Iterator[Row]:
-    """An array in rows of its last axis that is not 1, a column for each entry; a large one by its kind alone."""
+    """An array as rows of its last axis longer than 1, a column per entry; a large array as its kind only."""
     if cells.size > 256:
         yield label, Text(kind_of(cells) if cells.dtype.kind in "bif" else f"{cells.shape}")
         return

@@ -1,4 +1,4 @@
-"""What counting conventions make of a network that is written down in plain numbers: one dict for each site."""
+"""Counting conventions applied to a network given as plain numbers: one dict per site."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,7 +1,7 @@
-"""Every legal choice among equal scores, for those who break ties otherwise than by the lower index.
+"""Accepts every legal choice among equal scores, for code that breaks ties in another way.
 
-A rule takes an answer, the inputs and the reference's answer. It gives None where the answer could have come from the
-same ranks with other ties, else what is wrong with it, in words.
+A rule takes an answer, the inputs and the reference's answer. It returns None if the answer follows from the same ranks
+with ties broken differently, else a description of the error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,15 +14,15 @@ from ..methods.snfs import shares
 from .values import matches
 
 Rule = Callable[[Any, Mapping[str, Any], Any], str | None]
-Group = tuple[np.ndarray, np.ndarray, int]  # scores, who is ranked, how many go
+Group = tuple[np.ndarray, np.ndarray, int]  # scores, candidates, how many to drop
 
 
 def _masks(got: Any, want: Any) -> tuple[Any, str | None]:
-    """`got` as boolean arrays, or what keeps it from being masks such as `want`."""
+    """(`got` as boolean arrays, None), or (None, why it is not masks like `want`)."""
     if isinstance(want, Mapping):
         if not isinstance(got, Mapping) or got.keys() != want.keys():
             return None, matches(got, want)
-        pairs = {name: _masks(got[name], own) for name, own in want.items()}
+        pairs = {name: _masks(got[name], mask) for name, mask in want.items()}
         wrong = next((f"[{name!r}] {wrong}" for name, (_, wrong) in pairs.items() if wrong), None)
         return {name: mask for name, (mask, _) in pairs.items()}, wrong
     if not isinstance(got, np.ndarray) or got.shape != want.shape or not np.isin(got, (0, 1)).all():
@@ -31,7 +31,7 @@ def _masks(got: Any, want: Any) -> tuple[Any, str | None]:
 
 
 def _ranked(chosen: np.ndarray, score: np.ndarray, k: int, among: np.ndarray) -> str | None:
-    """None if `chosen` are k of highest score among the candidates."""
+    """None if `chosen` are k candidates of highest score."""
     if (chosen & ~among).any():
         return f"chooses position {_first(chosen & ~among)}, which is no candidate"
     if chosen.sum() != k:
@@ -44,10 +44,10 @@ def _ranked(chosen: np.ndarray, score: np.ndarray, k: int, among: np.ndarray) ->
 
 
 def _moved(got: np.ndarray, mask: np.ndarray, dropping: Sequence[Group], grow: np.ndarray, n_grow: int) -> str | None:
-    """None if some legal drop and then some legal growth lead from `mask` to `got`.
+    """None if some legal drop and some legal growth lead from `mask` to `got`.
 
-    Of weights that tie at the edge of the drop, those that are still there either stayed or came back. Those of
-    highest growth score are the ones that may have come back: what came back must beat all that is absent.
+    Of weights that tie at the edge of the drop, those still active either stayed or returned. Those of highest growth
+    score are taken as returned, since a returned weight must beat all absent weights.
     """
     returned = np.zeros_like(mask)
     for score, pool, n in dropping:
@@ -112,23 +112,23 @@ def _snfs_update(got: Any, given: Mapping[str, Any], want: Any) -> str | None:
     if wrong:
         return wrong
     masks, n_drop = given["masks"], given["n_drop"]
-    n_grow = {name: int(own.sum() - masks[name].sum()) + n_drop[name] for name, own in got.items()}
+    n_grow = {name: int(mask.sum() - masks[name].sum()) + n_drop[name] for name, mask in got.items()}
     if wrong := _shared(n_grow, given):
         return wrong
-    for name, own in got.items():
+    for name, mask in got.items():
         dropping = [(-abs(given["weights"][name]), masks[name], n_drop[name])]
-        if wrong := _moved(own, masks[name], dropping, abs(given["momentum"][name]), n_grow[name]):
+        if wrong := _moved(mask, masks[name], dropping, abs(given["momentum"][name]), n_grow[name]):
             return f"[{name!r}] {wrong}"
     return None
 
 
 def _shared(n_grow: Mapping[str, int], given: Mapping[str, Any]) -> str | None:
-    """None if the growth is divided between layers by largest remainder, whichever layer comes first in a tie."""
+    """None if the growth is divided between layers by largest remainder, for any order of ties."""
     masks, n_drop = given["masks"], given["n_drop"]
     share = shares(given["momentum"], masks)
     room = {name: int(mask.size - mask.sum()) + n_drop[name] for name, mask in masks.items()}
     usual = apportion(sum(n_drop.values()), share, room)
-    order = sorted(usual, key=lambda name: usual[name] - n_grow[name])  # who got more goes first
+    order = sorted(usual, key=lambda name: usual[name] - n_grow[name])  # layers that got more first
     asked = apportion(sum(n_drop.values()), {n: share[n] for n in order}, {n: room[n] for n in order})
     if all(asked[name] == n_grow[name] for name in asked):
         return None
@@ -136,7 +136,7 @@ def _shared(n_grow: Mapping[str, int], given: Mapping[str, Any]) -> str | None:
 
 
 def _first(where: np.ndarray) -> Any:
-    """The first position that is true: a number with one axis, else a tuple."""
+    """The first true position: a number for one axis, else a tuple."""
     place = tuple(int(i) for i in np.argwhere(where)[0])
     return place[0] if len(place) == 1 else place
 

@@ -1,18 +1,18 @@
-"""A training run that is written down: the real loop, on the gradients and the noise of a case.
+"""A recorded training run: the training loop on the gradients and noise of a case.
 
     case["params"]     {name: array}; weight decay acts on names that end in ".weight"
     case["masks"]      {name: bool array}, of some of the parameters; the others stay dense
     case["grads"]      one {name: array} for each step: d loss / d parameter, dense, without weight decay
-    case["noise"]      one {name: array} for each step, or None: what SET grows by, or the gates' u of L0
+    case["noise"]      one {name: array} for each step, or None: SET's growth scores, or u of L0's gates
     case["optimizer"]  {"name": "sgd" or "adam", "lr": a number or one for each step, …}
     case["method"]     {"name": …}: "static", "rigl", "set", "snfs", "gradual", "l0", "three_step" or "lottery", and the
                        numbers of its recipe
 
-In a run of L0 the gradients are those of θ = θ̃ ⊙ z, for the parameters that are not log α: the way back through the
-gates, and the penalty, are what is looked at.
+In a run of L0 the gradients are those of θ = θ̃ ⊙ z, for all parameters except log α: the case tests the backward pass
+through the gates, and the penalty.
 
-Three-step pruning and lottery tickets are several runs in one: gradients follow each other as the steps are taken,
-`steps` says how many to a round, and the round before is pruned ahead of a round's first step.
+Three-step pruning and lottery tickets are several runs in one case: gradients are in the order of steps, `steps` is the
+number per round, and pruning comes before a round's first step.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -40,7 +40,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": optim.sgd, "adam": opt
 
 
 def trajectory(case: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """{"params", "masks", "slots"} after every step of `train` on what the case gives; nothing is drawn at random."""
+    """{"params", "masks", "slots"} after every step of `train` on the case; nothing is random."""
     numbers = dict(case["method"])
     name = numbers.pop("name")
     if name in ROUNDS:
@@ -72,12 +72,12 @@ def _three_step(
     qualities: Any,
     retrain_lr: float,
 ) -> Iterable[Progress]:
-    """Rounds of steps[0], steps[1], … batches; `qualities` of every layer before all rounds but the first."""
+    """Rounds of steps[0], steps[1], … batches; `qualities` of every layer before each round except the first."""
 
     def descent(lr: float) -> Optimizer:
         return _optimizer(**{**optimizer, "lr": lr})
 
-    stages, rng = [recipes.Stage(own) for own in qualities], np.random.default_rng(0)
+    stages, rng = [recipes.Stage(quality) for quality in qualities], np.random.default_rng(0)
     return recipes.three_step(
         lambda rates: _given, params, lambda number: islice(batches, steps[number]), stages, rng, descent,
         optimizer["lr"], retrain_lr,
@@ -87,7 +87,7 @@ def _three_step(
 def _lottery(
     params: Mapping[str, Array], batches: Iterable, optimizer: Mapping[str, Any], steps: int, **how: Any
 ) -> Iterable[Progress]:
-    """Rounds of `steps` batches, of which those after the first leave out the batches before `rewind`."""
+    """Rounds of `steps` batches; rounds after the first skip the batches before `rewind`."""
     rng = np.random.default_rng(0)
     return recipes.lottery(
         _given, params, lambda start: islice(batches, steps - start), rng=rng, optimizer=_optimizer(**optimizer), **how
@@ -114,7 +114,7 @@ def _gated(n_examples: int, lambda_: Any, weight_decay: float) -> Callable[..., 
         z = {layer: l0.gate(log_alpha, noise[f"{layer}.log_alpha"]) for layer, log_alpha in l0.gates(params).items()}
         return l0.switched(params, z)
 
-    given: Any = model  # no layer, but called as one
+    given: Any = model  # not a Layer, but called like one
     loss = recipes.l0_loss(given, n_examples, lambda_, weight_decay, data_loss=_along)
     return lambda params, batch, rng: loss(params, (batch[1], batch[0]), rng)
 

@@ -1,12 +1,12 @@
-"""Values as JSON writes them in a vector, values as Python has them, and how the two compare.
+"""Values of vectors in JSON and in Python, and their comparison.
 
     number, string, bool, null      themselves
     array                           {"shape": [2, 3], "dtype": "float64" | "bool" | "int64", "data": [flat, C order]}
     dict                            {"pairs": [[name, value], ...]}; a JSON object promises no order
     tuple                           {"items": [value, ...]}
 
-Masks are written as 0 and 1, floats in the shortest form that reads back as the same number, and what JSON has no
-number for as the strings "inf", "-inf" and "nan" in an array's data.
+Masks are 0 and 1, floats the shortest form that reads back as the same number, and infinities and NaN in an array's
+data the strings "inf", "-inf" and "nan".
 """
 
 import math
@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-KINDS = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}  # NumPy's letter of a dtype: the dtype of a vector
-ACCEPTED = {
+KINDS = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}  # NumPy's kind of a dtype: the dtype in a vector
+EXPECTED = {
     "bool": "0 and 1, a mask's data",
     "int64": "whole numbers of 64 bits",
     "float64": "numbers, and inf, -inf and nan as text",
@@ -26,7 +26,7 @@ CALLED = {"bool": "a mask", "int64": "an array of whole numbers", "float64": "an
 
 
 def encode(x: Any) -> Any:
-    """`x` as JSON can hold it. TypeError for what no vector can hold, naming its type."""
+    """`x` in JSON form. TypeError naming the type of a value that no vector can contain."""
     if x is None or isinstance(x, str):
         return x
     if isinstance(x, Mapping):
@@ -43,28 +43,28 @@ def encode(x: Any) -> Any:
         return int(x)
     if isinstance(x, Real):
         return float(x) if math.isfinite(x) else encode(np.array(float(x)))
-    raise TypeError(f"{kind_of(x)} fits in no vector; expected numbers, text, arrays, dicts and tuples")
+    raise TypeError(f"{kind_of(x)} fits in no vector; expected a number, text, array, dict or tuple")
 
 
 def decode(value: Any) -> Any:
-    """What `value`, as JSON holds it, stands for; arrays are NumPy's. ValueError for what is no such value."""
+    """The Python value of `value` in JSON form; arrays are NumPy's. ValueError for any other form."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, dict):
         if value.keys() == {"pairs"} and _all_pairs(value["pairs"]):
-            return {name: decode(own) for name, own in value["pairs"]}
+            return {name: decode(entry) for name, entry in value["pairs"]}
         if value.keys() == {"items"} and isinstance(value["items"], list):
-            return tuple(decode(own) for own in value["items"])
+            return tuple(decode(item) for item in value["items"])
         if value.keys() == {"shape", "dtype", "data"} and value["dtype"] in tuple(CALLED):
             return _array(**value)
-    raise ValueError(f"{str(value)[:60]} is no value of a vector; see minisparse/golden/README.md")
+    raise ValueError(f"{str(value)[:60]} is not a value of a vector; see minisparse/golden/README.md")
 
 
 def matches(got: Any, want: Any, rtol: float = 1e-9, atol: float = 1e-12) -> str | None:
-    """None if `got` is as good as `want`, else what is wrong with it, in words.
+    """None if `got` equals `want` within the tolerances, else a description of the difference.
 
-    Masks, counts, text and keys compare exactly, floats by |got - want| <= atol + rtol |want|. A mask may be of any
-    dtype that holds 0 and 1, a list stands for a tuple, and a dict's order is immaterial.
+    Masks, counts, text and keys compare exactly, floats by |got - want| <= atol + rtol |want|. A mask may have
+    any dtype with values 0 and 1, a list may replace a tuple, and the order of a dict does not matter.
     """
     if isinstance(want, Mapping):
         return _mapping(got, want, rtol, atol)
@@ -76,8 +76,8 @@ def matches(got: Any, want: Any, rtol: float = 1e-9, atol: float = 1e-12) -> str
     if want is None or isinstance(want, str | bool):
         same_type = type(got) is type(want)
     else:
-        accepted = Integral if isinstance(want, Integral) else Real
-        same_type = isinstance(got, accepted) and not isinstance(got, bool)
+        expected = Integral if isinstance(want, Integral) else Real
+        same_type = isinstance(got, expected) and not isinstance(got, bool)
     if not same_type:
         return f"is {kind_of(got)}, wanted {kind_of(want)}"
     if isinstance(want, float):
@@ -86,7 +86,7 @@ def matches(got: Any, want: Any, rtol: float = 1e-9, atol: float = 1e-12) -> str
 
 
 def kind_of(x: Any) -> str:
-    """The type of a value as a sentence names it: "a mask of shape (8,)", "a dict", "the number 3.5"."""
+    """The type of a value in words: "a mask of shape (8,)", "a dict", "the number 3.5"."""
     x = _scalar(x)
     if isinstance(x, np.ndarray):
         return f"{CALLED.get(KINDS.get(x.dtype.kind, ''), f'an array of {x.dtype}')} of shape {x.shape}"
@@ -112,7 +112,7 @@ def _mapping(got: Any, want: Mapping, rtol: float, atol: float) -> str | None:
     odd += [f"has the key {key!r} too many" for key in got if key not in want]
     if odd:
         return ", ".join(odd)
-    return _first(((f"[{key!r}]", got[key], own) for key, own in want.items()), rtol, atol)
+    return _first(((f"[{key!r}]", got[key], entry) for key, entry in want.items()), rtol, atol)
 
 
 def _tuple(got: Any, want: tuple | list, rtol: float, atol: float) -> str | None:
@@ -122,7 +122,7 @@ def _tuple(got: Any, want: tuple | list, rtol: float, atol: float) -> str | None
 
 
 def _first(parts: Iterable[tuple[str, Any, Any]], rtol: float, atol: float) -> str | None:
-    """The first complaint about (place, got, wanted) in turn, with its place before it."""
+    """The first difference among (place, got, wanted), prefixed with its place."""
     for place, got, want in parts:
         wrong = matches(got, want, rtol, atol)
         if wrong:
@@ -162,12 +162,12 @@ def _near(got: Any, want: Any, rtol: float, atol: float) -> Any:
 
 
 def _scalar(x: Any) -> Any:
-    """The Python number in an array without axes or in a NumPy number; anything else as it is."""
+    """The Python number of an array without axes or a NumPy number; anything else unchanged."""
     return x.item() if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0) else x
 
 
 def _all_pairs(pairs: Any) -> bool:
-    """Is this a list of names with a value each, none twice."""
+    """Is this a list of [name, value] pairs with distinct names?"""
     named = isinstance(pairs, list) and all(
         isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) for p in pairs
     )
@@ -181,12 +181,12 @@ def _array(shape: Any, dtype: str, data: Any) -> np.ndarray:
         given = f"{len(data)} values" if isinstance(data, list) else str(data)[:60]
         raise ValueError(f"data is {given}; expected a flat list of {math.prod(shape)} for shape {shape}")
     if odd := [x for x in data if not _fits(x, dtype)]:
-        raise ValueError(f"data has {str(odd[0])[:60]}; expected {ACCEPTED[dtype]}")
+        raise ValueError(f"data has {str(odd[0])[:60]}; expected {EXPECTED[dtype]}")
     return np.array([float(x) for x in data] if dtype == "float64" else data, dtype=dtype).reshape(shape)
 
 
 def _fits(x: Any, dtype: str) -> bool:
-    """May `x`, as JSON holds it, be in the data of an array of `dtype`."""
+    """May `x`, in JSON form, be in the data of an array of `dtype`?"""
     if dtype == "float64":
         return x in ("inf", "-inf", "nan") or isinstance(x, float) or (type(x) is int and abs(x) < 2**1023)
     return type(x) is int and (x in (0, 1) if dtype == "bool" else -(2**63) <= x < 2**63)

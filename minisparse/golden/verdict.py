@@ -1,4 +1,4 @@
-"""An answer judged, and what many of them come to: how many cases hold, which fail and why, and whose code does so."""
+"""Judges answers: how many cases hold, which fail and why, and which public implementation fails alike."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from .values import decode, matches
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one case: `wrong` is None, or one sentence; `got` the answer, absent where there was none."""
+    """The result of one case: `wrong` is None or a sentence, `got` the answer, None if there was none."""
 
     case: Case
     wrong: str | None
@@ -22,7 +22,7 @@ class Outcome:
 
 
 def judged(case: Case, got: Any, profile: str = "reference", any_ties: bool = False) -> Outcome:
-    """Is `got` the answer of `profile`, or with `any_ties` another legal choice among equal scores."""
+    """Is `got` the answer of `profile`, or, with `any_ties`, another legal choice among equal scores?"""
     wrongs = [matches(got, decode(answer), case.rtol, case.atol) for answer in case.answers(profile)]
     wrong = None if None in wrongs else wrongs[0]
     if wrong and any_ties and profile == "reference" and case.function in legal.RULES:
@@ -35,23 +35,23 @@ def judged(case: Case, got: Any, profile: str = "reference", any_ties: bool = Fa
 
 
 def _by_stages(case: Case, got: Any) -> str:
-    """Which half of an update is wrong, where the case has what stays between them and no profile errs alike."""
+    """Which half of an update is wrong, if the case records the kept weights and no profile gives this answer."""
     if "kept" not in case.stages or any(_answers_as(Outcome(case, None, got), p) for p in case.profiles):
         return ""
     kept = decode(case.stages["kept"])
     kept, got = (kept, got) if isinstance(kept, dict) else ({"": kept}, {"": got})
     if not isinstance(got, Mapping) or kept.keys() != got.keys():
         return ""
-    if any(not isinstance(got[name], np.ndarray) or got[name].shape != own.shape for name, own in kept.items()):
+    if any(not isinstance(got[name], np.ndarray) or got[name].shape != mask.shape for name, mask in kept.items()):
         return ""
-    if any((own & (got[name] == 0)).any() for name, own in kept.items()):
+    if any((mask & (got[name] == 0)).any() for name, mask in kept.items()):
         return "; your drop is wrong, a weight that stays is gone"
     return "; all that stays is there, which points to your grow"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the outcomes of some cases come to. `missing` are functions that were asked for and are not there."""
+    """The summary of outcomes. `missing` are requested functions without answers."""
 
     outcomes: Sequence[Outcome]
     missing: Sequence[str] = ()
@@ -67,19 +67,19 @@ class Verdict:
 
     @property
     def passes(self) -> bool:
-        """Does every case hold that is not optional, with no function missing and at least one case asked."""
+        """Do all cases hold that are not optional, with at least one case and no missing function?"""
         return bool(self.counted) and not self.missing and not any(outcome.wrong for outcome in self.counted)
 
     def nearest(self) -> tuple[str, list[Outcome]] | None:
         """The public implementation that answers most of the failed cases in the same way, and those cases.
 
-        Between equals, the one that leaves least open, for where noise decides many answers fit; and then the one
-        with fewest answers that differ from these.
+        Among equals, the implementation with the fewest possible answers (many answers fit if noise decides), then
+        with the fewest answers that differ from these.
         """
         return next(iter(self._nearest()), None)
 
     def _nearest(self) -> list[tuple[str, list[Outcome]]]:
-        """The nearest and its equals, in the order of PROFILES."""
+        """The nearest profile and those equally near, in the order of PROFILES."""
         best: list[tuple[str, list[Outcome]]] = []
         top = (0, 0.0, 0)
         for profile in PROFILES[1:] if self.profile == "reference" else ():
@@ -137,10 +137,10 @@ class Verdict:
 
 def _answers_as(outcome: Outcome, profile: str) -> bool:
     case = outcome.case
-    return any(matches(outcome.got, decode(own), case.rtol, case.atol) is None for own in case.answers(profile))
+    return any(matches(outcome.got, decode(answer), case.rtol, case.atol) is None for answer in case.answers(profile))
 
 
 def _alike(outcome: Outcome) -> str:
-    """Who answers a case in the same way, to be said of one that is not counted."""
+    """The profiles that answer an uncounted case in the same way, in words."""
     same = [profile for profile in PROFILES[1:] if _answers_as(outcome, profile)]
     return f", as {' and '.join(same)} does" if same else ""

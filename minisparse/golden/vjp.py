@@ -1,4 +1,4 @@
-"""What gradient checks call from outside: a function's result, and the way back from a gradient of it."""
+"""Functions for gradient checks: a result, and the vector-Jacobian product of its gradient."""
 
 from ..autograd import Tensor, value_and_grad
 from ..backend import Array
@@ -9,7 +9,7 @@ from ..windows import Padding
 
 
 def conv2d_vjp(x: Array, kernel: Array, grad: Array, stride: int, padding: Padding) -> tuple[Array, Array, Array]:
-    """(y, grad_x, grad_kernel) of y = conv.conv2d(x, kernel, stride, padding), of which `grad` is the gradient."""
+    """(y, grad_x, grad_kernel) for y = conv.conv2d(x, kernel, stride, padding), with `grad` the gradient of y."""
 
     def along(params: dict[str, Tensor]) -> Tensor:
         return total(conv2d(params["x"], params["kernel"], stride=stride, padding=padding) * grad)

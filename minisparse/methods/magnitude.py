@@ -1,8 +1,8 @@
-"""Magnitude pruning: the smallest weights go, by rank or below a threshold; and then the units that nothing reaches.
+"""Magnitude pruning: drop the smallest weights, by rank or threshold, and then units without connections.
 
 Han, Pool, Tran, Dally. "Learning both Weights and Connections for Efficient Neural Networks", NIPS 2015.
-arXiv:1506.02626. Ranks are the rule of what came after it: gradual pruning (Zhu & Gupta 2017) and lottery tickets
-(Frankle & Carbin 2019). The three steps, the schedule and the tickets are in recipes.
+arXiv:1506.02626. Later work prunes by rank: gradual pruning (Zhu & Gupta 2017) and lottery tickets (Frankle & Carbin
+2019). The schedules are in recipes: three_step, gradual, lottery.
 
     sections 3 and 4                                here
     threshold = quality parameter × std(layer)      threshold_mask
@@ -10,7 +10,7 @@ arXiv:1506.02626. Ranks are the rule of what came after it: gradual pruning (Zhu
     "neurons with zero input connections or zero
     output connections may be safely pruned"        remove_dead_units
 
-One shot, to a tenth of every layer or of the network:
+One-shot pruning to a tenth of every layer, or of the whole network:
 
     {name: magnitude_mask(w, round(0.1 * w.size)) for name, w in weights.items()}
     global_magnitude_masks(weights, round(0.1 * sum(w.size for w in weights.values())))
@@ -29,10 +29,10 @@ Arrays = Mapping[str, Array]
 
 
 def magnitude_mask(weight: Array, n_keep: int, mask: Array | None = None) -> Array:
-    """Keep the `n_keep` largest |w| of one layer; among equals the lower flat index stays.
+    """Keep the `n_keep` largest |w| of one layer; ties go to the lower flat index.
 
-    weight (any shape); mask (same shape, bool): only its connections may stay. Returns a mask of that shape.
-    ValueError for NaN, shapes that differ or more connections than there are; TypeError for no whole number.
+    weight (any shape); mask (same shape, bool): only its connections are candidates. Returns a mask of that shape.
+    ValueError for NaN, shapes that differ or n_keep out of range; TypeError if n_keep is not a whole number.
     """
     whole("n_keep", n_keep, 0, _candidates(weight, mask))
     return top_k(abs(weight), n_keep, among=mask)
@@ -41,11 +41,11 @@ def magnitude_mask(weight: Array, n_keep: int, mask: Array | None = None) -> Arr
 def global_magnitude_masks(weights: Arrays, n_keep: int, masks: Arrays | None = None) -> dict[str, Array]:
     """Keep the `n_keep` largest |w| of all layers in one ranking; ties go to the earlier layer, then the lower index.
 
-    weights {name: array}; masks {name: bool array}, with the same keys and shapes: only their connections may stay.
+    weights {name: array}; masks {name: bool array}, same keys and shapes: only their connections are candidates.
     Returns {name: mask}; a layer may end up empty. Errors as in `magnitude_mask`.
     """
     if not weights:
-        raise ValueError("weights is empty; expected one layer or more")
+        raise ValueError("weights is empty; expected at least one layer")
     if masks is not None:
         same_keys(weights=weights, masks=masks)
         masks_fit(masks, weights)
@@ -56,15 +56,15 @@ def global_magnitude_masks(weights: Arrays, n_keep: int, masks: Arrays | None = 
 
 
 def threshold_mask(weight: Array, quality: float, mask: Array | None = None) -> Array:
-    """Keep |w| ≥ quality · std of one layer (Han et al., sec. 4): how many stay is an outcome.
+    """Keep |w| ≥ quality · std of one layer (Han et al., sec. 4); how many stay follows.
 
     weight (any shape); mask (same shape, bool): the connections that survived so far. The standard deviation (divided
-    by n, in float64) is theirs alone and only they may stay; without any, none does.
+    by n, in float64) is taken over these alone, and only these can stay; an empty mask stays empty.
 
-    The paper leaves open which weights the deviation is taken over in later rounds, and what happens at the threshold.
-    ValueError for a quality that is negative or not finite, a surviving weight that is not finite, or other shapes.
+    The paper does not say which weights later rounds take the deviation of, or whether a weight at the threshold stays.
+    ValueError for a quality that is negative or not finite, a surviving weight that is not finite, or unequal shapes.
     """
-    real("quality", quality, "finite numbers from 0", lambda quality: 0 <= quality < math.inf)
+    real("quality", quality, "a finite number from 0", lambda quality: 0 <= quality < math.inf)
     _candidates(weight, mask)
     surviving = survivors(weight, mask)
     if wrong := n_not_finite(surviving):
@@ -76,30 +76,30 @@ def threshold_mask(weight: Array, quality: float, mask: Array | None = None) -> 
 def retrain_dropout(rate: float, n_kept: int, n_original: int) -> float:
     """D_r = D_o √(C_ir / C_io): a layer with fewer connections overfits less (Han et al., sec. 3.2, eq. 2).
 
-    rate D_o in [0, 1); n_kept C_ir of the layer's n_original C_io connections are left.
+    rate D_o in [0, 1); n_kept C_ir of the layer's n_original C_io connections remain.
     """
-    real("rate", rate, "dropout rates in [0, 1)", lambda rate: 0 <= rate < 1)
+    real("rate", rate, "a dropout rate in [0, 1)", lambda rate: 0 <= rate < 1)
     n_original = whole("n_original", n_original, 1)
     return rate * math.sqrt(whole("n_kept", n_kept, 0, n_original) / n_original)
 
 
 def remove_dead_units(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
-    """Take every connection of a unit without inputs or without outputs, until there is none (Han et al., sec. 3.5).
+    """Remove all connections of units without inputs or without outputs, until none is left (Han et al., sec. 3.5).
 
     masks {name: bool array (…, inputs, outputs)}: linear weights and convolution kernels, whose windows count as one
-    connection. order: their names from input to output. A layer may have r times as many inputs as the one before has
-    outputs, its flattened channels-last image: input i then belongs to unit i mod outputs. The network's own inputs
-    and outputs are not units.
+    connection. order: their names from input to output. A layer may have r times as many inputs as the previous layer
+    has outputs, its flattened channels-last image: input i then belongs to unit i mod outputs. Inputs and outputs of
+    the network are not units.
 
-    Biases are left alone: a unit without inputs may still have fed a constant on, which models.shrink.compacted
-    folds into the next layer. ValueError for names that differ or layers that do not follow each other.
+    Biases do not change: a unit without inputs may still output a constant, which models.shrink.compacted folds into
+    the next layer. ValueError for names that differ or layers that do not follow each other.
     """
     from_inputs, to_outputs = led_to(masks, order), leading_on(masks, order)
     return {name: mask & from_inputs[name][:, None] & to_outputs[name] for name, mask in masks.items()}
 
 
 def led_to(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
-    """{name: (inputs,) bool}: which inputs of each layer some path leads to. Arguments as in `remove_dead_units`."""
+    """{name: (inputs,) bool}: inputs with a path from the network's inputs. Arguments as in `remove_dead_units`."""
     reached: dict[str, Array] = {}
     units = None
     for name, link in _links(masks, order).items():
@@ -110,7 +110,7 @@ def led_to(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
 
 
 def leading_on(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
-    """{name: (outputs,) bool}: from which outputs of each layer some path leads on to the network's outputs."""
+    """{name: (outputs,) bool}: outputs with a path to the network's outputs."""
     needed: dict[str, Array] = {}
     inputs = None
     for name, link in reversed(_links(masks, order).items()):
@@ -121,7 +121,7 @@ def leading_on(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
 
 
 def _links(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
-    """{name: (inputs, outputs) bool} in order: is there a connection, anywhere in the window."""
+    """{name: (inputs, outputs) bool} in order: is there a connection anywhere in the window?"""
     same_keys(masks=masks, order=dict.fromkeys(order))
     links: dict[str, Array] = {}
     for name in order:
@@ -135,12 +135,12 @@ def _links(masks: Arrays, order: Sequence[str]) -> dict[str, Array]:
     for (a, before), (b, after) in pairwise(links.items()):
         n_out, n_in = before.shape[1], after.shape[0]
         if not n_out or n_in % n_out:
-            raise ValueError(f"{b!r} has {n_in} inputs, {a!r} before it {n_out} outputs; expected whole multiples")
+            raise ValueError(f"{b!r} has {n_in} inputs, {a!r} before it {n_out} outputs; expected a whole multiple")
     return links
 
 
 def _candidates(weight: Array, mask: Array | None) -> int:
-    """How many connections may stay; the errors of a mask that does not fit."""
+    """The number of candidates, after checking that the mask fits."""
     if mask is None:
         return survivors(weight, None).size
     same_shapes(weight=weight, mask=mask)

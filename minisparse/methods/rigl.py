@@ -24,7 +24,7 @@ def rigl_count(step: int, n_active: int, alpha: float, t_end: int) -> int:
 
     Differs from the authors' code: no float32 rounding, and 0 from T_end on.
     """
-    real("alpha", alpha, "drop fractions from 0 to 1", lambda alpha: 0 <= alpha <= 1)
+    real("alpha", alpha, "a drop fraction from 0 to 1", lambda alpha: 0 <= alpha <= 1)
     return math.floor(cosine(step, alpha, t_end) * whole("n_active", n_active, 0))
 
 
@@ -33,10 +33,10 @@ def rigl_update(weight: Array, mask: Array, dense_grad: Array, n_update: int) ->
 
     weight      (any shape) the weights; only those where `mask` is true are ranked
     mask        (same shape, bool) which connections exist
-    dense_grad  (same shape) d loss / d weight at every position, existing or not
+    dense_grad  (same shape) d loss / d weight at every position, active or not
     n_update    k, how many connections to move
 
-    A dropped connection may return at once. Ties go to the lower flat index.
+    A dropped connection may regrow at once. Ties go to the lower flat index.
     Differs from the authors' code: an active weight that is zero is never mistaken for an absent one.
     """
     same_shapes(weight=weight, mask=mask, dense_grad=dense_grad)

@@ -1,4 +1,4 @@
-"""SET: drop the weights nearest zero on either side, grow at random.
+"""SET: drop the positive and negative weights nearest zero, grow at random.
 
 Mocanu, Mocanu, Stone, Nguyen, Gibescu, Liotta. "Scalable training of artificial neural networks with adaptive sparse
 connectivity inspired by network science", Nature Communications 9, 2018. doi:10.1038/s41467-018-04316-3.
@@ -20,13 +20,13 @@ from ..masks import top_k
 
 def set_counts(weight: Array, mask: Array, zeta: float) -> tuple[int, int]:
     """(n_negative, n_positive): how many of each sign to move: floor(ζ · n) of the active weights below zero, and of
-    those that are not.
+    the others.
 
     weight, mask: of one layer, of equal shapes. ValueError for shapes that differ or ζ outside [0, 1].
-    Differs from the authors' code, which takes about one more of each sign and loses active weights that are zero.
+    Differs from the authors' code, which drops about one more of each sign and loses active weights that are zero.
     """
     same_shapes(weight=weight, mask=mask)
-    real("zeta", zeta, "drop fractions from 0 to 1", lambda zeta: 0 <= zeta <= 1)
+    real("zeta", zeta, "a drop fraction from 0 to 1", lambda zeta: 0 <= zeta <= 1)
     n_negative = int((mask & (weight < 0)).sum())
     return math.floor(zeta * n_negative), math.floor(zeta * (int(mask.sum()) - n_negative))
 
@@ -37,10 +37,10 @@ def set_update(weight: Array, mask: Array, noise: Array, n_negative: int, n_posi
     weight      (any shape) the weights; only those where `mask` is true are ranked
     mask        (same shape, bool) which connections exist
     noise       (same shape) a random number for every position: connections grow where it is largest
-    n_negative  how many weights below zero to drop, those nearest zero
-    n_positive  how many of the others
+    n_negative  how many weights below zero to drop, nearest zero first
+    n_positive  how many of the other weights to drop, nearest zero first
 
-    A dropped connection may return at once. Ties go to the lower flat index.
+    A dropped connection may regrow at once. Ties go to the lower flat index.
     """
     same_shapes(weight=weight, mask=mask, noise=noise)
     negative = mask & (weight < 0)
@@ -51,9 +51,9 @@ def set_update(weight: Array, mask: Array, noise: Array, n_negative: int, n_posi
 
 
 def set_update_by_magnitude(weight: Array, mask: Array, noise: Array, n_update: int) -> Array:
-    """As `set_update`, but the `n_update` smallest weights go, whatever their sign.
+    """As `set_update`, but drop the `n_update` smallest weights of either sign.
 
-    This is what Evci et al. (2020, table 1) and most code call SET. It differs where one sign is the larger.
+    Evci et al. (2020, table 1) and most code call this SET. It differs if one sign has larger weights.
     """
     same_shapes(weight=weight, mask=mask, noise=noise)
     drop = top_k(-abs(weight), n_update, among=mask)

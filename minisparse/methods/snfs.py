@@ -1,4 +1,4 @@
-"""SNFS, sparse momentum: drop the smallest weights, grow where the momentum is largest, in the layers where it is.
+"""SNFS, sparse momentum: drop the smallest weights, grow the largest momenta, more in layers with more momentum.
 
 Dettmers, Zettlemoyer. "Sparse Networks from Scratch: Faster Training without Losing Performance", 2019.
 arXiv:1907.04840.
@@ -23,8 +23,8 @@ from ..masks import top_k
 def shares(momentum: Mapping[str, Array], masks: Mapping[str, Array]) -> dict[str, float]:
     """How much of the growth each layer gets: the mean |momentum| of its active weights, over the sum of all layers'.
 
-    momentum {name: array}, masks {name: bool array} as they are before anything is dropped. A layer without
-    connections gets 0; where all means are zero, all layers get the same.
+    momentum {name: array}, masks {name: bool array} before dropping. A layer without connections gets 0; if all
+    means are zero, all layers get the same.
     ValueError for names or shapes that differ, or momentum that is not finite at an active weight; TypeError for a mask
     that is not boolean.
     """
@@ -49,11 +49,11 @@ def snfs_update(
 
     weights   {name: array}; only those where the mask is true are ranked
     masks     {name: bool array} which connections exist
-    momentum  {name: array} smoothed gradients at every position, existing or not
+    momentum  {name: array} smoothed gradients at every position, active or not
     n_drop    {name: how many connections the layer loses}
 
-    All that is dropped is regrown, divided by `shares`: to whole numbers by largest remainder, and what a full layer
-    cannot take goes to the others. A dropped connection may return at once. Ties go to the lower flat index.
+    All dropped connections are regrown, divided between layers by `shares` with largest remainder; the excess of a
+    full layer goes to the others. A dropped connection may regrow at once. Ties go to the lower flat index.
     Differs from the authors' code, which rounds every layer up and corrects the total in later epochs.
     """
     for others in ({"masks": masks}, {"momentum": momentum}, {"n_drop": n_drop}):

@@ -21,7 +21,7 @@ from ..storage import n_not_finite, total
 
 
 def sensitivity(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[str, Array]:
-    """{name: |w · ∂L/∂w| / total}, the total over all layers, so that all entries add up to 1 (sec. 4).
+    """{name: |w · ∂L/∂w| / total}, the total over all layers, so all entries add up to 1 (sec. 4).
 
     weights, grads: arrays of equal names and shapes. A total of zero gives zeros.
     ValueError for names or shapes that differ, or a product that is not finite.
@@ -34,10 +34,9 @@ def sensitivity(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dic
 def snip_masks(weights: Mapping[str, Array], grads: Mapping[str, Array], n_keep: int) -> dict[str, Array]:
     """Masks of the `n_keep` connections of highest sensitivity, in one ranking of the whole network.
 
-    Ties go to the earlier layer, then to the lower flat index. Where nothing of a layer is kept, it is warned of by
-    name. ValueError as in `sensitivity`, or for n_keep < 0 or beyond the connections; TypeError for one that is not
-    whole. Differs from the authors' code: exactly n_keep are kept when sensitivities tie, and biases take part only
-    where given.
+    Ties go to the earlier layer, then to the lower flat index. Warns of a layer of which nothing is kept.
+    ValueError as in `sensitivity`, or for n_keep out of range; TypeError if n_keep is not a whole number.
+    Differs from the authors' code: exactly n_keep are kept when sensitivities tie, and biases take part only if given.
     """
     effect = _effect(weights, grads)
     n_keep = whole("n_keep", n_keep, 0, sum(e.size for e in effect.values()))
@@ -48,7 +47,7 @@ def snip_masks(weights: Mapping[str, Array], grads: Mapping[str, Array], n_keep:
 
 
 def _effect(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[str, Array]:
-    """|∂L/∂c| of every connection: how fast the loss changes as it is taken away."""
+    """|∂L/∂c| of every connection: how fast the loss changes as it is removed."""
     same_keys(weights=weights, grads=grads)
     effect = {}
     for name, w in weights.items():

@@ -1,4 +1,4 @@
-"""The papers' networks, what is left of them when units are dead, and their weights in PyTorch."""
+"""The papers' networks, shrinking them to their live units, and conversion from and to PyTorch."""
 
 from .networks import (
     alexnet,

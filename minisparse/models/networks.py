@@ -1,4 +1,4 @@
-"""The papers' networks, each a description. `shape` is one image's (H, W, C); published sizes are the defaults."""
+"""The papers' networks. `shape` is one image's (H, W, C); defaults are the published sizes."""
 
 import math
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ from ..nn import (
 
 
 def _times(n: int, width: float) -> int:
-    """n units by a factor, rounded down."""
-    real("width", width, "positive finite numbers", lambda width: 0 < width < math.inf)
+    """n units times a factor, rounded down."""
+    real("width", width, "a positive finite number", lambda width: 0 < width < math.inf)
     return int(n * width)
 
 
@@ -41,7 +41,7 @@ def lenet_5(shape: Shape = (28, 28, 1), classes: int = 10, initial: Initial = he
     """LeNet-5-Caffe, 20 and 50 filters of 5×5: 431,080 parameters on MNIST.
 
     width: a factor on the filters and on the 500 hidden units, rounded down.
-    Differs from Caffe's own, which has no ReLU after the convolutions.
+    Differs from Caffe's version, which has no ReLU after the convolutions.
     """
     n1, n2, hidden = _times(20, width), _times(50, width), _times(500, width)
     filters: dict[str, Layer] = {
@@ -58,7 +58,7 @@ def lenet_5(shape: Shape = (28, 28, 1), classes: int = 10, initial: Initial = he
 def l0_lenet_300_100(inputs: int = 784, classes: int = 10) -> Chain:
     """LeNet-300-100 with a gate on every input unit of every layer, and the drop rates of the L0 authors' code.
 
-    They start with kaiming_normal, "fan_out" of weights that they keep as (n_in, n_out): it is he_normal here.
+    Their kaiming_normal with "fan_out", on weights stored as (n_in, n_out), equals he_normal here.
     """
     return nn.gated(lenet_300_100(inputs, classes), {"fc1": 0.2, "fc2": 0.5, "fc3": 0.5})
 
@@ -69,7 +69,7 @@ def l0_lenet_5(shape: Shape = (28, 28, 1), classes: int = 10) -> Chain:
 
 
 def alexnet(shape: Shape = (227, 227, 3), classes: int = 1000) -> Chain:
-    """AlexNet as Caffe has it (Krizhevsky et al. 2012), with two groups in conv2, 4 and 5: 60,954,656 weights.
+    """AlexNet in Caffe's version (Krizhevsky et al. 2012), with two groups in conv2, 4 and 5: 60,954,656 weights.
 
     Differs from the paper: no local response normalisation.
     """
@@ -100,12 +100,12 @@ def vgg_16(shape: Shape = (224, 224, 3), classes: int = 1000) -> Chain:
 
 
 def vgg_c(shape: Shape = (32, 32, 3), classes: int = 10) -> Chain:
-    """SNIP's VGG-C for CIFAR (Lee et al. 2019): batch norm, 512 units a layer, 1×1 last in blocks of three; 10.5M."""
+    """SNIP's VGG-C for CIFAR (Lee et al. 2019): batch norm, 512 hidden units, 1×1 last in blocks of three; 10.5M."""
     return _vgg(shape, (512, 512, classes), last_size=1, batch_norm=True)
 
 
 def vgg_d(shape: Shape = (32, 32, 3), classes: int = 10) -> Chain:
-    """SNIP's VGG-D for CIFAR (Lee et al. 2019): VGG-16 with batch norm and 512 units a layer; 15.2M weights."""
+    """SNIP's VGG-D for CIFAR (Lee et al. 2019): VGG-16 with batch norm and 512 hidden units; 15.2M weights."""
     return _vgg(shape, (512, 512, classes), last_size=3, batch_norm=True)
 
 
@@ -134,7 +134,7 @@ def wide_resnet(
 ) -> Chain:
     """WRN-d-k, pre-activation (Zagoruyko & Komodakis 2016): depth 6 n + 4, three groups of n blocks.
 
-    Where a block changes the shape, its first batch norm and ReLU stand before body and shortcut, else in the body.
+    If a block changes the shape, its first batch norm and ReLU precede body and shortcut, else only the body.
     """
     if depth < 10 or (depth - 4) % 6:
         raise ValueError(f"depth is {depth}; expected 10, 16, 22, 28, …: 6 n + 4")
@@ -163,9 +163,9 @@ def wide_resnet(
 
 
 def resnet_50(shape: Shape = (224, 224, 3), classes: int = 1000, width: float = 1) -> Chain:
-    """ResNet-50 v1.5: 25,502,912 weights. Differs from He et al. 2016: the 3×3 of a block has its stride, not the 1×1.
+    """ResNet-50 v1.5: 25,502,912 weights. Differs from He et al. 2016: a block's stride is in its 3×3, not its 1×1.
 
-    width: a factor on all channels but the image's, rounded down.
+    width: a factor on all channels except the image's, rounded down.
     """
     stem = whole("width × 64", _times(64, width), 1)
     layers: dict[str, Layer] = {
@@ -193,9 +193,9 @@ def resnet_50(shape: Shape = (224, 224, 3), classes: int = 1000, width: float = 
 
 
 def mobilenet_v1(shape: Shape = (224, 224, 3), classes: int = 1000, width: float = 1) -> Chain:
-    """MobileNet-v1 (Howard et al. 2017): 3×3 depthwise and 1×1 pointwise in turn; ReLU as in the paper, not ReLU6.
+    """MobileNet-v1 (Howard et al. 2017): alternating 3×3 depthwise and 1×1 pointwise; ReLU as in the paper, not ReLU6.
 
-    width: the paper's α, a factor on all channels but the image's, rounded down.
+    width: the paper's α, a factor on all channels except the image's, rounded down.
     """
     c_in = whole("width × 32", _times(32, width), 1)
     layers: dict[str, Layer] = {
@@ -229,7 +229,7 @@ def _classified(
     initial: Initial = he_normal,
     dropout: float = 0.0,
 ) -> Chain:
-    """`features` of an image of `shape`, flattened, and linear layers of `widths` upon them."""
+    """`features` of an image of `shape`, flattened, followed by linear layers of `widths`."""
     (n_in,) = Chain({**features, "flatten": Flatten()}).cost(shape)[1]
     layers: dict[str, Layer] = {"flatten": Flatten()}
     for i, (fan_in, fan_out) in enumerate(pairwise((n_in, *widths)), 1):

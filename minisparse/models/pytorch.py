@@ -1,4 +1,4 @@
-"""Weights to and from PyTorch: the same numbers under its names, with its axes, in its order of pixels.
+"""Weights from and to PyTorch: converts names, axes and the order of pixels.
 
                      ours                               PyTorch's
     linear           weight (n_in, n_out)               weight (n_out, n_in)
@@ -7,8 +7,8 @@
     batch norm       scale, shift; mean, var in stats   weight, bias; running_mean, running_var
     flattened image  pixel by pixel, (H, W, C)          channel by channel, (C, H, W)
 
-A layer keeps its name: "block.conv1.weight" is of the module `block.conv1`. Where a module pads a strided convolution
-on both sides, as `padding=1` does, and ours is "same", the two see different pixels of an image with the same weights.
+Layers keep their names: "block.conv1.weight" belongs to the module `block.conv1`. A strided convolution with
+`padding=1` in PyTorch pads both sides; ours with "same" may not, and then sees other pixels with the same weights.
 """
 
 import math
@@ -28,7 +28,7 @@ Arrays = Mapping[str, Array]
 
 
 class Place(NamedTuple):
-    """Where one array is here and there, and how it gets from one to the other."""
+    """An array's name here and in PyTorch, and the conversions to PyTorch and back."""
 
     ours: str
     theirs: str
@@ -39,16 +39,16 @@ class Place(NamedTuple):
 def to_torch(model: Layer, params: Arrays, shape: Shape, stats: Arrays | None = None) -> dict[str, Array]:
     """The state dict of a PyTorch module with the same layers, as NumPy arrays.
 
-    params   {name: array} of the model: its parameters, or some of them, or masks
-    shape    of one example, (n,) or (H, W, C); an image that goes into a linear layer is flattened
-    stats    as from nn.recalibrate, where the state dict is to have batch norms' running statistics
+    params   {name: array} of the model: all parameters or some, or masks
+    shape    of one example, (n,) or (H, W, C); an image is flattened before a linear layer
+    stats    as from nn.recalibrate, to include batch norms' running statistics
 
-    ValueError for a name that the model has not.
+    ValueError for a name that the model does not have.
     """
     places = {place.ours: place for place in _places(model, shape)}
     arrays = dict(params) | dict(stats or {})
     if unknown := [name for name in arrays if name not in places]:
-        raise ValueError(f"params has {unknown}, which the model has not; it has {list(places)}")
+        raise ValueError(f"params has {unknown}, which are not in the model; expected names in {list(places)}")
     made = {places[name].theirs: places[name].out(array) for name, array in arrays.items()}
     counted = [name.removesuffix("mean") for name in made if name.endswith(".running_mean")]
     return made | {f"{name.removesuffix('running_')}num_batches_tracked": np.array(0) for name in counted}
@@ -57,29 +57,29 @@ def to_torch(model: Layer, params: Arrays, shape: Shape, stats: Arrays | None = 
 def from_torch(model: Layer, state: Mapping[str, Any], shape: Shape) -> tuple[dict[str, Array], dict[str, Array]]:
     """(parameters, statistics of batch norms) of the model from the state dict of a PyTorch module with its layers.
 
-    state: {name: tensor or array}, in the dtype that the parameters get; shape as in `to_torch`. The statistics are
-    empty if there are none in `state`. ValueError naming what is only in one of the two, or has another shape.
+    state: {name: tensor or array}, whose dtype the parameters get; shape as in `to_torch`. The statistics are empty if
+    `state` has none. ValueError naming arrays that are only in one of the two, or have the wrong shape.
     """
     arrays = {name: _array(a) for name, a in state.items() if not name.endswith(".num_batches_tracked")}
-    own = model.shapes()
+    shapes = model.shapes()
     params: dict[str, Array] = {}
     stats: dict[str, Array] = {}
-    places = [p for p in _places(model, shape) if p.ours in own or p.theirs in arrays]
+    places = [p for p in _places(model, shape) if p.ours in shapes or p.theirs in arrays]
     same_keys(model={place.theirs: None for place in places}, state=arrays)
     for place in places:
         array = place.back(arrays[place.theirs])
-        wanted = own.get(place.ours, own.get(f"{place.ours.rpartition('.')[0]}.scale"))
+        wanted = shapes.get(place.ours, shapes.get(f"{place.ours.rpartition('.')[0]}.scale"))
         if array.shape != wanted:
             raise ValueError(f"{place.theirs!r} is {place.ours!r} of shape {array.shape}; expected {wanted}")
-        (params if place.ours in own else stats)[place.ours] = array
+        (params if place.ours in shapes else stats)[place.ours] = array
     return params, stats
 
 
 def save(path: str | PathLike, arrays: Arrays) -> Path:
-    """Write named arrays as a .npz, .safetensors or .pt file, which is what its ending says.
+    """Write named arrays as a .npz, .safetensors or .pt file, by the suffix of `path`.
 
-    ValueError for another ending, or where the library that writes it is not installed; TypeError for what is no array
-    of numbers.
+    ValueError for another suffix, or if the library for it is not installed; TypeError for anything but arrays of
+    numbers.
     """
     path = Path(path)
     for name, array in arrays.items():
@@ -96,14 +96,14 @@ def save(path: str | PathLike, arrays: Arrays) -> Path:
             torch = _library("torch")
             torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, unfinished)
         else:
-            raise ValueError(f"{path} ends in {path.suffix!r}; expected .npz, .safetensors and .pt")
+            raise ValueError(f"{path} ends in {path.suffix!r}; expected .npz, .safetensors or .pt")
     return path
 
 
 def load(path: str | PathLike) -> dict[str, Array]:
-    """The named arrays of a .npz, .safetensors or .pt file, none of which can run code.
+    """The named arrays of a .npz, .safetensors or .pt file; loading never runs code.
 
-    Errors as in `save`, and ValueError for a file that is damaged or holds anything else.
+    Errors as in `save`, and ValueError for a file that is damaged or contains anything else.
     """
     path = Path(path)
     if path.suffix == ".npz":
@@ -114,21 +114,21 @@ def load(path: str | PathLike) -> dict[str, Array]:
         torch = _library("torch")
         state = _or_damaged(path, lambda path: torch.load(path, map_location="cpu", weights_only=True))
         if odd := [name for name, tensor in state.items() if not hasattr(tensor, "detach")]:
-            raise ValueError(f"{path} has {odd[0]!r}, which is no tensor")
+            raise ValueError(f"{path} has {odd[0]!r}, which is not a tensor")
         return {name: _array(tensor) for name, tensor in state.items()}
-    raise ValueError(f"{path} ends in {path.suffix!r}; expected .npz, .safetensors, .pt and .pth")
+    raise ValueError(f"{path} ends in {path.suffix!r}; expected .npz, .safetensors, .pt or .pth")
 
 
 def _or_damaged(path: Path, read: Callable[[Path], Any]) -> Any:
-    """What `read` makes of a file. ValueError naming it for whatever its library raises."""
+    """read(path), with any error of the library as a ValueError naming the file."""
     try:
         arrays = read(path)
     except FileNotFoundError:
         raise
     except Exception as error:
-        raise ValueError(f"{path} holds something else than tensors, or is damaged: {error}") from error
+        raise ValueError(f"{path} contains something other than tensors, or is damaged: {error}") from error
     if not isinstance(arrays, Mapping):
-        raise ValueError(f"{path} holds {type(arrays).__name__}; expected arrays by name")
+        raise ValueError(f"{path} contains {type(arrays).__name__}; expected arrays by name")
     return arrays
 
 
@@ -147,7 +147,7 @@ def _array(tensor: Any) -> Array:
 
 
 def _places(model: Layer, shape: Shape) -> Iterator[Place]:
-    """Every array that the model has or measures, its statistics included."""
+    """Every parameter and batch norm statistic of the model."""
     for name, layer, pixels in _leaves(model, tuple(shape), ""):
         if isinstance(layer, Linear):
             yield Place(f"{name}weight", f"{name}weight", *_linear(pixels))
@@ -161,12 +161,12 @@ def _places(model: Layer, shape: Shape) -> Iterator[Place]:
             names = {"scale": "weight", "shift": "bias", "mean": "running_mean", "var": "running_var"}
             for ours, theirs in names.items():
                 yield Place(f"{name}{ours}", f"{name}{theirs}", *_flattened(pixels))
-        elif own := layer.shapes():
-            raise ValueError(f"{name.removesuffix('.')} is {layer}, whose {list(own)} PyTorch has nothing for")
+        elif shapes := layer.shapes():
+            raise ValueError(f"{name.removesuffix('.')} is {layer}; PyTorch has no counterpart of its {list(shapes)}")
 
 
 def _leaves(layer: Layer, shape: Shape, name: str, pixels: Shape | None = None) -> Iterator[tuple[str, Layer, Any]]:
-    """(prefix, layer, pixels) from input to output; pixels: (H, W, C) of the image that was flattened before it."""
+    """(prefix, layer, pixels) from input to output; pixels: (H, W, C) of the image flattened before the layer."""
     if isinstance(layer, Residual):
         yield from _leaves(layer.body, shape, name, pixels)
         if layer.shortcut:
@@ -175,10 +175,10 @@ def _leaves(layer: Layer, shape: Shape, name: str, pixels: Shape | None = None) 
     if not isinstance(layer, Chain):
         yield name, layer, pixels
         return
-    for own, part in layer.layers.items():
+    for label, part in layer.layers.items():
         if len(shape) == 3 and isinstance(part, Flatten | Linear):
             pixels, shape = shape, (math.prod(shape),)
-        yield from _leaves(part, shape, f"{name}{own}.", pixels)
+        yield from _leaves(part, shape, f"{name}{label}.", pixels)
         shape = part.sites(shape)[1]
         pixels = None if isinstance(part, Linear) or len(shape) == 3 else pixels
 
@@ -192,7 +192,7 @@ def _turned(axes: tuple[int, ...]) -> Callable[[Array], Array]:
 
 
 def _flattened(pixels: Shape | None) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
-    """Axis 0 from (H, W, C) to (C, H, W) and back, where an image was flattened into it."""
+    """Axis 0 from (H, W, C) to (C, H, W) order and back, if an image was flattened into it."""
     if pixels is None:
         return _same, _same
     h, w, c = pixels

@@ -1,11 +1,11 @@
-"""A masked network as a smaller dense one: units that cannot matter are taken out, and it computes the same.
+"""A masked network as a smaller dense network that computes the same, without units that do not matter.
 
-A unit is an output of a linear layer or a channel of a convolution. It goes
+A unit is an output of a linear layer or a channel of a convolution. It is removed
 
-- where no path leads on from it to the network's outputs;
-- where no path leads to it from the inputs: it then outputs a constant, whatever its bias makes of it, and the next
-  layer's biases take that constant over. Zeros around an image would make it another number at the border than inside,
-  so that a constant other than zero keeps its channel before a convolution with padding.
+- if it has no path to the network's outputs;
+- if it has no path from the inputs: its output is then a constant, which is folded into the next layer's biases. With
+  zero padding, the constant has another effect at the border than inside, so a nonzero constant keeps its channel
+  before a convolution with padding.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ KINDS = (Linear, Conv2d, BatchNorm, Relu, MaxPool2d, AvgPool2d, GlobalAvgPool, F
 
 
 class Compact(NamedTuple):
-    """A network without the units that cannot matter.
+    """A network without the units that do not matter.
 
-    model    with layers of the same names, only narrower
+    model    with layers of the same names, but narrower
     params   of `model`
-    masks    of its weights: the connections there were between the units that stayed
-    inputs   which inputs it takes, as indices of the original's last axis (where it begins with Flatten, of the
-             flattened examples); all of them unless it was asked to drop some
+    masks    of its weights: the original connections between the remaining units
+    inputs   its inputs, as indices of the original's last axis (of flattened examples if it begins with Flatten); all,
+             unless drop_inputs
     """
 
     model: Chain
@@ -41,16 +41,16 @@ class Compact(NamedTuple):
 def compacted(model: Chain, params: Arrays, masks: Arrays, drop_inputs: bool = False) -> Compact:
     """The smaller network that computes what `model` does at project(params, masks), to rounding.
 
-    model        a Chain of Linear, Conv2d (of one group), pooling, Flatten, Relu, Dropout and BatchNorm. Dropout is
-                 taken as it is at inference, and a constant that reaches a BatchNorm as what the channel's own
-                 statistics make of it: its shift. Measure them again with nn.recalibrate
-    masks        {weight name: bool array}: a unit is cut off by its masks, a whole column or row of them where a gate
-                 is closed; weights without a mask are dense
-    drop_inputs  also leave out the network's inputs without a connection; feed it x[..., inputs]
+    model        a Chain of Linear, Conv2d (of one group), pooling, Flatten, Relu, Dropout and BatchNorm. Dropout acts
+                 as at inference. A constant input of a BatchNorm becomes the channel's shift, since the channel's mean
+                 is that constant. Measure statistics again with nn.recalibrate
+    masks        {weight name: bool array}: masks disconnect units; a closed gate is an empty row or column; weights
+                 without a mask are dense
+    drop_inputs  also remove the network's inputs without a connection; call the result with x[..., inputs]
 
-    A convolution without bias gets one where it has a constant to take over. ValueError for arrays that do not fit the
-    model, a layer of another kind, and a network whose output no longer depends on its inputs; TypeError for weights
-    and masks that are truly sparse: what stays of them costs their connections already.
+    A convolution without bias gets a bias if a constant is folded into it. ValueError for arrays that do not fit the
+    model, a layer of another kind, and a network whose output does not depend on its inputs; TypeError for truly sparse
+    weights and masks, whose cost is already proportional to their connections.
     """
     weighted = _check(model, params, masks)
     first, last = weighted[0], weighted[-1]
@@ -71,10 +71,10 @@ def compacted(model: Chain, params: Arrays, masks: Arrays, drop_inputs: bool = F
 
 
 def _fold_constants(model: Chain, params: Arrays, masks: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
-    """({weight name: (outputs,) bool: may not be folded away}, {bias name: what it becomes}).
+    """({weight name: (outputs,) bool: may not be folded}, {bias name: its new value}).
 
-    From input to output, `varies` says of every unit whether it depends on the inputs, and `constant` what it is if
-    not (else zero). Both begin with one entry that stands for all the inputs there are.
+    From input to output, `varies` says for every unit whether it depends on the inputs, and `constant` is its value if
+    not (else zero). Both begin with a single entry for all inputs.
     """
     stays: dict[str, Array] = {}
     biases: dict[str, Array] = {}
@@ -101,7 +101,7 @@ def _fold_constants(model: Chain, params: Arrays, masks: Arrays) -> tuple[dict[s
 
 
 def _sliced(model: Chain, params: Arrays, masks: Masks, used: Array, keep: Arrays) -> Compact:
-    """Every array and every layer of the model, cut down to the inputs `used` and the units in `keep`."""
+    """All arrays and layers of the model, reduced to the inputs `used` and the units in `keep`."""
     layers: dict[str, Layer] = {}
     arrays: dict[str, Array] = {}
     cut: dict[str, Array] = {}
@@ -111,7 +111,7 @@ def _sliced(model: Chain, params: Arrays, masks: Masks, used: Array, keep: Array
         if isinstance(layer, BatchNorm):
             here = _places(_spread(units, layer.channels, name))
             layer = replace(layer, channels=len(here))
-            arrays |= {own: params[own].take(here) for own in (f"{name}.scale", f"{name}.shift")}
+            arrays |= {part: params[part].take(here) for part in (f"{name}.scale", f"{name}.shift")}
         elif isinstance(layer, Linear | Conv2d):
             rows, columns = _places(_spread(units, params[weight].shape[-2], name)), _places(keep[weight])
             arrays[weight] = params[weight].take(rows, axis=-2).take(columns, axis=-1)
@@ -130,17 +130,17 @@ def _sliced(model: Chain, params: Arrays, masks: Masks, used: Array, keep: Array
 
 
 def _check(model: Chain, params: Arrays, masks: Arrays) -> list[str]:
-    """The model's weights from input to output, if all is as `compacted` needs it."""
+    """The model's weights from input to output, after checking the arguments of `compacted`."""
     if not isinstance(model, Chain):
         raise TypeError(f"model is {model!r}; expected a Chain")
     for name, layer in model.layers.items():
         if not isinstance(layer, KINDS) or getattr(layer, "groups", 1) != 1:
             raise ValueError(f"layer {name!r} is {layer}; expected {', '.join(kind.__name__ for kind in KINDS)}, "
-                             "and of convolutions those with one group")  # fmt: skip
+                             "convolutions with one group")  # fmt: skip
     shapes = model.shapes()
     same_keys(params=params, model=shapes)
     if stored := [name for name, a in (*params.items(), *masks.items()) if hasattr(a, "dense")]:
-        raise TypeError(f"{stored[0]!r} is truly sparse; expected arrays, such as sparse.dense makes of it")
+        raise TypeError(f"{stored[0]!r} is truly sparse; expected an array, such as from sparse.dense")
     for name, shape in shapes.items():
         if tuple(params[name].shape) != tuple(shape):
             raise ValueError(f"{name!r} has shape {tuple(params[name].shape)}, the model's has {tuple(shape)}")
@@ -149,19 +149,19 @@ def _check(model: Chain, params: Arrays, masks: Arrays) -> list[str]:
     if extra := [name for name in masks if name not in weights]:
         raise ValueError(f"masks has {extra}; expected masks of the weights {weights}")
     if not weights:
-        raise ValueError("the model has no weights; expected those with a linear layer or a convolution")
+        raise ValueError("the model has no weights; expected a linear layer or a convolution")
     return weights
 
 
 def _spread(units: Array, n: int, name: str) -> Array:
-    """What is known of a layer's units, for each of the `n` inputs of layer `name`: of a flattened image, n is more."""
+    """A value per unit, repeated for the `n` inputs of layer `name`: a flattened image has several inputs per unit."""
     if n % len(units):
-        raise ValueError(f"{name!r} has {n} inputs, the layer before it {len(units)} outputs; expected multiples")
+        raise ValueError(f"{name!r} has {n} inputs, the layer before it {len(units)} outputs; expected a multiple")
     return namespace(units).tile(units, n // len(units))
 
 
 def _pads(layer: Linear | Conv2d) -> bool:
-    """Can a window of this layer reach beyond the image."""
+    """Can a window of this layer reach beyond the image?"""
     none = ("valid", 0, "same") if isinstance(layer, Conv2d) and layer.size == 1 else ("valid", 0)
     return isinstance(layer, Conv2d) and layer.padding not in none
 
@@ -171,9 +171,9 @@ def _places(marked: Array) -> Array:
 
 
 def architecture(masks: Arrays, order: Sequence[str] | None = None) -> str:
-    """ "408-100-69": the inputs of every linear layer and the filters of every convolution that are still in use.
+    """ "408-100-69": the used inputs of every linear layer and the used filters of every convolution.
 
-    masks, order (that of `masks` unless given): as in `remove_dead_units`, which is applied first. LeNet-300-100 whole
+    masks, order (dict order unless given): as in `remove_dead_units`, which is applied first. The full LeNet-300-100
     is "784-300-100" and LeNet-5 "20-50-800-500", as papers write them.
     """
     order = list(masks if order is None else order)

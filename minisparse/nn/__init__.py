@@ -1,4 +1,4 @@
-"""Layers are descriptions: frozen, without parameters (`base` says what each of them has)."""
+"""Layers are descriptions: frozen, without parameters (their interface is in `base`)."""
 
 from .base import Initial, Layer, Shape, Site, Values, glorot_uniform, he_normal, he_normal_depthwise, sites
 from .containers import Chain, Residual, mlp

@@ -1,15 +1,15 @@
-"""Layers are descriptions: frozen, without parameters. Those live outside, in one dict of arrays.
+"""Layers are descriptions: frozen, without parameters. Parameters are kept outside, in one dict of arrays.
 
 Every layer has
-    shapes() -> {name: shape}                                        its parameters, without making them
-    init(rng, dtype, masks=None) -> {name: array}                    its parameters; those in `masks` are stored as
-                                                                     their masks are (minisparse.sparse)
-    layer(params, x, *, train=False, rng=None, stats=None) -> Tensor forward, on a batch x (N, …)
-    sites(shape) -> ([Site], shape)                                  where an example of `shape` meets weights, and what
-                                                                     it becomes
-    cost(shape) -> ({name: multiply-adds per example}, shape)        what that costs
+    shapes() -> {name: shape}                                        shapes of its parameters
+    init(rng, dtype, masks=None) -> {name: array}                    initial parameters; those in `masks` are stored
+                                                                     as their masks are (minisparse.sparse)
+    layer(params, x, *, train=False, rng=None, stats=None) -> Tensor forward pass of a batch x (N, …)
+    sites(shape) -> ([Site], shape)                                  layers with weights, for an example of `shape`, and
+                                                                     the output shape
+    cost(shape) -> ({name: multiply-adds per example}, shape)        their cost
 
-A call refuses a parameter that is missing, or has another shape than the description says, by its name (ValueError).
+A call raises ValueError naming a parameter that is missing or whose shape differs from the description.
 """
 
 import math
@@ -28,16 +28,16 @@ from ..windows import n_windows
 
 Shape = tuple[int, ...]
 Values = Tensor | Array
-Initial = Callable[..., Array]  # (rng, shape) -> all weights, or (rng, shape, n) -> n of them, the next each time
+Initial = Callable[..., Array]  # (rng, shape) -> all weights, or (rng, shape, n) -> the next n of them
 
 
 def he_normal(rng: np.random.Generator, shape: Shape, n: int | None = None) -> Array:
-    """N(0, 2 / fan_in), made for ReLU (He et al. 2015). fan_in is the product of all axes but the last."""
+    """N(0, 2 / fan_in), for ReLU (He et al. 2015). fan_in is the product of all axes but the last."""
     return rng.standard_normal(shape if n is None else n) * math.sqrt(2 / math.prod(shape[:-1]))
 
 
 def he_normal_depthwise(rng: np.random.Generator, shape: Shape) -> Array:
-    """N(0, 2 / (kh kw)) for kernels (kh, kw, channels, multiplier), whose outputs each see one channel."""
+    """N(0, 2 / (kh kw)) for kernels (kh, kw, channels, multiplier): each output sees one channel."""
     return rng.standard_normal(shape) * math.sqrt(2 / math.prod(shape[:2]))
 
 
@@ -49,7 +49,7 @@ def glorot_uniform(rng: np.random.Generator, shape: Shape, n: int | None = None)
 
 
 class Layer:
-    """A layer without parameters that keeps the shape; subclasses override what differs."""
+    """A layer without parameters that keeps the shape of its input; subclasses override what differs."""
 
     initial: Initial
     drop_rate: float
@@ -60,7 +60,7 @@ class Layer:
     def init(
         self, rng: np.random.Generator, dtype: Any = np.float32, masks: Mapping[str, Array] | None = None
     ) -> dict[str, Array]:
-        own: dict[str, Callable[[Shape], Array]] = {
+        makers: dict[str, Callable[[Shape], Array]] = {
             "bias": np.zeros,
             "scale": np.ones,
             "shift": np.zeros,
@@ -68,8 +68,8 @@ class Layer:
         }
         at = masks or {}
         return {
-            name: own[name](shape).astype(dtype)
-            if name in own
+            name: makers[name](shape).astype(dtype)
+            if name in makers
             else initial(self.initial, rng, shape, dtype, at.get(name))
             for name, shape in self.shapes().items()
         }
@@ -88,12 +88,12 @@ class Layer:
 
 
 def sites(model: Layer, shape: Shape) -> list[Site]:
-    """Every place in the model where an example of `shape`, (n,) or (H, W, C), meets weights, from input to output."""
+    """The layers with weights that an example of `shape`, (n,) or (H, W, C), meets, from input to output."""
     return model.sites(shape)[0]
 
 
 class _Unfit(ValueError):
-    """A parameter that is missing or has another shape. Each enclosing layer raises it again, with the full name."""
+    """A parameter that is missing or has the wrong shape. Each enclosing layer raises it again with the full name."""
 
 
 def _unfit(shapes: Mapping[str, Shape], params: Mapping[str, Values]) -> _Unfit | None:
@@ -105,24 +105,24 @@ def _unfit(shapes: Mapping[str, Shape], params: Mapping[str, Values]) -> _Unfit 
     return None
 
 
-def _fit(shapes: Mapping[str, Shape], params: Mapping[str, Values]) -> None:
-    """ValueError for the first parameter of these that is missing or has another shape."""
+def _check_params(shapes: Mapping[str, Shape], params: Mapping[str, Values]) -> None:
+    """ValueError for the first of these parameters that is missing or has the wrong shape."""
     if wrong := _unfit(shapes, params):
         raise wrong
 
 
 def _whole(layer: Layer, low: int, *names: str) -> None:
-    """Check the numbers in a layer's description."""
+    """Check that attributes of a layer are whole numbers from `low`."""
     for name in names:
         whole(f"{name} of {type(layer).__name__}", getattr(layer, name), low)
 
 
 def _image(layer: Any, shape: Shape, channels: int | None = None) -> tuple[int, int, int]:
-    """The height, width and channels of an image; ValueError for what is none, or has other channels."""
+    """The height, width and channels of an image; ValueError for another number of axes or channels."""
     if len(shape) != 3 or shape[2] != (channels or shape[2]):
         raise ValueError(f"{layer} got examples of shape {tuple(shape)}; expected (H, W, {channels or 'C'})")
-    height, width, own = shape
-    return height, width, own
+    height, width, depth = shape
+    return height, width, depth
 
 
 def _windows(layer: Any, shape: Shape, channels: int | None = None) -> tuple[int, int]:

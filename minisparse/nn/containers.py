@@ -1,4 +1,4 @@
-"""Layers made of layers: one after the other, or around each other."""
+"""Layers made of layers: a chain, and a residual block."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from .layers import Linear, Relu
 class Chain(Layer):
     """Layers one after the other, by name: {"fc1": Linear(784, 300), "relu1": Relu(), …}.
 
-    A parameter's name is its layer's and its own, "fc1.weight". Each layer is initialised from a stream of its own
-    name; `rng` of a call goes to every layer, or, if it is a dict, to each the entry of its name.
+    Parameters are named by layer and parameter, "fc1.weight". Each layer is initialised from a random stream of its
+    name. In a call, `rng` is passed to every layer; if it is a dict, each layer gets the entry of its name.
     """
 
     layers: Mapping[str, Layer]
@@ -31,7 +31,7 @@ class Chain(Layer):
         if odd := [name for name, layer in self.layers.items() if not isinstance(layer, Layer)]:
             raise TypeError(f"layer {odd[0]!r} is {self.layers[odd[0]]!r}; expected a layer, such as Linear(3, 2)")
         if wrong := [name for name in self.layers if not name or "." in name]:
-            raise ValueError(f"layers are named {wrong}; expected names without a dot, which joins a name to its parts")
+            raise ValueError(f"layers are named {wrong}; expected names without a dot, which ends a layer's name")
 
     def shapes(self) -> dict[str, Shape]:
         return {
@@ -43,32 +43,32 @@ class Chain(Layer):
     def init(
         self, rng: np.random.Generator, dtype: Any = np.float32, masks: Mapping[str, Array] | None = None
     ) -> dict[str, Array]:
-        key, own = draw_key(rng), _by_layer(masks)
-        made = {name: layer.init(stream(key, name), dtype, own.get(name)) for name, layer in self.layers.items()}
-        return {f"{layer}.{name}": array for layer, own in made.items() for name, array in own.items()}
+        key, by_layer = draw_key(rng), _by_layer(masks)
+        made = {name: layer.init(stream(key, name), dtype, by_layer.get(name)) for name, layer in self.layers.items()}
+        return {f"{layer}.{name}": array for layer, arrays in made.items() for name, array in arrays.items()}
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
-        own, own_stats = _by_layer(params), _by_layer(stats)
+        arrays, moments = _by_layer(params), _by_layer(stats)
         try:
             for name, layer in self.layers.items():
-                x = layer(own.get(name, {}), x, train=train, rng=_noise(rng, name), stats=own_stats.get(name))
+                x = layer(arrays.get(name, {}), x, train=train, rng=_noise(rng, name), stats=moments.get(name))
         except _Unfit as error:
-            raise _unfit(self.shapes(), params) or error from None  # by its whole name
+            raise _unfit(self.shapes(), params) or error from None  # with its full name
         return as_tensor(x)
 
     def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
         found: list[Site] = []
         for layer, description in self.layers.items():
-            own, shape = description.sites(shape)
-            found += [site._replace(name=f"{layer}.{site.name}") for site in own]
+            inner, shape = description.sites(shape)
+            found += [site._replace(name=f"{layer}.{site.name}") for site in inner]
         return found, shape
 
 
 @dataclass(frozen=True)
 class Residual(Layer):
-    """body(x) + shortcut(x), the shortcut x itself unless one is given (He et al. 2016).
+    """body(x) + shortcut(x); without a shortcut, body(x) + x (He et al. 2016).
 
     Parameters are named as in `body`, "conv1.weight", and those of the shortcut "shortcut.weight".
     """
@@ -78,7 +78,7 @@ class Residual(Layer):
 
     def __post_init__(self) -> None:
         if "shortcut" in self.body.layers:
-            raise ValueError("body has a layer named 'shortcut', which is the name of the way around it")
+            raise ValueError("body has a layer named 'shortcut', which is the name of the shortcut around it")
 
     def shapes(self) -> dict[str, Shape]:
         return self._parts().shapes()
@@ -94,8 +94,8 @@ class Residual(Layer):
         try:
             y = self.body(params, x, train=train, rng=rng, stats=stats)
             if self.shortcut:
-                own, seen = _by_layer(params).get("shortcut", {}), _by_layer(stats).get("shortcut")
-                x = self.shortcut(own, x, train=train, rng=_noise(rng, "shortcut"), stats=seen)
+                arrays, moments = _by_layer(params).get("shortcut", {}), _by_layer(stats).get("shortcut")
+                x = self.shortcut(arrays, x, train=train, rng=_noise(rng, "shortcut"), stats=moments)
         except _Unfit as error:
             raise _unfit(self.shapes(), params) or error from None
         if y.shape != x.shape:
@@ -104,11 +104,11 @@ class Residual(Layer):
 
     def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
         around = Chain({"shortcut": self.shortcut} if self.shortcut else {})
-        (own, out), (own_around, out_around) = self.body.sites(shape), around.sites(shape)
+        (body, out), (shortcut, out_around) = self.body.sites(shape), around.sites(shape)
         if tuple(out) != tuple(out_around):
             raise ValueError(f"the body of a Residual gives {tuple(out)}, its shortcut {tuple(out_around)}; "
                              "they must be equal")  # fmt: skip
-        return own + own_around, out
+        return body + shortcut, out
 
     def _parts(self) -> Chain:
         return Chain({**self.body.layers, **({"shortcut": self.shortcut} if self.shortcut else {})})
@@ -124,13 +124,13 @@ def _by_layer(params: Any) -> Any:
         return {} if params is None else params
     grouped: dict[str, dict[str, Any]] = {}
     for name, array in params.items():
-        layer, _, own = name.partition(".")
-        grouped.setdefault(layer, {})[own] = array
+        layer, _, rest = name.partition(".")
+        grouped.setdefault(layer, {})[rest] = array
     return grouped
 
 
 def _with_layers(model: Any, change: Callable[[str, Layer], Layer], prefix: str = "") -> Any:
-    """`model` with change(name, layer) in the place of every layer that has parameters by that name."""
+    """`model` with every innermost layer replaced by change(name, layer)."""
     if isinstance(model, Chain):
         return Chain({n: _with_layers(layer, change, f"{prefix}{n}.") for n, layer in model.layers.items()})
     if isinstance(model, Residual):
@@ -142,7 +142,7 @@ def _with_layers(model: Any, change: Callable[[str, Layer], Layer], prefix: str 
 def mlp(*widths: int, initial: Initial = he_normal) -> Chain:
     """A fully connected network with ReLUs between its layers: mlp(784, 300, 100, 10) has fc1, relu1, … fc3."""
     if len(widths) < 2:
-        raise ValueError(f"widths are {widths}; expected an input and an output width, and those between")
+        raise ValueError(f"widths are {widths}; expected at least an input and an output width")
     layers: dict[str, Layer] = {}
     for i, (n_in, n_out) in enumerate(pairwise(widths), 1):
         layers[f"fc{i}"] = Linear(n_in, n_out, initial)

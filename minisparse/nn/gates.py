@@ -9,7 +9,7 @@ import numpy as np
 from ..autograd import Tensor
 from ..backend import Array
 from ..methods import l0
-from .base import Layer, Shape, Values, _fit
+from .base import Layer, Shape, Values, _check_params
 from .containers import Chain, _with_layers
 from .layers import Conv2d, Linear
 
@@ -19,8 +19,8 @@ class GatedLinear(Linear):
     """A Linear layer with a hard concrete gate on each input unit, or on each weight (Louizos et al. 2018).
 
     log_alpha (n_in, 1), or (n_in, n_out) with per_weight, starts near log((1 − p) / p) for the drop rate p in (0, 1).
-    In training one sample of the gates serves the whole batch; it is drawn from `rng`: a Generator, or an array of
-    uniform numbers inside (0, 1) of log_alpha's shape. At inference the gates are without noise.
+    In training one sample of the gates serves the whole batch, drawn from `rng`: a Generator, or an array of uniform
+    numbers inside (0, 1) of log_alpha's shape. At inference the gates have no noise.
     """
 
     drop_rate: float = 0.5
@@ -62,8 +62,8 @@ class GatedConv2d(Conv2d):
 
 
 def _switched(layer: Layer, params: Mapping[str, Values], train: bool, rng: Any) -> dict[str, Values]:
-    """The layer's weight and bias behind its gates: a sample of them in training, else the gates at test."""
-    _fit(layer.shapes(), params)
+    """The layer's weight and bias times its gates: a sample in training, else the test gates."""
+    _check_params(layer.shapes(), params)
     log_alpha = params["log_alpha"]
     if not train:
         return l0.switched(params, {"": l0.gate_at_test(log_alpha)})
@@ -76,10 +76,10 @@ def _switched(layer: Layer, params: Mapping[str, Values], train: bool, rng: Any)
 
 
 def gated(model: Chain, drop_rates: Mapping[str, float]) -> Chain:
-    """`model` with gates where `drop_rates` names a layer: on the inputs of a Linear, on the output maps of a Conv2d.
+    """`model` with gates on the layers in `drop_rates`: on the inputs of a Linear, on the output maps of a Conv2d.
 
-    drop_rates {"fc1": 0.2, …}: the rate at which each layer's gates start; a layer inside another is "block.conv1".
-    The weights start as they would without gates. ValueError for a name that is no such layer of the model.
+    drop_rates {"fc1": 0.2, …}: the initial drop rate of each layer's gates; nested layers are named "block.conv1".
+    Weights are initialised as without gates. ValueError for a name that is not a Linear or Conv2d of the model.
     """
     rates = dict(drop_rates)
 
@@ -89,15 +89,15 @@ def gated(model: Chain, drop_rates: Mapping[str, float]) -> Chain:
 
     model = _with_layers(model, gate)
     if rates:
-        raise ValueError(f"drop_rates names {list(rates)}, which are no Linear or Conv2d of the model")
+        raise ValueError(f"drop_rates names {list(rates)}, which are not Linear or Conv2d layers of the model")
     return model
 
 
 def ungated(model: Chain, params: Mapping[str, Array]) -> tuple[Chain, dict[str, Array]]:
-    """The network without gates, and its parameters, that computes what a gated one does at inference."""
+    """(model, params) of a network without gates that computes what the gated network does at inference."""
 
     def plain(name: str, layer: Layer) -> Layer:
         kind = next((kind for kind in (Linear, Conv2d) if isinstance(layer, kind)), None)
-        return kind(**{own.name: getattr(layer, own.name) for own in fields(kind)}) if kind else layer
+        return kind(**{field.name: getattr(layer, field.name) for field in fields(kind)}) if kind else layer
 
     return _with_layers(model, plain), l0.folded(params)

@@ -1,4 +1,4 @@
-"""Layers with weights, and those without: linear, convolution, pooling, dropout."""
+"""Linear layers, convolutions, pooling, ReLU, flattening and dropout."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from ..checks import real
 from ..flops import Site
 from ..pool import see_more_than_padding
 from ..windows import Padding
-from .base import Initial, Layer, Shape, Values, _fit, _image, _whole, _windows, he_normal, he_normal_depthwise
+from .base import Initial, Layer, Shape, Values, _check_params, _image, _whole, _windows, he_normal, he_normal_depthwise
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Linear(Layer):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         self.sites(x.shape[1:])
-        _fit(Linear.shapes(self), params)
+        _check_params(Linear.shapes(self), params)
         return ops.linear(x, params["weight"], params["bias"])
 
     def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
         if tuple(shape) != (self.n_in,):
             raise ValueError(f"{type(self).__name__}({self.n_in}, {self.n_out}) got examples of shape {tuple(shape)}; "
-                             f"expected ({self.n_in},), which Flatten() makes of images")  # fmt: skip
+                             f"expected ({self.n_in},); Flatten() gives it for images")  # fmt: skip
         return [Site("weight", "linear", (self.n_in, self.n_out), self.n_out, (self.n_in,))], (self.n_out,)
 
 
@@ -74,7 +74,7 @@ class Conv2d(Layer):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         self.sites(x.shape[1:])
-        _fit(Conv2d.shapes(self), params)
+        _check_params(Conv2d.shapes(self), params)
         bias = params["bias"] if self.bias else None
         return conv.conv2d(x, params["weight"], self.stride, self.padding, self.groups, bias)
 
@@ -88,7 +88,7 @@ class Conv2d(Layer):
 
 @dataclass(frozen=True)
 class DepthwiseConv2d(Layer):
-    """Every channel convolved by itself: weight (size, size, channels, 1), bias (channels,) at zero unless bias=False;
+    """Each channel convolved separately: weight (size, size, channels, 1), bias (channels,) at zero unless bias=False;
     x (N, H, W, channels)."""
 
     channels: int
@@ -110,7 +110,7 @@ class DepthwiseConv2d(Layer):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         self.sites(x.shape[1:])
-        _fit(self.shapes(), params)
+        _check_params(self.shapes(), params)
         y = conv.depthwise_conv2d(x, params["weight"], self.stride, self.padding)
         return ops.add(y, params["bias"]) if self.bias else y
 
@@ -133,7 +133,7 @@ class Relu(Layer):
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """(N, …) to (N, everything else), in C order."""
+    """(N, …) to (N, all other axes), in C order."""
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
@@ -146,7 +146,7 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class MaxPool2d(Layer):
-    """The largest of every size×size window; steps by its size unless `stride` is given."""
+    """The largest of every size×size window; the stride is its size unless given."""
 
     size: int
     stride: int | None = None
@@ -167,7 +167,7 @@ class MaxPool2d(Layer):
 
 @dataclass(frozen=True)
 class AvgPool2d(Layer):
-    """The mean of every size×size window; steps by its size unless `stride` is given."""
+    """The mean of every size×size window; the stride is its size unless given."""
 
     size: int
     stride: int | None = None
@@ -201,13 +201,13 @@ class GlobalAvgPool(Layer):
 class Dropout(Layer):
     """In training, zero each value with probability `rate` and scale the others by 1 / (1 − rate); else the identity.
 
-    Its randomness arrives as `rng`: a Generator, or an array of uniform numbers in [0, 1) of x's shape.
+    rng: a Generator, or an array of uniform numbers in [0, 1) of x's shape.
     """
 
     rate: float
 
     def __post_init__(self) -> None:
-        real("rate", self.rate, "dropout rates in [0, 1)", lambda rate: 0 <= rate < 1)
+        real("rate", self.rate, "a dropout rate in [0, 1)", lambda rate: 0 <= rate < 1)
 
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None

@@ -1,4 +1,4 @@
-"""Batch normalisation of x (…, C), channel by channel (Ioffe & Szegedy 2015)."""
+"""Batch normalisation of x (…, C) per channel (Ioffe & Szegedy 2015)."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from ..autograd import Tensor, primitive
 from ..backend import Array, namespace
 from ..channels import combined, moments, scaled, sums
 from ..checks import real
-from .base import Layer, Shape, Site, Values, _fit, _whole
+from .base import Layer, Shape, Site, Values, _check_params, _whole
 
 
 @primitive
@@ -20,7 +20,7 @@ def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
 
     Backward, with x̂ = (x − mean) / √(var + eps) and means over the same axes:
         dx = scale / √(var + eps) · (g − mean(g) − x̂ · mean(g x̂)),   dscale = Σ g x̂,   dshift = Σ g
-    The same, one number at a time: tests/helpers/slow_conv.py, batch_norm.
+    Written as plain loops: tests/helpers/slow_conv.py, batch_norm.
     """
     n = x.size // x.shape[-1]
     mean, var = moments(x)
@@ -29,7 +29,7 @@ def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
     def pullback(g: Array) -> tuple[Array, Array, Array]:
         to_shift, centred = sums(g, x, mean)
         to_scale = centred * sharp
-        slope = -scale * sharp * sharp * to_scale / n  # what dx has of x, and what it has at x = 0 and g = 0
+        slope = -scale * sharp * sharp * to_scale / n  # the coefficient of x in dx, and the constant term
         offset = -scale * sharp * to_shift / n - slope * mean
         return combined(g, scale * sharp, x, slope, offset), to_scale, to_shift
 
@@ -40,10 +40,10 @@ def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
 class BatchNorm(Layer):
     """(x − mean) / √(var + eps) · scale + shift, per channel, the last axis (Ioffe & Szegedy 2015).
 
-    In training, mean and variance (divided by n) are those of the batch; at inference those in `stats`, a dict that
-    `recalibrate` makes. scale starts at 1 and shift at 0: names that weight decay leaves alone.
+    In training, mean and variance (divided by n) are those of the batch; at inference those in `stats`, a dict from
+    `recalibrate`. scale starts at 1 and shift at 0; weight decay acts on neither.
 
-    Differs from the paper: no running averages; statistics are measured when they are needed.
+    Differs from the paper: no running averages; statistics are measured when needed.
     """
 
     channels: int
@@ -51,7 +51,7 @@ class BatchNorm(Layer):
 
     def __post_init__(self) -> None:
         _whole(self, 0, "channels")
-        real("eps", self.eps, "finite numbers from 0", lambda eps: 0 <= eps < math.inf)
+        real("eps", self.eps, "a finite number from 0", lambda eps: 0 <= eps < math.inf)
 
     def shapes(self) -> dict[str, Shape]:
         return {"scale": (self.channels,), "shift": (self.channels,)}
@@ -60,14 +60,14 @@ class BatchNorm(Layer):
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         self.sites(x.shape[1:])
-        _fit(self.shapes(), params)
+        _check_params(self.shapes(), params)
         if isinstance(stats, _Moments):
             stats.add(x.value if isinstance(x, Tensor) else x)
         if train or isinstance(stats, _Moments):
             return batch_norm(x, params["scale"], params["shift"], self.eps)
         if stats is None:
             raise ValueError(
-                f"stats is None; {self} at inference needs those of nn.recalibrate(model, params, batches)"
+                f"stats is None; {self} at inference needs stats from nn.recalibrate(model, params, batches)"
             )
         centred = ops.sub(x, stats["mean"])
         return ops.add(ops.mul(centred, params["scale"] / ops.sqrt(stats["var"] + self.eps)), params["shift"])
@@ -79,7 +79,7 @@ class BatchNorm(Layer):
 
 
 class _Moments:
-    """Takes the place of `stats` while `recalibrate` runs: every BatchNorm adds what it sees under its name."""
+    """Replaces `stats` while `recalibrate` runs: every BatchNorm adds its inputs' moments under its name."""
 
     def __init__(self, seen: dict[str, tuple[int, Array, Array]], name: str = ""):
         self.seen, self.name = seen, name
@@ -88,7 +88,7 @@ class _Moments:
         return _Moments(self.seen, f"{self.name}{layer}.")
 
     def add(self, x: Array) -> None:
-        """Pool mean and variance with those of the batches before (Chan et al. 1983)."""
+        """Combine mean and variance with those of earlier batches (Chan et al. 1983)."""
         axes, n = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
         mean, var = x.mean(axis=axes, dtype=float), x.var(axis=axes, dtype=float)
         if self.name in self.seen:
@@ -100,20 +100,20 @@ class _Moments:
 
 
 def recalibrate(model: Layer, params: Mapping[str, Array], batches: Iterable) -> dict[str, Array]:
-    """The statistics that the model's BatchNorms see at these parameters: what they need at inference, as `stats`.
+    """The statistics of every BatchNorm's inputs at these parameters, to pass as `stats` at inference.
 
-    batches: of inputs, or of tuples that begin with inputs. Within the network every batch is normalised by its own
-    statistics, as in training; Dropout is off. {"bn1.mean": (C,), "bn1.var": (C,), …} over all that was seen, in the
-    parameters' dtype; empty for a model without BatchNorm. ValueError without batches, or for one without examples.
+    batches: of inputs, or of tuples that begin with inputs. Inside the network every batch is normalised by batch
+    statistics, as in training; Dropout is off. Returns {"bn1.mean": (C,), "bn1.var": (C,), …} over all batches, in the
+    parameters' dtype; empty without BatchNorm. ValueError for no batches, or a batch without examples.
     """
     seen: dict[str, tuple[int, Array, Array]] = {}
     batches = iter(batches)
     if (first := next(batches, None)) is None:
-        raise ValueError("batches is empty; expected one batch of inputs or more")
+        raise ValueError("batches is empty; expected at least one batch of inputs")
     for batch in chain((first,), batches):
         inputs = batch[0] if isinstance(batch, tuple | list) else batch
         if not len(inputs):
-            raise ValueError(f"a batch has inputs of shape {inputs.shape}; expected one example or more")
+            raise ValueError(f"a batch has inputs of shape {inputs.shape}; expected at least one example")
         model(params, inputs, stats=_Moments(seen))
     stats: dict[str, Array] = {}
     for name, (_, mean, var) in seen.items():

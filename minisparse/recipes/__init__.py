@@ -1,4 +1,4 @@
-"""Each method with its schedule, as its paper ran it: the one place where the two meet."""
+"""Each method with its schedule, as its paper ran it."""
 
 from .before import mnist_densities, small_dense, snip, static
 from .during import gradual, rigl, set, snfs

@@ -1,4 +1,4 @@
-"""During training: masks move. RigL, SET, SNFS and gradual pruning, each with its schedule."""
+"""During training: masks change. RigL, SET, SNFS and gradual pruning, each with its schedule."""
 
 import math
 import warnings
@@ -28,22 +28,22 @@ def rigl(
     watch: Observe = latest,
     fill: Fill | None = None,
 ) -> Method:
-    """RigL (Evci et al. 2020): at ΔT, 2ΔT, … below T_end an update takes the place of the optimizer step.
+    """RigL (Evci et al. 2020): at ΔT, 2ΔT, … below T_end an update replaces the optimizer step.
 
-    alpha α, the drop fraction at first; period ΔT, in batches; t_end T_end, exclusive; steps: the run's length in
+    alpha α, the initial drop fraction; period ΔT, in batches; t_end T_end, exclusive; steps: the run's length in
     batches, if known, to warn if the run ends before T_end.
 
-    What the paper compares with this:
-    fraction  step -> drop fraction, in place of α on a cosine: partial(linear, alpha=0.3, t_end=25_000), constant,
+    Variants compared in the paper:
+    fraction  step -> drop fraction, instead of α on a cosine: partial(linear, alpha=0.3, t_end=25_000), constant,
               inverse_power (app. G)
-    watch     what growth ranks by: `latest` gradients, `noise`, `smoothed(0.9)` gradients (app. D)
-    fill      what grown weights start at, if not at zero: random_values(0.01), along_gradient(0.01) (sec. 3)
+    watch     growth scores: `latest` gradients, `noise`, `smoothed(0.9)` gradients (app. D)
+    fill      initial values of grown weights, if not zero: random_values(0.01), along_gradient(0.01) (sec. 3)
     """
     _check_fraction("alpha", alpha)
-    real("t_end", t_end, "numbers above 0", lambda t_end: t_end > 0)
+    real("t_end", t_end, "a number above 0", lambda t_end: t_end > 0)
     if steps is not None and t_end > steps:
         warnings.warn(
-            f"t_end is {t_end}, beyond the run's {steps} steps: masks will still be moving at its end", stacklevel=2
+            f"t_end is {t_end}, beyond the run's {steps} steps: masks will still change at its end", stacklevel=2
         )
 
     def count(step: int, n_active: int) -> int:
@@ -68,17 +68,17 @@ def set(  # in this file the word is the method's
     by_sign: bool = True,
     fill: Fill | None = None,
 ) -> Method:
-    """SET (Mocanu et al. 2018): after every epoch but the last, the optimizer steps, then connections move at random.
+    """SET (Mocanu et al. 2018): rewires at random after the optimizer step, every epoch but the last.
 
     zeta      ζ, the fraction of positive and of negative weights dropped
-    epoch     batches in an epoch, and epochs, how many there are; or
-    period    and until: rewire at period, 2 period, … batches below `until`
-    fraction  step -> drop fraction, in place of ζ
-    by_sign   False: the smallest are dropped, whatever their sign, as in Evci et al.'s comparison
-    fill      what grown weights start at, if not at zero: random_values(0.1) in the authors' SciPy code
+    epoch     batches per epoch, with `epochs`, the number of epochs; or
+    period    with `until`: rewire at period, 2 period, … batches below `until`
+    fraction  step -> drop fraction, instead of ζ
+    by_sign   False: drop the smallest magnitudes of either sign, as in Evci et al.'s comparison
+    fill      initial values of grown weights, if not zero: random_values(0.1) in the authors' SciPy code
 
     Starting masks: random_masks(shapes, from_epsilon(shapes, 20), rng) with the paper's ε, or, for a density,
-    random_masks(shapes, erdos_renyi(shapes, 0.1), rng). The output layer moves too if it has a mask.
+    random_masks(shapes, erdos_renyi(shapes, 0.1), rng). The output layer is rewired too if it has a mask.
     """
     _check_fraction("zeta", zeta)
     when, _ = _rewirings(epoch, epochs, period, until)
@@ -107,19 +107,19 @@ def snfs(
     fraction: Fraction | None = None,
     fill: Fill | None = None,
 ) -> Method:
-    """SNFS, sparse momentum (Dettmers & Zettlemoyer 2019): after every epoch but the last, step, then rewire.
+    """SNFS, sparse momentum (Dettmers & Zettlemoyer 2019): rewires after the optimizer step, every epoch but the last.
 
-    rate          the drop fraction p at first; it falls on a cosine to 0 at the run's end
-    epoch         batches in an epoch, and epochs, how many there are; or
-    period        and until: rewire at period, 2 period, … batches below `until`, where p is 0
-    beta          of the smoothed gradients, which belong to the method and are dense, whatever the optimizer
-    redistribute  False: every layer regrows what it lost
-    fraction      step -> drop fraction, in place of p on a cosine
-    fill          what grown weights start at, if not at zero
+    rate          the initial drop fraction p; it falls on a cosine to 0 at the run's end
+    epoch         batches per epoch, with `epochs`, the number of epochs; or
+    period        with `until`: rewire at period, 2 period, … batches below `until`, where p is 0
+    beta          of the smoothed gradients, which are dense and kept by the method, independent of the optimizer
+    redistribute  False: every layer regrows as many connections as it lost
+    fraction      step -> drop fraction, instead of p on a cosine
+    fill          initial values of grown weights, if not zero
 
     A layer less than 20 % sparse, with more than an equal share of the momentum, drops min(p, its sparsity).
     Starting masks: random_masks(shapes, uniform(shapes, density), rng). Differs from the authors' code, where the
-    drop fraction ends at 0.005 and not at 0.
+    drop fraction ends at 0.005, not 0.
     """
     _check_fraction("rate", rate)
     when, length = _rewirings(epoch, epochs, period, until)
@@ -144,13 +144,13 @@ def snfs(
 
 
 def _part(fraction: float, n_active: int) -> int:
-    """The whole part of a drop fraction of a layer's connections."""
+    """A drop fraction of a layer's connections, rounded down."""
     _check_fraction("fraction", fraction)
     return math.floor(fraction * n_active)
 
 
 def _check_fraction(name: str, fraction: float) -> None:
-    real(name, fraction, "drop fractions from 0 to 1", lambda fraction: 0 <= fraction <= 1)
+    real(name, fraction, "a drop fraction from 0 to 1", lambda fraction: 0 <= fraction <= 1)
 
 
 def _rewirings(
@@ -167,21 +167,21 @@ def _rewirings(
 
 
 def gradual(final: float, begin: int, end: int, period: int, initial: float = 0.0, steps: int | None = None) -> Method:
-    """Gradual pruning (Zhu & Gupta 2017): the smallest weights of every layer go until s_t of it is gone (eq. 1).
+    """Gradual pruning (Zhu & Gupta 2017): drop the smallest weights of every layer to sparsity s_t (eq. 1).
 
-    Sparsity rises from `initial` at step `begin` to `final` at `end`; the steps begin, begin + period, … and `end`
-    itself prune, after the optimizer's step. A layer keeps size − round(s_t · size) connections, half to even; none
-    ever comes back. steps: the run's length in batches, if known, to warn if it stops before `end`.
+    Sparsity rises from `initial` at step `begin` to `final` at `end`; steps begin, begin + period, … and `end` prune,
+    after the optimizer step. A layer keeps size − round(s_t · size) connections, half to even; none
+    returns. steps: the run's length in batches, if known, to warn if it stops before `end`.
     """
     for name, sparsity in (("initial", initial), ("final", final)):
-        real(name, sparsity, "numbers", lambda sparsity: True)
+        real(name, sparsity, "a number", lambda sparsity: True)
     if not 0 <= initial <= final <= 1:
         raise ValueError(f"initial is {initial}, final is {final}; expected 0 ≤ initial ≤ final ≤ 1")
-    cubic(begin, begin, end, final, initial)  # refuses an end before the beginning
+    cubic(begin, begin, end, final, initial)  # raises if end is not after begin
     if steps is not None and end >= steps:
         warnings.warn(
             f"end is {end}, and the last of the run's {steps} steps is {steps - 1}: "
-            f"it will end before the sparsity of {final} is reached",
+            f"the run ends before it reaches a sparsity of {final}",
             stacklevel=2,
         )
     due = every(period, end, begin)

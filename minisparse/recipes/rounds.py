@@ -25,9 +25,9 @@ from .before import static
 class Stage(NamedTuple):
     """One round of Han's pruning.
 
-    qualities  {weight name: quality}: the layers to prune, and below which share of their standard deviation
-    frozen     names of parameters that retraining leaves as they are: those of the convolutions while linear layers
-               are pruned, and the other way round
+    qualities  {weight name: quality}: the layers to prune, and their thresholds in standard deviations
+    frozen     names of parameters that retraining does not change: the convolutions while linear layers are pruned, and
+               vice versa
     """
 
     qualities: Mapping[str, float]
@@ -35,12 +35,12 @@ class Stage(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where `three_step` or `lottery` is.
+    """The progress of `three_step` or `lottery`.
 
     round    0 for the training of the whole network, then 1, 2, …
     phase    "train", "prune", "retrain", or "ticket"
-    params   as they are now, and so are `masks`
-    step     what `train` yielded; None where connections have just been pruned
+    params   current, as are `masks`
+    step     from `train`; None right after pruning
     """
 
     round: int
@@ -62,27 +62,27 @@ def three_step(
     dropout: Mapping[str, float] | None = None,
     order: Sequence[str] | None = None,
 ) -> Iterator[Progress]:
-    """Train, prune what is below the threshold, retrain what is left, and again (Han et al. 2015, sec. 3).
+    """Train, prune below the threshold, retrain, and repeat (Han et al. 2015, sec. 3).
 
-    loss_fn(rates) -> what `train` takes, with dropout at `rates`: retraining has less of it. L2 is the optimizer's
-                weight decay; for L1, add strength * ops.sum(ops.abs(params[name])) to the loss
-    batches(round) -> the batches of a round; round 0 trains, and may have none where `params` are trained already
+    loss_fn(rates) -> the loss for `train`, with dropout at `rates`, lower in retraining. L2 is the optimizer's weight
+                decay; for L1, add strength * ops.sum(ops.abs(params[name])) to the loss
+    batches(round) -> the batches of a round; round 0 trains, and may be empty if `params` are trained already
     stages      the rounds of pruning and retraining
-    optimizer(lr) -> an Optimizer, new in every round: at `lr` to train, at `retrain_lr` to retrain, which is a tenth
-                unless given, as for the paper's LeNets (AlexNet: a hundredth)
-    dropout     {weight name: D_o}: the dropout that goes with a layer's connections
-    order       the weights from input to output; unless given, the names that end in ".weight" as they come
+    optimizer(lr) -> an Optimizer, new in every round: at `lr` to train, at `retrain_lr` to retrain, by default a tenth
+                of `lr`, as for the paper's LeNets (AlexNet: a hundredth)
+    dropout     {weight name: D_o}: the dropout rate that depends on a layer's connections
+    order       the weights from input to output; by default the names that end in ".weight", in dict order
 
-    Surviving weights are never reinitialised. Truly sparse ones are pruned alike, from the connections they have;
-    these are then the original ones of `dropout` too. Yields Progress at every step, and once after every pruning.
-    Differs from the paper, where dead units fade away in retraining: they lose their connections when they are pruned,
-    those in frozen layers too.
+    Surviving weights are never reinitialised. Truly sparse weights are pruned alike, from their stored connections,
+    which are then the original connections of `dropout` too. Yields Progress at every step, and once per pruning.
+    Differs from the paper, where dead units fade in retraining: here they lose their connections at pruning, in frozen
+    layers too.
     """
     order = [name for name in params if is_weight(name)] if order is None else list(order)
     rates = dict(dropout or {})
     for given, names in [("dropout", rates), *((f"stage {n}", s.qualities) for n, s in enumerate(stages, 1))]:
         if unknown := [name for name in names if name not in order]:
-            raise ValueError(f"{given} names {unknown}; the weights are {order}")
+            raise ValueError(f"{given} names {unknown}; expected names in {order}")
     masks = _everything(params, order)
     original = masks.counts
 
@@ -104,27 +104,27 @@ def three_step(
 
 
 def _everything(params: Mapping[str, Array], names: Iterable[str]) -> Masks:
-    """Masks of all connections."""
+    """Masks of all stored weights."""
     return Masks({name: everything(params[name]) for name in names})
 
 
 def winning_ticket(origin: State, trained: State, share: float | Mapping[str, float], globally: bool = False) -> State:
     """Prune the smallest of the trained weights and rewind the others to `origin` (Frankle & Carbin 2019, sec. 2).
 
-    origin, trained: `state` of Steps of one run, or of a run that started from an earlier ticket. Of n connections
-    round(share · n), half to even, are pruned: in every layer, by its share where `share` is a dict, or `globally`, by
-    one ranking. The ticket is `origin` on the masks that are left: its weights and optimizer slots, and the step from
-    which the schedule, the batches and the random numbers continue.
+    origin, trained: the `state` of Steps of one run, or of a run that started from an earlier ticket. Of n connections
+    round(share · n), half to even, are pruned: in every layer (a dict gives each layer's share), or `globally`, in one
+    ranking. The ticket is `origin` on the remaining masks: its weights and optimizer slots, and the step from which the
+    schedule, the batches and the random numbers continue.
 
-    Differs from the authors' code, which prunes one more.
+    Differs from the authors' code, which prunes one weight more.
     """
     masks = trained.masks
     if globally and isinstance(share, Mapping):
-        raise ValueError(f"share is {share}; expected one number where all layers are ranked together")
+        raise ValueError(f"share is {share}; expected a number if all layers are ranked together")
     shares = share if isinstance(share, Mapping) else dict.fromkeys(masks, share)
     same_keys(share=shares, masks=masks)
-    for name, own in shares.items():
-        real(f"share of {name!r}", own, "0 to 1", lambda own: 0 <= own <= 1)
+    for name, part in shares.items():
+        real(f"share of {name!r}", part, "a number from 0 to 1", lambda part: 0 <= part <= 1)
     weights = {name: trained.params[name] for name in masks}
     if isinstance(share, Mapping) or not globally:
         keep = {name: n - round(shares[name] * n) for name, n in masks.counts.items()}
@@ -148,14 +148,14 @@ def lottery(
 ) -> Iterator[Progress]:
     """Lottery tickets by iterative magnitude pruning (Frankle & Carbin 2019, sec. 2; rewinding: Frankle et al. 2020).
 
-    Round 0 trains the whole network; each of `rounds` more starts from a `winning_ticket` of the one before.
+    Round 0 trains the whole network; each of `rounds` more starts from a `winning_ticket` of the previous round.
 
-    loss_fn, optimizer   as `train` takes them
+    loss_fn, optimizer   as for `train`
     batches(start) -> the batches number `start`, start + 1, …: the same in every round
-    share, globally      as `winning_ticket` takes them; names that end in ".weight" are pruned
-    rewind               the step that tickets go back to: 0 is initialisation
+    share, globally      as for `winning_ticket`; names that end in ".weight" are pruned
+    rewind               the step to which tickets are rewound: 0 is initialisation
 
-    Yields Progress at every step, and once before each round, with its ticket. To train tickets in another way, call
+    Yields Progress at every step, and once before each round, with its ticket. To train tickets differently, call
     `winning_ticket` between runs of `train(…, start=ticket)`. ValueError if round 0 ends before step `rewind`.
     """
     whole("rounds", rounds, 0)

@@ -1,4 +1,4 @@
-"""What a method watches during training, and the initial values of grown weights."""
+"""What methods remember of gradients, and the initial values of grown weights."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,14 +31,14 @@ def latest(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> di
 
 
 def noise(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> int:
-    """Remember a key, from which every layer's random numbers are drawn when they are asked for."""
+    """Remember a key, from which every layer's random numbers are drawn when needed."""
     return draw_key(rng)
 
 
 def smoothed(beta: float) -> Observe:
     """Remember gradients smoothed over batches, M ← β M + (1 − β) g from zero: dense, and never reset."""
-    real("beta", beta, "numbers from 0 below 1", lambda beta: 0 <= beta < 1)
-    beta = float(beta)  # NumPy's numbers would make float32 float64
+    real("beta", beta, "a number in [0, 1)", lambda beta: 0 <= beta < 1)
+    beta = float(beta)  # NumPy scalars would turn float32 into float64
 
     def observe(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
         new = {name: (1 - beta) * in_full(g, DENSE_BY_DEFINITION) for name, g in grads.items()}
@@ -48,17 +48,17 @@ def smoothed(beta: float) -> Observe:
 
 
 def random_values(sigma: float) -> Fill:
-    """Let grown weights start at N(0, σ²)."""
+    """Grown weights start at N(0, σ²)."""
     return lambda name, grown, weights, grads, rng: namespace(grown).asarray(rng.normal(0, sigma, int(grown.sum())))
 
 
 def along_gradient(rate: float) -> Fill:
-    """Let grown weights start at −rate · g, a small step down this batch's gradient."""
+    """Grown weights start at −rate · g, a small step along this batch's negative gradient."""
     return lambda name, grown, weights, grads, rng: -float(rate) * grads[name]
 
 
 def ranked_by(memory: Any, masks: Masks) -> Arrays:
-    """What growth ranks by: the remembered gradients or, from a key, every layer's positions in random order."""
+    """Growth scores: the remembered gradients, or random ranks drawn from a key."""
     if not isinstance(memory, int):
         return memory
     return {name: random_order(mask, stream(memory, name)) for name, mask in masks.items()}

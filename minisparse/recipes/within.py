@@ -24,20 +24,20 @@ def l0_loss(
 ) -> Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor]:
     """L0 (Louizos et al. 2018): the loss of a gated model on a batch (inputs, targets), for `train` with static().
 
-    n_examples N, the training examples: the penalty on the number of parameters is λ / N, divided here and nowhere
-    else, so that the paper's λ = 0.1 / N is lambda_=0.1. A {layer: number} gives each layer a λ ("L0-sep").
-    weight_decay: of the weights, times the probability of their gate; not divided. Give the optimizer none.
+    n_examples N, the training examples: the penalty on the number of parameters is λ / N, divided only here: the
+    paper's λ = 0.1 / N is lambda_=0.1. A {layer: number} gives each layer a λ ("L0-sep").
+    weight_decay: of the weights, times the probability of their gate; not divided by N. The optimizer gets none.
     data_loss(outputs, targets) -> scalar Tensor.
 
     Differs from the authors' code, which divides the weight decay of LeNet-5 by N, though not that of the MLP. The MLP
-    of the paper's table 1 is reached with 5e-4 / N (experiments/louizos.py).
+    of the paper's table 1 needs 5e-4 / N (experiments/louizos.py).
     """
     whole("n_examples", n_examples, 1)
     for price in lambda_.values() if isinstance(lambda_, Mapping) else (lambda_,):
-        real("lambda_", price, "finite numbers", lambda price: math.isfinite(price))
+        real("lambda_", price, "a finite number", lambda price: math.isfinite(price))
     per_example: float | dict[str, float]
     if isinstance(lambda_, Mapping):
-        per_example = {layer: own / n_examples for layer, own in lambda_.items()}
+        per_example = {layer: price / n_examples for layer, price in lambda_.items()}
     else:
         per_example = lambda_ / n_examples
 
@@ -50,12 +50,12 @@ def l0_loss(
 
 
 def clamped(optimizer: Optimizer, limit: float = math.log(100)) -> Optimizer:
-    """`optimizer`, with every log α put back into ±limit after each step, as the L0 authors' code does at log 100.
+    """`optimizer`, with every log α clipped to ±limit after each step, as the L0 authors' code does at log 100.
 
-    A gate then never goes too far to come back; nor does P(z ≠ 0) go below 4.71 %, so that expected L0 has that
-    floor, even where all test gates are closed. ValueError for a limit that is not positive.
+    Gates then never drift too far to reopen. P(z ≠ 0) never falls below 4.71 %, so expected L0 has that floor, even if
+    all test gates are closed. ValueError for a limit that is not positive.
     """
-    real("limit", limit, "numbers above 0", lambda limit: limit > 0)
+    real("limit", limit, "a number above 0", lambda limit: limit > 0)
 
     def update(params: Mapping[str, Array], grads: Mapping[str, Array], slots: dict, step: int) -> tuple[dict, dict]:
         moved, slots = optimizer.update(params, grads, slots, step)
@@ -67,19 +67,19 @@ def clamped(optimizer: Optimizer, limit: float = math.log(100)) -> Optimizer:
 def averaged(
     average: Mapping[str, Array], params: Mapping[str, Array], n: int, beta: float = 0.999
 ) -> dict[str, Array]:
-    """The average of the parameters of n + 1 steps, to evaluate by: those of k steps ago weigh βᵏ.
+    """The average of the parameters of n + 1 steps, for evaluation: those of k steps ago have weight βᵏ.
 
         average = params
         for step in train(…):
             average = averaged(average, step.params, step.number)
 
-    n: how many were averaged before. The first average is the parameters themselves; all of them are Σ β^(n−i) θ_i
-    over Σ β^(n−i), bias-corrected as Adam's moments are. ValueError for β outside [0, 1) or keys that differ.
+    n: how many steps `average` contains. The first average is the parameters themselves; every average is
+    Σ β^(n−i) θ_i / Σ β^(n−i), bias-corrected as Adam's moments. ValueError for β outside [0, 1) or keys that differ.
 
-    Differs from the L0 authors' code, which starts at the initial parameters and yet divides by 1 − β^(n+1); their
-    LeNet-5 script does not average at all, for it forgets to hand its --beta_ema on.
+    Differs from the L0 authors' code, which starts at the initial parameters and still divides by 1 − β^(n+1); their
+    LeNet-5 script does not average at all, since it does not pass its --beta_ema on.
     """
-    real("beta", beta, "numbers from 0 and below 1", lambda beta: 0 <= beta < 1)
+    real("beta", beta, "a number in [0, 1)", lambda beta: 0 <= beta < 1)
     same_keys(average=average, params=params)
     share = (1 - float(beta)) / (1 - float(beta) ** (whole("n", n, 0) + 1))
     return {name: average[name] + share * (w - average[name]) for name, w in params.items()}

@@ -216,5 +216,5 @@ def rate_of(task: Task) -> Callable[[int], float]:
     plan = task.plan
     options = {"--lr": (plan.lr,), "--lr-factor": (plan.lr_factor,), "--lr-drops": plan.lr_drops}
     for option, value in ((option, value) for option, given in options.items() for value in given):
-        real(option, value, "finite numbers from 0", lambda value: 0 <= value < math.inf)
+        real(option, value, "a finite number from 0", lambda value: 0 <= value < math.inf)
     return multi_step_rate(plan.lr, [round(epoch * task.per_epoch) for epoch in plan.lr_drops], plan.lr_factor)

@@ -51,7 +51,7 @@ def network(
             "or mlp-A-B-… with hidden widths, such as mlp-64-32"
         )
     if width is not None and not (has_width(name) and 0 < width < math.inf):
-        raise ValueError(f"--width is {width} for {name}; expected positive numbers for {', '.join(WITH_WIDTH)}")
+        raise ValueError(f"--width is {width} for {name}; expected a positive number for {', '.join(WITH_WIDTH)}")
     example = shape(papers)
     given = {"classes": classes, "width": width}
     return build(shape=example, **{key: value for key, value in given.items() if value is not None}), example

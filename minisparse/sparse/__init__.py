@@ -1,18 +1,18 @@
-"""Truly sparse storage: weights, gradients and optimizer slots that hold connections only.
+"""Truly sparse storage: weights, gradients and optimizer slots of the connections only.
 
-    masks = random_positions(shapes, densities, rng)     where `random_masks` would make boolean arrays
-    params = model.init(rng, masks=masks)                values for the connections, and no others
+    masks = random_positions(shapes, densities, rng)     instead of `random_masks`, which makes boolean arrays
+    params = model.init(rng, masks=masks)                values for the connections only
 
-`train`, the optimizers and the methods take these as they take arrays. A layer's gradient stays in the two factors it
-is the product of: at its connections it costs as much as they do (`at`), and where a method must see all of it, it
-comes in blocks of rows (`row_blocks`), of which the best entries are kept as they pass (`ranking`).
+`train`, the optimizers and the methods take these like arrays. A layer's gradient is stored as its two factors. At the
+connections, its cost is proportional to their number (`at`); a method that needs all of it gets blocks of rows
+(`row_blocks`) and keeps the best entries (`ranking`).
 
-Inside, activations are (features, batch): a connection then adds one contiguous row to another. Outside they are
-(batch, features) as ever, since a transposed array is the same memory.
+Inside, activations are (features, batch): a connection adds one contiguous row to another. Outside they are
+(batch, features), the transpose of the same memory.
 
-On a GPU the same lines call cupyx.scipy.sparse. Three things differ there: a product is one call, not pieces on
-threads; the gradient at the connections gathers both factors' rows at once, two numbers for each connection and
-example; and random positions are drawn on the host, so that a seed means the same on both.
+On a GPU the same code calls cupyx.scipy.sparse. Three things differ there: a product is one call, not pieces on
+threads; the gradient at the connections gathers the rows of both factors at once, two numbers for each connection and
+example; and random positions are drawn on the host, so that a seed gives the same positions on both.
 """
 
 from .convert import compressed, dense, random_positions

@@ -1,4 +1,4 @@
-"""Truly sparse networks: at random, from dense ones, and back."""
+"""Truly sparse networks: random ones, and conversion from and to dense."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from .weights import SparseWeight
 def random_positions(
     shapes: Mapping[str, tuple[int, ...]], densities: Mapping[str, float], rng: np.random.Generator
 ) -> Masks:
-    """As masks.random_masks, in memory and time that follow the connections: other positions, the same law.
+    """masks.random_masks in memory and time proportional to the connections: same distribution, other positions.
 
     ValueError naming a layer with more than 2^31 − 1 inputs, outputs or connections.
     """
@@ -33,16 +33,16 @@ def random_positions(
 
 
 def compressed(params: Mapping[str, Array], masks: Mapping[str, Array]) -> tuple[dict[str, Any], Masks]:
-    """Parameters and masks of a network that is stored densely, truly sparse: (params, masks).
+    """(params, masks) of a dense network in truly sparse storage.
 
     ValueError for masks that do not fit the parameters.
     """
     masks_fit(masks, params)
     at = {name: Positions(namespace(m).flatnonzero(m), m.shape) for name, m in masks.items()}
-    own = {name: SparseWeight(w.ravel()[at[name].flat], at[name]) if name in at else w for name, w in params.items()}
-    return own, Masks(at)
+    stored = {name: SparseWeight(w.ravel()[at[name].flat], at[name]) if name in at else w for name, w in params.items()}
+    return stored, Masks(at)
 
 
 def dense(array: Any) -> Array:
-    """The whole array of what is stored truly sparse; other arrays as they are."""
+    """The dense array of a truly sparse one; other arrays unchanged."""
     return array.dense() if isinstance(array, SparseWeight | Positions) else array

@@ -1,11 +1,11 @@
-"""The weights of a dense network at its start, which need no memory: a generator makes the same ones whenever asked.
+"""Initial weights of a dense network without memory: a generator redraws the same numbers at every use.
 
     params = model.init(rng, masks=everywhere(shapes))          nothing is drawn yet
-    masks = recipes.snip(loss, params, [batch], density, rng)   drawn on the way there and back, and to be ranked
-    params = project(params, masks)                             the survivors, truly sparse
+    masks = recipes.snip(loss, params, [batch], density, rng)   drawn in the forward and backward pass, and to rank
+    params = project(params, masks)                             the surviving weights, truly sparse
 
-Bit for bit they are the arrays that model.init makes without masks. They come in blocks of rows, and so do scores:
-memory follows what is kept, time the dense network, which is drawn up to five times.
+They equal, bit for bit, the arrays of model.init without masks. Weights and scores are made in blocks of rows: memory
+is proportional to the weights kept, time to the dense network, which is drawn up to five times.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,21 +23,21 @@ from .weights import FactoredGradient, SparseWeight, blocks_of_rows, picked
 
 
 class ImplicitWeight(RowBlocks):
-    """A weight matrix that is drawn, block after block, each time it is used, and never stored.
+    """A weight matrix that is drawn block by block at each use, and never stored.
 
-    initial(rng, shape, n): the next n of its weights, in C order. mask: that of every weight, as from `everywhere`.
-    rng is left where its bits have nothing to do with these weights. ValueError for a mask that leaves out something.
+    initial(rng, shape, n): the next n of its weights, in C order. mask: all positions, as from `everywhere`.
+    rng is jumped ahead, so later draws are independent of these weights. ValueError for a mask that leaves out weights.
     """
 
     def __init__(self, initial: Callable[..., Array], rng: np.random.Generator, mask: Complement, dtype: Any):
         if mask.sum() < mask.size:
             raise ValueError(
-                f"mask leaves out {mask.size - mask.sum()} weights; a matrix that is drawn has all of them"
+                f"mask leaves out {mask.size - mask.sum()} weights; expected all positions, as from sparse.everywhere"
             )
         self.initial, self.rng = initial, deepcopy(rng)
         rng.bit_generator.state = rng.bit_generator.jumped().state  # type: ignore[attr-defined]
         self.shape, self.size, self.dtype = mask.shape, mask.size, np.dtype(dtype)
-        self.home: Array = np.empty(0, self.dtype)  # the array that says which library this belongs to
+        self.home: Array = np.empty(0, self.dtype)  # an array of the library that this belongs to
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -46,7 +46,7 @@ class ImplicitWeight(RowBlocks):
         return f"ImplicitWeight({self.shape}, {self.dtype})"
 
     def row_blocks(self) -> Iterator[tuple[slice, Array]]:
-        """(rows, that part of the matrix), from the first row to the last."""
+        """(rows, those rows of the matrix), from first to last."""
         rng, n_out = deepcopy(self.rng), self.shape[1]
         for rows in blocks_of_rows(self.shape):
             values = self.initial(rng, self.shape, (rows.stop - rows.start) * n_out).astype(self.dtype)
@@ -62,7 +62,7 @@ class ImplicitWeight(RowBlocks):
         return SparseWeight(self.at(mask), mask)
 
     def linear(self, x: Array, bias: Array) -> Any:
-        """ops.linear: x @ weight + bias. The weight's gradient is given as FactoredGradient."""
+        """ops.linear: x @ weight + bias. The weight's gradient is a FactoredGradient."""
         xp = namespace(x)
         y = xp.zeros((len(x), self.shape[1]), xp.result_type(x.dtype, self.dtype))
         for rows, block in self.row_blocks():
@@ -90,9 +90,9 @@ class ImplicitWeight(RowBlocks):
 
 
 class InBlocks(RowBlocks):
-    """What is computed entry by entry from matrices that come in blocks of rows: it comes so too.
+    """An elementwise function of matrices in blocks of rows, itself in blocks of rows.
 
-    function: of the blocks of `matrices`, all of one shape, to a block of the same shape.
+    function: from blocks of `matrices`, all of one shape, to a block of that shape.
     """
 
     def __init__(self, function: Callable[..., Array], *matrices: Any):
@@ -100,7 +100,7 @@ class InBlocks(RowBlocks):
         self.shape, self.size, self.dtype, self.home = first.shape, first.size, first.dtype, first.home
 
     def row_blocks(self) -> Iterator[tuple[slice, Array]]:
-        """(rows, that part of the matrix), from the first row to the last."""
+        """(rows, those rows of the matrix), from first to last."""
         for pieces in zip(*(matrix.row_blocks() for matrix in self.matrices), strict=True):
             yield pieces[0][0], self.function(*(block for _, block in pieces))
 
@@ -112,7 +112,7 @@ class InBlocks(RowBlocks):
 
 
 def everywhere(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Complement]:
-    """{name: every position of a weight matrix}, for model.init, which then draws and does not store.
+    """{name: all positions of a weight matrix}, for model.init, which then makes ImplicitWeights.
 
     ValueError for a shape that is not (n_in, n_out).
     """
@@ -120,7 +120,7 @@ def everywhere(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Complement]:
 
 
 def initial(make: Callable[..., Array], rng: np.random.Generator, dtype: Any, mask: Positions | Complement) -> Any:
-    """storage.initial: values for the connections of Positions; where nothing is left out, weights that are drawn."""
+    """storage.initial: values at Positions, or an ImplicitWeight if the mask is all positions."""
     if isinstance(mask, Complement):
         return ImplicitWeight(make, rng, mask, dtype)
     return SparseWeight(make(rng, mask.shape, mask.sum()).astype(dtype), mask)

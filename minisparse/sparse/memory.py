@@ -1,4 +1,4 @@
-"""What training takes of memory, masked and truly sparse: bytes, from shapes and counts, as the arrays here are."""
+"""The memory of training, masked and truly sparse: bytes, from shapes and counts, of the arrays in this package."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from ..flops import INDEX_BYTES, TRAINING, VALUE_BYTES
 from .products import MANY, PIECES
 from .weights import BLOCK
 
-FLAT_BYTES = 8  # int64 positions in a whole layer
+FLAT_BYTES = 8  # int64 flat positions
 
 
 def training_memory(
@@ -22,54 +22,53 @@ def training_memory(
     alpha: float = 0.3,
     block: int = BLOCK,
 ) -> dict[str, int]:
-    """Bytes of float32 training, between its steps and within them, as the arrays of this package are.
+    """Bytes of float32 training with this package's arrays, between steps and within them.
 
     shapes    {name: shape} of all parameters
-    n_active  {name: connections} of those that have a mask; the others, and all of them for "dense", are stored whole
-    method    a name in TRAINING; snip as it is once its masks are there
+    n_active  {name: connections} of parameters with a mask; the others, and all for "dense", are stored in full
+    method    a name in TRAINING; snip after its masks are made
     storage   "masked" or "sparse"
-    batch     examples in one, on which the factors of a truly sparse layer's gradient depend
-    slots     arrays that the optimizer keeps of each parameter: 1 of sgd, 2 of adam
+    batch     examples per batch, which sets the size of a truly sparse layer's gradient factors
+    slots     arrays that the optimizer keeps for each parameter: 1 for sgd, 2 for adam
     alpha     the largest share of a layer's connections that "rigl" moves
-    block     entries of a gradient that are made at a time: weights.BLOCK
+    block     gradient entries made at a time: weights.BLOCK
 
     Between steps
     "weights", "slots"
-    "masks"      masked: booleans, and the numbers to multiply by. Sparse: of every connection its position and column,
-                 its place output by output and the row there, and, up to one in MANY, its place among the products
-                 that make its gradient and the column or row there; and where rows and columns begin, for a product
-                 whole and in PIECES. Units without a connection take a little less, and groups of connections of
-                 unlike length more
-    "memory"     the method's own. "snfs": its average, dense in either storage; truly sparse, where recipes.snfs
-                 refuses it, this is what it would need. "rigl" remembers the gradients themselves, counted there
+    "masks"      masked: booleans, and factors to multiply by. Sparse: for every connection its position and column, its
+                 place and row in the order of outputs, and, up to a density of 1 / MANY, its place among the products
+                 of the gradient and the column or row there; and the starts of rows and columns, of whole products and
+                 of PIECES. Units without a connection take a little less, groups of unequal length more
+    "memory"     of the method. "snfs": the average, dense in either storage (recipes.snfs refuses sparse storage; this
+                 is what it would need). "rigl" remembers the gradients, counted below
 
     Within a step
-    "gradients"  masked: dense. Sparse: factors, batch × (n_in + n_out) numbers, and what they are at the connections
-    "update"     what an update of "rigl" makes besides where gradients are factors: a block of rows of one, and the
-                 score and position of each of the best entries so far
+    "gradients"  masked: dense. Sparse: factors, batch × (n_in + n_out) numbers, and the gradient at the connections
+    "update"     additional, in a "rigl" update with factored gradients: a block of rows of a gradient, and the score
+                 and position of each of the best entries so far
 
-    Activations are not counted, nor what a step makes and drops again. ValueError for an unknown method, storage or
-    name, connections out of range, and a truly sparse layer that is not (n_in, n_out).
+    Activations and temporary arrays of a step are not counted. ValueError for an unknown method, storage or name,
+    connections out of range, and a truly sparse layer that is not (n_in, n_out).
     """
     if method not in TRAINING:
         raise ValueError(f"method is {method!r}; expected {', '.join(TRAINING)}")
     if storage not in ("masked", "sparse"):
-        raise ValueError(f"storage is {storage!r}; expected masked, sparse")
+        raise ValueError(f"storage is {storage!r}; expected masked or sparse")
     if unknown := [name for name in n_active if name not in shapes]:
-        raise ValueError(f"n_active has {unknown}, which are no parameters; the parameters are {list(shapes)}")
-    real("alpha", alpha, "shares from 0 to 1", lambda alpha: 0 <= alpha <= 1)
+        raise ValueError(f"n_active has {unknown}, which are not parameters; expected names in {list(shapes)}")
+    real("alpha", alpha, "a share from 0 to 1", lambda alpha: 0 <= alpha <= 1)
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     kept = {name: whole(f"n_active of {name!r}", n, 0, sizes[name]) for name, n in n_active.items()}
     with_mask = {} if method == "dense" else kept
-    all_of_them = sum(sizes[name] for name in with_mask)
-    memory = VALUE_BYTES * all_of_them if method == "snfs" else 0
+    n_masked = sum(sizes[name] for name in with_mask)
+    memory = VALUE_BYTES * n_masked if method == "snfs" else 0
     if storage == "masked":
         stored = sum(sizes.values())
-        masks, gradients, update = (1 + VALUE_BYTES) * all_of_them, stored, 0
+        masks, gradients, update = (1 + VALUE_BYTES) * n_masked, stored, 0
     else:
         if odd := [name for name in with_mask if len(shapes[name]) != 2]:
-            raise ValueError(f"{odd[0]!r} has shape {tuple(shapes[odd[0]])}; truly sparse are (n_in, n_out) alone")
-        stored = sum(sizes.values()) - all_of_them + sum(with_mask.values())
+            raise ValueError(f"{odd[0]!r} has shape {tuple(shapes[odd[0]])}; expected (n_in, n_out), truly sparse")
+        stored = sum(sizes.values()) - n_masked + sum(with_mask.values())
         sides = {name: sum(shapes[name]) for name in with_mask}
         masks = sum(_layout(shapes[name], n) for name, n in with_mask.items())
         gradients = stored + whole("batch", batch, 1) * sum(sides.values())
@@ -85,10 +84,10 @@ def training_memory(
 
 
 def _layout(shape: Sequence[int], n_active: int) -> int:
-    """Bytes of Positions and of their _Layout, where all units have as many connections as others."""
+    """Bytes of Positions and of their _Layout, if all units have equally many connections."""
     n_in, n_out = shape
-    beginnings = 2 * (n_in + 1) + n_in + PIECES + 2 * (n_out + 1) + n_out + PIECES
-    positions = (FLAT_BYTES + 3 * INDEX_BYTES) * n_active + INDEX_BYTES * beginnings
+    starts = 2 * (n_in + 1) + n_in + PIECES + 2 * (n_out + 1) + n_out + PIECES
+    positions = (FLAT_BYTES + 3 * INDEX_BYTES) * n_active + INDEX_BYTES * starts
     if MANY * n_active > n_in * n_out:
         return positions
     groups = n_in if n_in > 4 * n_out else n_out
@@ -96,7 +95,7 @@ def _layout(shape: Sequence[int], n_active: int) -> int:
 
 
 def _rigl_update(shape: Sequence[int], n_active: int, alpha: float, block: int) -> int:
-    """Bytes of a block of a layer's gradient and of the best entries, as ranking.top_k_in_blocks takes them."""
+    """Bytes of a block of a layer's gradient and of the best entries, as in ranking.top_k_in_blocks."""
     n_in, n_out = shape
     rows = min(n_in, max(16, whole("block", block, 1) // max(1, n_out)))
     return VALUE_BYTES * rows * n_out + (VALUE_BYTES + FLAT_BYTES) * math.floor(alpha * n_active)

@@ -1,6 +1,7 @@
 """Products with compressed sparse matrices, in pieces on threads, and a gradient at the connections.
 
-On a GPU the same lines call cupyx.scipy.sparse."""
+On a GPU the same code calls cupyx.scipy.sparse.
+"""
 
 from copy import copy
 from functools import cached_property
@@ -14,18 +15,18 @@ from ..backend import Array, namespace
 from ..threads import on_threads
 from .positions import Positions
 
-ROWS = 4096  # that are gathered at a time: they stay in cache
-PIECES = 16  # of a large product: an even number of them, for two threads
-MANY = 16  # one weight in so many is a connection: then matrix products are faster than gathering
+ROWS = 4096  # gathered at a time, so that they stay in cache
+PIECES = 16  # of a large product; even, for two threads
+MANY = 16  # above a density of 1 / MANY, matrix products are faster than gathering
 PAGE = 4096  # bytes
 WORTH_A_THREAD = 1 << 21  # multiply-adds
 
 
 def feature_major(x: Array) -> Array:
-    """x (batch, features) as (features, batch), each feature a contiguous row; no copy if it came from here."""
+    """x (batch, features) as (features, batch), each feature a contiguous row; no copy if x is such a transpose."""
     if namespace(x) is not np or x.strides[0] % PAGE or x.flags.f_contiguous:
         return namespace(x).ascontiguousarray(x.T)
-    y = np.empty(x.shape[::-1], x.dtype)  # examples a whole page apart push each other out of the cache
+    y = np.empty(x.shape[::-1], x.dtype)  # examples a page apart evict each other from the cache
     for first in range(0, len(x), 8):
         y[:, first : first + 8] = x[first : first + 8].T
     return y
@@ -40,7 +41,7 @@ def products_at(x: Array, g: Array, mask: Positions) -> Array:
 
 
 class _Matrix:
-    """Where the entries of a compressed sparse matrix stand, and products with it, in pieces of rows."""
+    """The structure of a compressed sparse matrix, and products with it in pieces of rows."""
 
     def __init__(self, starts: Array, columns: Array, shape: tuple[int, int]):
         self.shape, self.starts, self.columns = shape, starts, columns
@@ -50,7 +51,7 @@ class _Matrix:
             self.pieces = [self._rows(slice(a, b)) for a, b in pairwise(cuts) if b > a]
 
     def _rows(self, rows: slice) -> tuple[slice, slice, Any]:
-        """Some rows of the matrix, which entries they hold, and SciPy's matrix of them, with values yet to come."""
+        """A slice of rows, the slice of their entries, and SciPy's matrix of them without values."""
         starts = self.starts[rows.start : rows.stop + 1]
         entries = slice(int(starts[0]), int(starts[-1]))
         matrix = import_module("scipy.sparse").csr_matrix((rows.stop - rows.start, self.shape[1]), dtype=np.float32)
@@ -65,7 +66,7 @@ class _Matrix:
             return library.csr_matrix((values, self.columns, self.starts), shape=self.shape) @ x
 
         def product(part: tuple[slice, slice, Any]) -> Array:
-            matrix = copy(part[2])  # what SciPy would check is as it was; and another thread may be at it
+            matrix = copy(part[2])  # skips SciPy's checks; another thread may be using the original
             matrix.data = values[part[1]]
             return matrix @ x
 
@@ -81,14 +82,14 @@ class _Matrix:
 
 
 class _Products:
-    """Where the products of two factors' rows stand that a gradient is needed at: Σ_b a[i, b] b[j, b] for pairs (i, j).
+    """The row products of two factors that make a gradient: Σ_b a[i, b] b[j, b] for pairs (i, j).
 
-    Every i of the one factor has a group of j. Groups of about one size are a slice: the rows of the other factor are
-    gathered for all of them, and then it is one product for each group. Short groups repeat their first j.
+    Every i of one factor has a group of j. Groups of similar size form a slice: the rows of the other factor are
+    gathered for all of them, followed by one product per group. Short groups repeat their first j.
     """
 
     def __init__(self, matrix: _Matrix, order: Array | None):
-        """order: where the matrix's entries stand among the connections, if not where they are."""
+        """order: the places of the matrix's entries among the connections, or None if equal."""
         self.by_input, self.slices, starts, others = order is None, [], matrix.starts, matrix.columns
         sizes = np.diff(starts)
         groups = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
@@ -97,17 +98,17 @@ class _Products:
         while first < len(groups):
             size = sizes[groups[first]]
             group = groups[first : first + max(1, ROWS // size)]
-            there = np.arange(size) < sizes[group][:, None]
-            entries = starts[group][:, None] + np.arange(size) * there
+            valid = np.arange(size) < sizes[group][:, None]
+            entries = starts[group][:, None] + np.arange(size) * valid
             begin, end = end, end + entries.size
             self.slices.append((group, others[entries], slice(begin, end)))
-            own = entries[there]
-            self.place[own if order is None else order[own]] = np.arange(begin, end)[there.ravel()]
+            used = entries[valid]
+            self.place[used if order is None else order[used]] = np.arange(begin, end)[valid.ravel()]
             first += len(group)
         self.size = end
 
     def of(self, a: Array, b: Array) -> Array:
-        """The products, (n,): each row of a has a group, the rows of b are gathered."""
+        """The products, (n,): each row of a has a group of rows of b, which are gathered."""
         products, batch = np.empty(self.size, a.dtype), a.shape[1]
 
         def work(pieces: slice) -> None:
@@ -125,12 +126,12 @@ class _Products:
 
 
 class _Layout:
-    """How the connections of a layer are read: input by input, output by output, and as products of two factors."""
+    """The connections of a layer in the order of inputs, in the order of outputs, and as products of two factors."""
 
     def __init__(self, mask: Positions):
         xp, (n_in, n_out), n = namespace(mask.flat), mask.shape, len(mask.flat)
         starts = xp.searchsorted(mask.flat, xp.arange(n_in + 1) * n_out).astype(np.int32)
-        if xp is np:  # SciPy counts where this would compare: many times as fast
+        if xp is np:  # SciPy uses a counting sort: many times faster
             numbers = np.arange(n, dtype=np.int32)
             numbered = import_module("scipy.sparse").csr_matrix((numbers, mask.columns, starts), shape=mask.shape)
             by_output = numbered.tocsc()
@@ -144,7 +145,7 @@ class _Layout:
     @cached_property
     def products(self) -> "_Products":
         n_out, n_in = self.forward.shape
-        if n_in > 4 * n_out:  # a random row of so many would come from main memory
+        if n_in > 4 * n_out:  # gathering rows of the larger factor would miss the cache
             return _Products(self.back, None)
         return _Products(self.forward, self.order)
 

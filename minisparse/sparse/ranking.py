@@ -1,4 +1,4 @@
-"""The best of scores that are never whole: they come in blocks of rows, and the best are kept as they pass."""
+"""Top-k of scores that come in blocks of rows, keeping only the best entries so far."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from .positions import Positions
 
 
 class RowBlocks(Stored):
-    """A matrix that comes in blocks of rows: `row_blocks()` yields (rows, that part of it), from first to last."""
+    """A matrix in blocks of rows: `row_blocks()` yields (rows, those rows of it), from first to last."""
 
     ndim = 2
     shape: tuple[int, int]
@@ -40,19 +40,19 @@ class RowBlocks(Stored):
 
 
 def in_parts(x: Array) -> Iterator[Array]:
-    """`x` itself, or, of a matrix that is never whole, its blocks of rows one after the other."""
+    """`x` itself, or the blocks of rows of a RowBlocks."""
     return (block for _, block in x.row_blocks()) if isinstance(x, RowBlocks) else iter((x,))
 
 
 def top_k_in_blocks(scores: Mapping[str, Any], k: int, among: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`top_k_of_all` where layers come in blocks of rows: these as Positions, arrays as ever.
+    """`top_k_of_all` for layers in blocks of rows, which give Positions, and arrays, which give boolean arrays.
 
-    What has been seen and is no longer among the k highest is forgotten; a later entry needs to beat the lowest of
-    them, since at equal scores the earlier one stays. A score of −inf is not chosen.
+    Only the k highest entries so far are kept. A later entry must beat the lowest of them: at equal scores the earlier
+    entry stays. A score of −inf is not chosen.
     """
     xp, ends = namespace(next(iter(scores.values()))), [*accumulate(score.size for score in scores.values())]
-    k = whole("k", k, 0, ends[-1] if among is None else sum(int(own.sum()) for own in among.values()))
-    highest = (xp.zeros(0, dtype="float32"), xp.zeros(0, dtype="int64"))  # of what has passed: scores and places
+    k = whole("k", k, 0, ends[-1] if among is None else sum(int(mask.sum()) for mask in among.values()))
+    highest = (xp.zeros(0, dtype="float32"), xp.zeros(0, dtype="int64"))  # scores and places so far
     waiting, n_waiting, first, lowest = [highest], 0, 0, -math.inf
     for part in _in_order(scores, among) if k else ():
         above = xp.flatnonzero(part > lowest)
@@ -66,13 +66,13 @@ def top_k_in_blocks(scores: Mapping[str, Any], k: int, among: Mapping[str, Any] 
     chosen = {}
     for (name, score), start, (a, b) in zip(scores.items(), [0, *ends], pairwise(cuts), strict=False):
         in_blocks = isinstance(score, RowBlocks)
-        own = Positions(places[a:b] - start, score.shape if in_blocks else (1, score.size))
-        chosen[name] = own if in_blocks else own.dense().reshape(score.shape)
+        mask = Positions(places[a:b] - start, score.shape if in_blocks else (1, score.size))
+        chosen[name] = mask if in_blocks else mask.dense().reshape(score.shape)
     return chosen
 
 
 def _in_order(scores: Mapping[str, Any], among: Mapping[str, Any] | None) -> Iterator[Array]:
-    """The scores of all layers, flat, part by part, with −inf where they may not be chosen. ValueError for NaN."""
+    """The scores of all layers, flat, part by part, with −inf outside `among`. ValueError for NaN."""
     for name, score in scores.items():
         first = 0
         for part in in_parts(score):
@@ -80,7 +80,7 @@ def _in_order(scores: Mapping[str, Any], among: Mapping[str, Any] | None) -> Ite
                 raise ValueError(f"score{f' of {name!r}' if name else ''} is NaN; ranks need numbers")
             flat = part.ravel()
             if among is not None and isinstance(score, RowBlocks):
-                flat[(~among[name]).within(first, first + flat.size)] = -math.inf  # the block is nobody else's
+                flat[(~among[name]).within(first, first + flat.size)] = -math.inf  # in place: the block is not shared
             elif among is not None:
                 flat = namespace(flat).where(among[name].ravel(), flat, -math.inf)
             yield flat
@@ -88,9 +88,9 @@ def _in_order(scores: Mapping[str, Any], among: Mapping[str, Any] | None) -> Ite
 
 
 def _highest(parts: list[tuple[Array, Array]], k: int) -> tuple[Array, Array]:
-    """The k highest scores of all parts, or all where they are fewer, with their places, which still rise."""
+    """The k highest scores of all parts, or all if fewer, with their places in increasing order."""
     xp = namespace(parts[0][0])
-    scores, places = (xp.concatenate(own) for own in zip(*parts, strict=True))
+    scores, places = (xp.concatenate(arrays) for arrays in zip(*parts, strict=True))
     if len(scores) <= k:
         return scores, places
     chosen = xp.flatnonzero(top_k(scores, k))

@@ -1,4 +1,4 @@
-"""Truly sparse weights, and the gradients of their layers, which are not multiplied out."""
+"""Truly sparse weights, and the gradients of their layers, stored as two factors."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -14,13 +14,13 @@ from .positions import Positions, no_array
 from .products import MANY, feature_major, layout_of, products_at
 from .ranking import RowBlocks
 
-BLOCK = 1 << 19  # entries of a gradient that are made at a time, unless 16 rows are more
+BLOCK = 1 << 19  # gradient entries made at a time, unless 16 rows are more
 
 
 class SparseWeight(Stored):
     """A weight matrix of which only the connections are stored.
 
-    values (n,): one for each of the positions of `mask`, in their order. All other weights are zero.
+    values (n,): the weights at the positions of `mask`, in order. All other weights are zero.
     """
 
     ndim = 2
@@ -28,13 +28,13 @@ class SparseWeight(Stored):
 
     def __init__(self, values: Array, mask: Positions):
         if values.shape != mask.flat.shape:
-            raise ValueError(f"values have shape {values.shape}; {mask} accepts {mask.flat.shape}")
+            raise ValueError(f"values have shape {values.shape}; expected {mask.flat.shape} for {mask}")
         self.values, self.mask = values, mask
         self.shape, self.size, self.dtype = mask.shape, mask.size, values.dtype
 
     @property
     def home(self) -> Array:
-        """The array that says which library this belongs to (backend.namespace)."""
+        """An array of the library that this belongs to (backend.namespace)."""
         return self.values
 
     def __len__(self) -> int:
@@ -44,32 +44,32 @@ class SparseWeight(Stored):
         return f"SparseWeight({len(self.values):,} of {self.shape}, {self.dtype})"
 
     def dense(self) -> Array:
-        """The matrix itself, (n_in, n_out)."""
+        """The dense matrix, (n_in, n_out)."""
         matrix = namespace(self.values).zeros(self.size, self.dtype)
         matrix[self.mask.flat] = self.values
         return matrix.reshape(self.shape)
 
     def at(self, mask: Positions) -> Array:
-        """The values at positions that are all stored."""
+        """The values at the positions of `mask`, all of which must be stored."""
         return self.values if mask is self.mask else self.values[self.mask.places_of(mask)]
 
     def zero_gradient(self) -> "FactoredGradient":
         return FactoredGradient.zero(self)
 
     def projected(self, mask: Positions, in_place: bool = False) -> "SparseWeight":
-        """The matrix on other positions: what stays keeps its value, and what is new is zero."""
+        """The matrix on other positions: shared positions keep their value, new ones are zero."""
         if mask is self.mask:
             return self
         self.mask.check(mask)
         xp = namespace(self.values)
-        places, there = self.mask.find(mask.flat)
-        stay = xp.flatnonzero(there)
+        places, found = self.mask.find(mask.flat)
+        stay = xp.flatnonzero(found)
         values = xp.zeros(len(mask.flat), self.dtype)
         values[stay] = self.values[places[stay]]
         return SparseWeight(values, mask)
 
     def filled(self, grown: Positions, values: Any) -> "SparseWeight":
-        """The same with `values` (n,), or those of a gradient, at the positions that have grown."""
+        """A copy with `values` (n,), or a gradient's values, at the grown positions."""
         values = values.at(grown) if isinstance(values, FactoredGradient) else values
         values = namespace(self).asarray(values, dtype=self.dtype)
         new = self.values.copy()
@@ -79,7 +79,7 @@ class SparseWeight(Stored):
     def moved(self, to: Callable[[Any], Any]) -> "SparseWeight":
         return SparseWeight(to(self.values), to(self.mask))
 
-    # What methods ask of the weights of a layer: of those that are stored.
+    # What methods compute from a layer's weights, here from the stored ones.
 
     def __abs__(self) -> "SparseWeight":
         return SparseWeight(abs(self.values), self.mask)
@@ -106,7 +106,7 @@ class SparseWeight(Stored):
 
     @staticmethod
     def top_k_of_all(scores: Mapping[str, Any], k: int, among: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """masks.top_k_of_all: of each layer as many as it has among the largest of all, without the zeros."""
+        """masks.top_k_of_all over stored weights: from each layer, as many as it has among the k highest."""
         flat = {name: survivors(score, among and among[name]) for name, score in scores.items()}
         chosen = top_k_of_all(flat, k)
         return {name: top_k(score, n_active(chosen[name]), among and among[name]) for name, score in scores.items()}
@@ -125,7 +125,7 @@ class SparseWeight(Stored):
         return on_values(optimizer)
 
     def linear(self, x: Array, bias: Array) -> Any:
-        """ops.linear: x @ weight + bias. The weight's gradient is given as FactoredGradient."""
+        """ops.linear: x @ weight + bias. The weight's gradient is a FactoredGradient."""
         layout, xt = layout_of(self.mask), feature_major(x)
         yt = layout.forward.times(self.values.take(layout.order), xt)
         yt += bias[:, None]
@@ -137,9 +137,9 @@ class SparseWeight(Stored):
 
 
 class FactoredGradient(RowBlocks):
-    """The gradient of a weight matrix, xᵀ g, that is not multiplied out.
+    """The gradient of a weight matrix, xᵀ g, stored as its factors.
 
-    x (batch, n_in): what the layer was given; g (batch, n_out): the gradient of what came out of it.
+    x (batch, n_in): the layer's inputs; g (batch, n_out): the gradient of its outputs.
     """
 
     def __init__(self, x: Array, g: Array, scale: float = 1.0, absolute: bool = False):
@@ -149,22 +149,22 @@ class FactoredGradient(RowBlocks):
 
     @classmethod
     def zero(cls, weight: Any) -> "FactoredGradient":
-        """The gradient of a weight matrix that is not used: of a batch of none."""
+        """The gradient of an unused weight matrix: factors of an empty batch."""
         xp = namespace(weight)
         return cls(*(xp.zeros((0, n), weight.dtype) for n in weight.shape))
 
     @property
     def home(self) -> Array:
-        """The array that says which library this belongs to (backend.namespace)."""
+        """An array of the library that this belongs to (backend.namespace)."""
         return self.g
 
     def __repr__(self) -> str:
         return f"FactoredGradient of {self.shape}, {self.dtype}, of a batch of {len(self.g)}"
 
     def at(self, mask: Positions) -> Array:
-        """The gradient at the positions of `mask`, (n,): a product of two rows for each.
+        """The gradient at the positions of `mask`, (n,): a product of two rows each.
 
-        Where they are many, blocks of the dense gradient are multiplied sooner than these are gathered.
+        If there are many positions, multiplying blocks of the dense gradient is faster than gathering rows.
         """
         same_shapes(gradient=self, mask=mask)
         if len(mask.flat) * MANY > self.size:
@@ -172,13 +172,13 @@ class FactoredGradient(RowBlocks):
         return self._of(products_at(feature_major(self.x), feature_major(self.g), mask))
 
     def row_blocks(self) -> Iterator[tuple[slice, Array]]:
-        """(rows, that part of the dense gradient), from the first row to the last."""
+        """(rows, those rows of the dense gradient), from first to last."""
         x, g = feature_major(self.x), feature_major(self.g)
         for rows in blocks_of_rows(self.shape):
             yield rows, self._of(x[rows] @ g.T)
 
     def dense(self) -> Array:
-        """The gradient itself, (n_in, n_out)."""
+        """The dense gradient, (n_in, n_out)."""
         return self._of(self.x.T @ self.g)
 
     def moved(self, to: Callable[[Any], Any]) -> "FactoredGradient":
@@ -215,25 +215,25 @@ class FactoredGradient(RowBlocks):
 
 
 def blocks_of_rows(shape: tuple[int, int]) -> Iterator[slice]:
-    """The rows of each block in which a matrix of this shape is made."""
+    """The rows of each block of a matrix of this shape."""
     height = max(16, BLOCK // max(1, shape[1]))
     for first in range(0, shape[0], height):
         yield slice(first, min(first + height, shape[0]))
 
 
 def picked(matrix: Any, mask: Positions) -> Array:
-    """The entries (n,) of a matrix that comes in blocks of rows, at the positions of `mask`."""
+    """The entries (n,) of a matrix in blocks of rows, at the positions of `mask`."""
     n_out, xp = matrix.shape[1], namespace(matrix)
     blocks = matrix.row_blocks()
     return xp.concatenate([block.ravel().take(mask.within(r.start * n_out, r.stop * n_out)) for r, block in blocks])
 
 
 def on_values(optimizer: Optimizer) -> Optimizer:
-    """`optimizer` for parameters of which some are SparseWeight: it gets their values, and their gradients there."""
+    """`optimizer` for parameters of which some are SparseWeight: it gets their values, and the gradients at them."""
 
     def init(params: Mapping[str, Any]) -> dict:
         slots = optimizer.init({name: _values(w) for name, w in params.items()})
-        return {slot: _stored(own, params) for slot, own in slots.items()}
+        return {slot: _stored(arrays, params) for slot, arrays in slots.items()}
 
     def update(params: Mapping[str, Any], grads: Mapping[str, Any], slots: dict, step: int) -> tuple[dict, dict]:
         with one_pool_of_threads():
@@ -241,10 +241,10 @@ def on_values(optimizer: Optimizer) -> Optimizer:
                 name: g.at(params[name].mask) if isinstance(g, FactoredGradient) else g for name, g in grads.items()
             }
         values = {name: _values(w) for name, w in params.items()}
-        bare = {s: {n: _values(a) for n, a in own.items()} if isinstance(own, Mapping) else own
-                for s, own in slots.items()}  # fmt: skip
+        bare = {s: {n: _values(a) for n, a in slot.items()} if isinstance(slot, Mapping) else slot
+                for s, slot in slots.items()}  # fmt: skip
         moved, bare = optimizer.update(values, gradients, bare, step)
-        return _stored(moved, params), {slot: _stored(own, params) for slot, own in bare.items()}
+        return _stored(moved, params), {slot: _stored(arrays, params) for slot, arrays in bare.items()}
 
     return Optimizer(init, update)
 
@@ -254,7 +254,7 @@ def _values(array: Any) -> Array:
 
 
 def _stored(arrays: Any, params: Mapping[str, Any]) -> Any:
-    """The dict of arrays, where a parameter is SparseWeight as its values."""
+    """`arrays` with the values of sparse parameters as SparseWeight."""
     if not isinstance(arrays, Mapping):
         return arrays
     return {

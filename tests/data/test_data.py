@@ -87,14 +87,16 @@ def test_a_truncated_mnist_file_is_named(tmp_path, name):
     for file in (TRAIN_IMAGES, TRAIN_LABELS):
         content = (source / file).read_bytes()
         (tmp_path / "mnist" / file).write_bytes(content[: len(content) // 2] if file == name else content)
-    with pytest.raises(ValueError, match=f"{name} is no gzip file, or a truncated"):
+    with pytest.raises(ValueError, match=f"{name} is not a gzip file, or is truncated"):
         data.load("mnist", tmp_path)
 
 
 def test_another_file_in_mnists_place_is_refused_by_its_hash(tmp_path):
     write(tmp_path / "mnist", TRAIN_IMAGES, idx(np.zeros((5, 28, 28))))
     write(tmp_path / "mnist", TRAIN_LABELS, idx(np.zeros(5)))
-    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz is another file than expected: SHA-256"):
+    with pytest.raises(
+        ValueError, match=r"train-images-idx3-ubyte.gz is not the expected file: its content has SHA-256"
+    ):
         data.load("mnist", tmp_path)
 
 
@@ -217,7 +219,7 @@ def test_a_damaged_cifar10_archive_is_refused(tmp_path):
 def test_unknown_names_are_refused_with_the_known_ones(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="data set is 'imagenet'; expected digits, mnist, fashion_mnist, cifar10"):
         data.load("imagenet")
-    with pytest.raises(ValueError, match="split is 'valid'; expected 'train' and 'test'"):
+    with pytest.raises(ValueError, match="split is 'valid'; expected 'train' or 'test'"):
         data.load("digits", split="valid")
     with pytest.raises(
         FileNotFoundError, match=r"train-images-idx3-ubyte.gz does not exist; --data-dir or MINISPARSE_DATA"
@@ -304,7 +306,7 @@ def test_batches_refuse_what_does_not_fit():
     with pytest.raises(ValueError, match="inputs has 10 examples, labels has 9"):
         next(data.batches(x, y[:9], 2, 0))
     for size in (0, 11):
-        with pytest.raises(ValueError, match=f"size is {size}; expected whole numbers from 1 to 10"):
+        with pytest.raises(ValueError, match=f"size is {size}; expected a whole number from 1 to 10"):
             next(data.batches(x, y, size, 0))
     with pytest.raises(ValueError, match="start is -1"):
         next(data.batches(x, y, 2, 0, start=-1))
@@ -387,16 +389,16 @@ def test_labels_in_a_csv_file_are_ordered_as_numbers_or_as_words(tmp_path):
         ({"a": np.zeros(3)}, "has neither x nor y"),
         ({"x": np.zeros((3, 2)), "y": np.zeros(2)}, r"x of shape \(3, 2\) and y of shape \(2,\)"),
         ({"x": np.zeros(3), "y": np.zeros(3)}, r"x of shape \(3,\)"),
-        ({"x": np.full((3, 2), np.nan), "y": np.arange(3)}, "no finite numbers"),
-        ({"x": np.zeros((3, 2)), "y": np.array([0, 1, np.nan])}, "no finite numbers"),
-        ({"x": np.zeros((3, 2), "U1"), "y": np.arange(3)}, "no finite numbers"),
+        ({"x": np.full((3, 2), np.nan), "y": np.arange(3)}, "not finite numbers"),
+        ({"x": np.zeros((3, 2)), "y": np.array([0, 1, np.nan])}, "not finite numbers"),
+        ({"x": np.zeros((3, 2), "U1"), "y": np.arange(3)}, "not finite numbers"),
         ({"x": np.zeros((3, 2)), "y": np.zeros(3)}, "labels of 1 class"),
         ({"x": np.zeros((3, 2)), "y": np.arange(3), "x_test": np.zeros((1, 2))}, "has x, y, x_test; expected"),
         (
             {"x": np.zeros((3, 2)), "y": np.arange(3), "x_test": np.zeros((1, 2)), "y_test": np.array([7])},
             "labels in y_test that are not in y",
         ),
-        ({"x": np.zeros((3, 2)), "y": np.array([print] * 3)}, "is no .npz file of arrays"),
+        ({"x": np.zeros((3, 2)), "y": np.array([print] * 3)}, "is not a .npz file of arrays"),
     ],
 )
 def test_ones_own_file_is_refused_by_name_with_what_is_wrong(tmp_path, arrays, sentence):
@@ -419,7 +421,7 @@ def test_a_csv_file_that_is_none_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match="has no column 'kind'; its first line is a, b"):
         data.from_file(path, label="kind")
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(ValueError, match=r"a\.npz is no \.npz file"):
+    with pytest.raises(ValueError, match=r"a\.npz is not a \.npz file"):
         data.from_file(tmp_path / "a.npz")
     with pytest.raises(ValueError, match=r"a\.txt is neither"):
         data.from_file(tmp_path / "a.txt")

@@ -103,7 +103,7 @@ def test_a_function_and_a_case_are_found_by_name_and_what_is_near_is_offered(vec
     functions = cases.load()
     assert len(cases.find("rigl_update", functions)) == 4
     assert [case.id for case in cases.find("top_k/matrix", functions)] == ["top_k/matrix"]
-    with pytest.raises(ValueError, match=r"'rigl_updat' is no function and no case.*did you mean rigl_update"):
+    with pytest.raises(ValueError, match=r"'rigl_updat' is not a function or case.*did you mean rigl_update"):
         cases.find("rigl_updat", functions)
     with pytest.raises(ValueError, match="the functions are cosine, rigl_update, top_k"):
         cases.find("zzz", functions)
@@ -116,7 +116,7 @@ def test_a_function_and_a_case_are_found_by_name_and_what_is_near_is_offered(vec
 def test_a_file_of_another_version_or_an_id_twice_is_refused(vectors):
     content = json.loads((vectors / "top_k.json").read_text())
     (vectors / "zzz.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"zzz\.json has the case 'top_k/ties' a second time"):
+    with pytest.raises(ValueError, match=r"zzz\.json has the case 'top_k/ties' twice"):
         cases.load()
     (vectors / "zzz.json").write_text(json.dumps(content | {"version": 2}))
     with pytest.raises(ValueError, match="has version 2; expected 1"):

@@ -114,7 +114,7 @@ def test_what_never_answers_is_told_why_and_how_it_is_called(vectors):
 
 
 def test_a_files_name_is_told_from_its_modules(tmp_path):
-    with pytest.raises(ValueError, match=r"my_rigl.py is the name of a file; expected its module's, my_rigl$"):
+    with pytest.raises(ValueError, match=r"my_rigl.py is a file name; expected a module name, my_rigl$"):
         check.found("my_rigl.py:update")
 
 
@@ -245,9 +245,9 @@ def test_a_module_is_checked_for_what_it_has_and_what_it_lacks_is_named(vectors,
 @pytest.mark.parametrize(
     ("where", "refusal"),
     [
-        ("guest_code", "'guest_code' names no callable; expected module:callable"),
+        ("guest_code", "'guest_code' does not name a callable; expected module:callable"),
         ("guest_code:nothing", "guest_code has no nothing"),
-        ("guest_code:number", "guest_code:number is the whole number 3 and cannot be called"),
+        ("guest_code:number", "guest_code:number is the whole number 3; expected a callable"),
         ("guest_broken:f", "guest_broken cannot be imported: ZeroDivisionError: division by zero"),
         ("guest_absent:f", "guest_absent cannot be imported: ModuleNotFoundError"),
     ],
@@ -280,7 +280,7 @@ def test_answers_of_another_language_are_read_from_a_folder(vectors, tmp_path):
     result = check.checked(str(folder))
     assert {outcome.case.id: outcome.wrong for outcome in result.failed} == {
         "top_k/ties": "raises index out of range",
-        "top_k/matrix": "{'shape': [2, 2], 'data': [1, 0, 0, 0]} is no value of a vector; see "
+        "top_k/matrix": "{'shape': [2, 2], 'data': [1, 0, 0, 0]} is not a value of a vector; see "
         "minisparse/golden/README.md",
         "rigl_update/basic": "has no answer",
     }
@@ -295,7 +295,7 @@ def test_answers_of_another_language_are_read_from_a_folder(vectors, tmp_path):
         ({"version": 2, "answers": {}}, "is not of the form"),
         ({"version": 1, "answers": []}, "is not of the form"),
         ([], "is not of the form"),
-        ({"version": 1, "answers": {"top_k/nothing": 1}}, "'top_k/nothing', which is no case"),
+        ({"version": 1, "answers": {"top_k/nothing": 1}}, "'top_k/nothing', which is not a case"),
     ],
 )
 def test_answers_of_another_form_are_refused(vectors, tmp_path, content, refusal):

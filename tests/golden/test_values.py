@@ -125,7 +125,7 @@ def test_infinities_match_themselves_only():
     ],
 )
 def test_what_is_no_value_is_refused(value):
-    with pytest.raises(ValueError, match=r"no value of a vector|0 and 1|a flat list of 3"):
+    with pytest.raises(ValueError, match=r"not a value of a vector|0 and 1|a flat list of 3"):
         decode(value)
 
 

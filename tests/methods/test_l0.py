@@ -248,7 +248,7 @@ def test_gates_start_at_the_log_odds_of_their_drop_rate_with_a_deviation_of_a_hu
 
 @pytest.mark.parametrize("drop_rate", [0.0, 1.0, -0.5, 2, math.nan])
 def test_drop_rates_outside_the_open_interval_are_refused(drop_rate):
-    with pytest.raises(ValueError, match=rf"drop_rate is {drop_rate}; expected rates inside \(0, 1\)"):
+    with pytest.raises(ValueError, match=rf"drop_rate is {drop_rate}; expected a rate inside \(0, 1\)"):
         l0.initial_log_alpha(np.random.default_rng(0), (3,), drop_rate)
 
 
@@ -361,7 +361,7 @@ def test_the_penalty_keeps_float32(xp):
 @pytest.mark.parametrize(
     ("lambda_", "weight_decay", "message"),
     [
-        ({"conv": 1.0}, 0.0, r"lambda_ has the layers \['conv'\]; expected the gated ones, \['conv', 'fc'\]"),
+        ({"conv": 1.0}, 0.0, r"lambda_ has the layers \['conv'\]; expected the gated layers, \['conv', 'fc'\]"),
         (-1.0, 0.0, "the penalty of 'conv' is -1"),
         (math.nan, 0.0, "the penalty of 'conv' is nan"),
         ({"conv": 1.0, "fc": math.inf}, 0.0, "the penalty of 'fc' is inf"),
@@ -374,7 +374,7 @@ def test_penalties_that_are_no_prices_are_refused(lambda_, weight_decay, message
 
 
 def test_a_network_without_gates_is_refused():
-    with pytest.raises(ValueError, match=r"params has no log_alpha, so nothing can close; the parameters are \['fc1"):
+    with pytest.raises(ValueError, match=r"params has no log_alpha, so no gates; the parameters are \['fc1"):
         l0.penalty(nn.mlp(3, 2).init(np.random.default_rng(0)), 1.0)
 
 

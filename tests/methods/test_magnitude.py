@@ -225,7 +225,7 @@ def test_an_empty_layer_stays_empty(xp):
 
 @pytest.mark.parametrize("quality", [-0.1, nan, inf])
 def test_a_quality_that_is_no_finite_number_from_0_is_refused(xp, quality):
-    with pytest.raises(ValueError, match=rf"quality is {quality}; expected finite numbers from 0"):
+    with pytest.raises(ValueError, match=rf"quality is {quality}; expected a finite number from 0"):
         by_threshold(xp, np.array(HAN), quality)
 
 
@@ -243,7 +243,7 @@ def test_nan_is_refused_in_a_ranking(xp):
 
 @pytest.mark.parametrize(("n_keep", "error"), [(3, ValueError), (-1, ValueError), (1.0, TypeError), (True, TypeError)])
 def test_a_count_that_the_layer_does_not_have_is_refused(xp, n_keep, error):
-    message = rf"n_keep is {n_keep}; expected whole numbers from 0 to 2"
+    message = rf"n_keep is {n_keep}; expected a whole number from 0 to 2"
     with pytest.raises(error, match=message):
         by_rank(xp, np.ones(4), n_keep, bits("1100"))
     with pytest.raises(error, match=message):
@@ -287,12 +287,12 @@ def test_the_dropout_rule_is_the_papers_equation(rate, n_original, data):
 @pytest.mark.parametrize(
     ("rate", "n_kept", "n_original", "message"),
     [
-        (1.0, 1, 2, "rate is 1.0; expected dropout rates in"),
+        (1.0, 1, 2, "rate is 1.0; expected a dropout rate in"),
         (-0.1, 1, 2, "rate is -0.1"),
         (nan, 1, 2, "rate is nan"),
-        (0.5, 3, 2, "n_kept is 3; expected whole numbers from 0 to 2"),
+        (0.5, 3, 2, "n_kept is 3; expected a whole number from 0 to 2"),
         (0.5, -1, 2, "n_kept is -1"),
-        (0.5, 0, 0, "n_original is 0; expected whole numbers from 1"),
+        (0.5, 0, 0, "n_original is 0; expected a whole number from 1"),
     ],
 )
 def test_dropout_outside_its_range_is_refused(rate, n_kept, n_original, message):

@@ -215,7 +215,7 @@ def test_nan_is_refused_wherever_it_is(xp, weight, grad):
 
 @pytest.mark.parametrize(("k", "error"), [(3, ValueError), (-1, ValueError), (1.0, TypeError), (True, TypeError)])
 def test_a_count_that_the_layer_cannot_move_is_refused(xp, k, error):
-    with pytest.raises(error, match=rf"is {k}; expected whole numbers from 0 to 2"):
+    with pytest.raises(error, match=rf"is {k}; expected a whole number from 0 to 2"):
         update(xp, np.ones(4), bits("1100"), np.ones(4), k)
 
 
@@ -269,13 +269,13 @@ def test_the_count_never_rises_and_is_zero_from_t_end_on(step, n_active, alpha):
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, nan])
 def test_an_alpha_outside_zero_to_one_is_refused(alpha):
-    with pytest.raises(ValueError, match=rf"alpha is {alpha}; expected drop fractions from 0 to 1"):
+    with pytest.raises(ValueError, match=rf"alpha is {alpha}; expected a drop fraction from 0 to 1"):
         rigl_count(0, 100, alpha, 100)
 
 
 @pytest.mark.parametrize(("n_active", "error"), [(-1, ValueError), (2.0, TypeError), (True, TypeError)])
 def test_a_number_of_connections_that_is_no_whole_number_is_refused(n_active, error):
-    with pytest.raises(error, match=rf"n_active is {n_active}; expected whole numbers from 0"):
+    with pytest.raises(error, match=rf"n_active is {n_active}; expected a whole number from 0"):
         rigl_count(0, n_active, 0.3, 100)
 
 

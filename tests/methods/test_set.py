@@ -232,7 +232,7 @@ def test_counts_equal_their_slow_twin(layer, zeta):
 
 @pytest.mark.parametrize("zeta", [-0.1, 1.1, nan])
 def test_a_zeta_outside_zero_to_one_is_refused(xp, zeta):
-    with pytest.raises(ValueError, match=rf"zeta is {zeta}; expected drop fractions from 0 to 1"):
+    with pytest.raises(ValueError, match=rf"zeta is {zeta}; expected a drop fraction from 0 to 1"):
         set_counts(give(xp, np.ones(2)), give(xp, bits("11")), zeta)
 
 
@@ -246,13 +246,13 @@ def test_nan_is_refused_wherever_it_is(xp, weight, noise):
 
 @pytest.mark.parametrize("n", [(2, 0), (0, 3), (-1, 0), (4,)])
 def test_more_than_there_are_of_a_sign_are_refused(xp, n):
-    with pytest.raises(ValueError, match=r"expected whole numbers from 0 to"):
+    with pytest.raises(ValueError, match=r"expected a whole number from 0 to"):
         update(xp, np.array([-1.0, 1, 2, 0]), bits("1110"), np.ones(4), *n)
 
 
 @pytest.mark.parametrize("n", [(1.0, 0), (0, True), (1.0,)])
 def test_counts_that_are_no_whole_numbers_are_refused(xp, n):
-    with pytest.raises(TypeError, match=r"expected whole numbers from 0 to"):
+    with pytest.raises(TypeError, match=r"expected a whole number from 0 to"):
         update(xp, np.array([-1.0, 1, 2, 0]), bits("1110"), np.ones(4), *n)
 
 

@@ -252,7 +252,7 @@ def test_nan_is_refused_wherever_it_is(xp, weights, momentum):
 
 @pytest.mark.parametrize(("n", "error"), [(3, ValueError), (-1, ValueError), (1.0, TypeError), (True, TypeError)])
 def test_a_count_that_a_layer_cannot_lose_is_refused_by_its_name(xp, n, error):
-    with pytest.raises(error, match=rf"n_drop of 'b' is {n}; expected whole numbers from 0 to 2"):
+    with pytest.raises(error, match=rf"n_drop of 'b' is {n}; expected a whole number from 0 to 2"):
         updated(xp, arrays(a=[1], b=[1, 1, 0]), {"a": bits("1"), "b": bits("110")}, arrays(a=[1], b=[1, 1, 1]),
                 {"a": 1, "b": n})  # fmt: skip
 

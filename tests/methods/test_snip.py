@@ -174,7 +174,7 @@ def test_arrays_that_cannot_be_scored_are_refused(xp, weights, grads, message):
 
 @pytest.mark.parametrize(("n_keep", "error"), [(4, ValueError), (-1, ValueError), (1.0, TypeError), (True, TypeError)])
 def test_a_count_that_the_network_cannot_keep_is_refused(xp, n_keep, error):
-    with pytest.raises(error, match=rf"n_keep is {n_keep}; expected whole numbers from 0 to 3"):
+    with pytest.raises(error, match=rf"n_keep is {n_keep}; expected a whole number from 0 to 3"):
         masks_of(xp, layers(a=[1, 2], b=[3]), layers(a=[1, 2], b=[3]), n_keep)
 
 

@@ -96,7 +96,7 @@ def test_what_is_only_on_one_side_is_named():
         exchange.from_torch(model, state | {"head.bias": np.zeros(3)}, shape)
     with pytest.raises(ValueError, match=r"'fc2.weight' is 'fc2.weight' of shape \(500, 5\); expected \(500, 4\)"):
         exchange.from_torch(model, state | {"fc2.weight": np.zeros((5, 500))}, shape)
-    with pytest.raises(ValueError, match=r"params has \['fc9.weight'\], which the model has not"):
+    with pytest.raises(ValueError, match=r"params has \['fc9.weight'\], which are not in the model"):
         exchange.to_torch(model, {"fc9.weight": np.zeros(3)}, shape)
 
 
@@ -140,7 +140,7 @@ class Flipped(dict):
 def test_a_torch_file_that_runs_code_is_refused(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save(Flipped(), tmp_path / "evil.pt")
-    with pytest.raises(ValueError, match=r"evil\.pt holds something else than tensors"):
+    with pytest.raises(ValueError, match=r"evil\.pt contains something other than tensors"):
         exchange.load(tmp_path / "evil.pt")
 
 

@@ -259,7 +259,7 @@ def test_a_network_that_has_become_a_constant_is_refused(xp):
     ("layer", "message"),
     [
         (nn.DepthwiseConv2d(2, 1), "layer 'odd' is DepthwiseConv2d"),
-        (nn.Conv2d(2, 2, 1, groups=2), "layer 'odd' is Conv2d.*and of convolutions those with one group"),
+        (nn.Conv2d(2, 2, 1, groups=2), "layer 'odd' is Conv2d.*convolutions with one group"),
         (nn.Residual(nn.Chain({})), "layer 'odd' is Residual"),
     ],
 )
@@ -291,7 +291,9 @@ def test_truly_sparse_weights_and_masks_are_refused():
     params, masks = model.init(np.random.default_rng(0)), {"fc1.weight": np.eye(3, 2) > 0}
     own, positions = sparse.compressed(params, masks)
     for stored, at in [(own, positions), (own, masks), (params, positions), (own, {})]:
-        with pytest.raises(TypeError, match=r"'fc1.weight' is truly sparse; expected arrays, such as sparse.dense"):
+        with pytest.raises(
+            TypeError, match=r"'fc1.weight' is truly sparse; expected an array, such as from sparse.dense"
+        ):
             compacted(model, stored, at)
 
 

@@ -525,7 +525,7 @@ def test_recalibration_without_batches_is_refused(batches):
 def test_recalibration_refuses_a_batch_without_examples(xp):
     layer = nn.BatchNorm(3)
     batches = [(uniform(xp, n, 3), None) for n in (4, 0)]
-    with pytest.raises(ValueError, match=r"a batch has inputs of shape \(0, 3\); expected one example or more"):
+    with pytest.raises(ValueError, match=r"a batch has inputs of shape \(0, 3\); expected at least one example"):
         nn.recalibrate(layer, give_all(xp, layer.init(rng())), batches)
 
 
@@ -881,7 +881,7 @@ def test_gates_that_start_outside_0_to_1_are_refused_when_described(drop_rate):
         lambda: nn.GatedLinear(3, 2, drop_rate=drop_rate),
         lambda: nn.GatedConv2d(3, 2, 1, drop_rate=drop_rate),
     ):
-        with pytest.raises(ValueError, match=rf"drop_rate is {drop_rate}; expected rates inside \(0, 1\)"):
+        with pytest.raises(ValueError, match=rf"drop_rate is {drop_rate}; expected a rate inside \(0, 1\)"):
             describe()
 
 
@@ -921,7 +921,9 @@ def test_gates_reach_layers_inside_others():
 
 @pytest.mark.parametrize("name", ["fc4", "relu1", "fc1.weight", "conv1"])
 def test_gates_on_what_is_no_layer_with_weights_are_refused(name):
-    with pytest.raises(ValueError, match=rf"drop_rates names \['{name}'\], which are no Linear or Conv2d of the model"):
+    with pytest.raises(
+        ValueError, match=rf"drop_rates names \['{name}'\], which are not Linear or Conv2d layers of the model"
+    ):
         nn.gated(models.lenet_300_100(), {"fc1": 0.5, name: 0.5})
 
 

@@ -338,7 +338,7 @@ def test_a_rank_that_others_wait_for_in_vain_is_named():
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_no_ranks_are_refused(size):
-    with pytest.raises(ValueError, match=rf"size is {size}; expected whole numbers from 1"):
+    with pytest.raises(ValueError, match=rf"size is {size}; expected a whole number from 1"):
         simulated(size, lambda ranks: None)
 
 

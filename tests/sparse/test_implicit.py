@@ -116,7 +116,7 @@ def test_a_weight_that_is_not_used_has_gradient_zero(xp):
 
 def test_masks_that_leave_out_something_and_weights_of_another_form_are_refused():
     part = ~Positions(np.array([1, 4]), (2, 3))
-    with pytest.raises(ValueError, match="mask leaves out 2 weights; a matrix that is drawn has all of them"):
+    with pytest.raises(ValueError, match="mask leaves out 2 weights; expected all positions"):
         nn.Linear(2, 3).init(np.random.default_rng(0), masks={"weight": part})
     with pytest.raises(ValueError, match=r"shape is \(3, 3, 1, 8\); expected \(n_in, n_out\)"):
         everywhere({"conv1.weight": (3, 3, 1, 8)})
@@ -221,7 +221,7 @@ def test_a_rank_among_scores_in_blocks_needs_numbers_and_as_many_entries(xp):
     assert isinstance(score, InBlocks)
     with pytest.raises(ValueError, match="score of 'w' is NaN"):
         masks.top_k_of_all({"w": score}, 1)
-    with pytest.raises(ValueError, match="k is 7; expected whole numbers from 0 to 6"):
+    with pytest.raises(ValueError, match="k is 7; expected a whole number from 0 to 6"):
         masks.top_k_of_all({"w": score}, 7)
 
 

@@ -159,13 +159,13 @@ def test_training_memory_refuses_what_it_does_not_know():
     shapes = {"conv.weight": (3, 3, 1, 2), "fc.weight": (3, 2)}
     with pytest.raises(ValueError, match="method is 'adam'; expected dense, static"):
         sparse.training_memory(shapes, {}, "adam")
-    with pytest.raises(ValueError, match="storage is 'csr'; expected masked, sparse"):
+    with pytest.raises(ValueError, match="storage is 'csr'; expected masked or sparse"):
         sparse.training_memory(shapes, {}, "set", "csr")
-    with pytest.raises(ValueError, match=r"n_active has \['fc9'\], which are no parameters"):
+    with pytest.raises(ValueError, match=r"n_active has \['fc9'\], which are not parameters"):
         sparse.training_memory(shapes, {"fc9": 1})
-    with pytest.raises(ValueError, match=r"n_active of 'fc.weight' is 7; expected whole numbers from 0 to 6"):
+    with pytest.raises(ValueError, match=r"n_active of 'fc.weight' is 7; expected a whole number from 0 to 6"):
         sparse.training_memory(shapes, {"fc.weight": 7})
-    with pytest.raises(ValueError, match=r"'conv.weight' has shape \(3, 3, 1, 2\); truly sparse are"):
+    with pytest.raises(ValueError, match=r"'conv.weight' has shape \(3, 3, 1, 2\); expected \(n_in, n_out\)"):
         sparse.training_memory(shapes, {"conv.weight": 2}, "set", "sparse")
     with pytest.raises(ValueError, match="batch is 0"):
         sparse.training_memory(shapes, {"fc.weight": 2}, "set", "sparse", batch=0)

@@ -168,7 +168,7 @@ def test_nan_in_a_gradient_and_too_high_a_count_are_refused(xp):
     free = ~stored(xp, np.ones((2, 2)), np.eye(2) > 0).mask
     with pytest.raises(ValueError, match="score is NaN"):
         masks.top_k(FactoredGradient(give(xp, np.array([[np.nan, 1]])), give(xp, np.ones((1, 2)))), 1, free)
-    with pytest.raises(ValueError, match=r"k is 3; expected whole numbers from 0 to 2"):
+    with pytest.raises(ValueError, match=r"k is 3; expected a whole number from 0 to 2"):
         masks.top_k(FactoredGradient(xp.ones((1, 2)), xp.ones((1, 2))), 3, free)
 
 
@@ -367,9 +367,9 @@ def test_the_largest_of_all_layers_are_those_under_masks(xp, chain, data):
 def test_only_stored_weights_may_stay(xp):
     own = stored(xp, np.diag([1.0, -2.0]), np.eye(2) > 0)
     assert as_bits(magnitude.magnitude_mask(own, 1)) == [[False, False], [False, True]]
-    with pytest.raises(ValueError, match=r"n_keep is 3; expected whole numbers from 0 to 2"):
+    with pytest.raises(ValueError, match=r"n_keep is 3; expected a whole number from 0 to 2"):
         magnitude.magnitude_mask(own, 3)
-    with pytest.raises(ValueError, match=r"n_keep is 5; expected whole numbers from 0 to 4"):
+    with pytest.raises(ValueError, match=r"n_keep is 5; expected a whole number from 0 to 4"):
         magnitude.global_magnitude_masks({"a": own, "b": own}, 5)
     other = stored(xp, np.ones((2, 2)), np.ones((2, 2), bool)).mask
     with pytest.raises(ValueError, match="has positions that"):
@@ -387,7 +387,7 @@ def test_a_mask_or_weight_stored_the_other_way_is_refused(xp):
         ):
             with pytest.raises(TypeError, match=r"meets|truly sparse"):
                 pytest.fail(str(prune(weight, mask)))
-    with pytest.raises(TypeError, match=r"SparseWeight\(2 of \(2, 2\), float64\) is truly sparse, and no array"):
+    with pytest.raises(TypeError, match=r"SparseWeight\(2 of \(2, 2\), float64\) is truly sparse; expected an array"):
         np.asarray(own)
 
 
