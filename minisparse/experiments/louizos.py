@@ -151,13 +151,9 @@ def _rows(network: str) -> Iterator[Row]:
         ), below=True, note=f"{note}{chosen}the paper gives no deviation")  # fmt: skip
         yield from rows(prefix, line.sources[1], *(
             (layer, f"{about}: open gates of {layer}", n, "gates", n / 10,
-             each(partial(_nth, evaluated, i), lambda_=line.lambda_))
+             each((evaluated, i), lambda_=line.lambda_))
             for i, (layer, n) in enumerate(line.gates.items())
         ), note=f"{note}{chosen}{decay if mlp and not chosen else ''}within 10 %")  # fmt: skip
-
-
-def _nth(name: str, i: int, result: Mapping[str, Any]) -> float:
-    return result[name][i]
 
 
 def ends(beta: float) -> float:

@@ -19,6 +19,7 @@ trained other networks on other data: their time is in a note, without a ratio.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
+from operator import truediv
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -34,7 +35,8 @@ from ..optim import sgd
 from ..runs.folder import claim, metrics, recorded
 from ..train import State, train
 from .apart import apart, peak_bytes
-from .studies import Finished, Run, Study, each, error, errors_of, loss_of, mnist, orderings, rows, weights_of
+from .studies import Finished, Run, Study, error, errors_of, loss_of, mnist, weights_of
+from .studies.rows import by_seed, each, orderings, paired, rows
 
 PIXELS, CLASSES, IMAGES = 784, 10, 60_000
 WIDTHS = (1_000, 10_000, 100_000, 1_000_000)
@@ -196,22 +198,13 @@ def runs(seeds: int) -> list[Run]:
 
 def exponent(figure: Callable[[Mapping[str, Any]], float]) -> Callable[[Sequence[Finished]], list[float]]:
     """Row.ours: the power of the width with which a sparse network's figure grows from 100,000 neurons to 1,000,000."""
-
-    def ours(finished: Sequence[Finished]) -> list[float]:
-        low, high = (each(figure, storage="sparse", width=width)(finished) for width in WIDTHS[-2:])
-        return [float(np.log(b / a) / np.log(WIDTHS[-1] / WIDTHS[-2])) for a, b in zip(low, high, strict=False)]
-
-    return ours
+    power = lambda low, high: float(np.log(high / low) / np.log(WIDTHS[-1] / WIDTHS[-2]))
+    return paired(power, *(by_seed(figure, storage="sparse", width=width) for width in WIDTHS[-2:]))
 
 
 def dense_over_sparse(figure: str) -> Callable[[Sequence[Finished]], list[float]]:
     """Row.ours: a figure of the dense network divided by the sparse network's, at 100,000 neurons."""
-
-    def ours(finished: Sequence[Finished]) -> list[float]:
-        dense, sparse = (each(figure, storage=storage, width=100_000)(finished) for storage in ("dense", "sparse"))
-        return [a / b for a, b in zip(dense, sparse, strict=False)]
-
-    return ours
+    return paired(truediv, *(by_seed(figure, storage=storage, width=100_000) for storage in ("dense", "sparse")))
 
 
 def table(finished: Sequence[Finished]) -> list[str]:
@@ -258,8 +251,7 @@ def figures(finished: Sequence[Finished], directory: Path, data_dir: Path | None
     from .. import plot
 
     points: dict[str, list[tuple[int, float, float]]] = {"sparse": [], "dense": []}
-    needed: list[tuple[int, float]] = []
-    trained_one, imports = None, 0.0
+    needed, trained_one, imports = [], None, 0.0
     for run in sorted(finished, key=lambda run: run["config"]["width"]):
         width, result = run["config"]["width"], run["result"]
         if run["seed"]:
@@ -271,10 +263,8 @@ def figures(finished: Sequence[Finished], directory: Path, data_dir: Path | None
             imports = result["imports_bytes"] / 1e9
         else:
             trained_one = width, result["peak_bytes"] / 1e9
-    if len(points["sparse"]) < 2:
-        return []
-    path = directory / "sparse_width.png"
-    return [plot.sparse_width(path, points, needed, imports, LIMIT / 1e9, trained_one)]
+    path, enough = directory / "sparse_width.png", len(points["sparse"]) > 1
+    return [plot.sparse_width(path, points, needed, imports, LIMIT / 1e9, trained_one)] if enough else []
 
 
 UNPUBLISHED = "no paper has this figure"

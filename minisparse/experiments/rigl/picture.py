@@ -12,7 +12,7 @@ from ...data import Dataset, as_inputs, batches, load
 from ...flops import forward
 from ...masks import Masks
 from ...train import train
-from ..studies import Finished, Run, Study, accuracy, by_epoch, each, gap, loss_of, orderings, rows
+from ..studies import Finished, Run, Study, accuracy, by_epoch, each, each_seed, gap, loss_of, orderings, rows
 from .recipe import MODEL, PAPER, PAPER_NAME, Recipe, recipe_of, start
 
 FRAMES = 72  # of the animation, about
@@ -135,14 +135,6 @@ def _frames(seen: Sequence[Snapshot], n: int) -> list[Snapshot]:
     return [seen[i] for i in sorted({round(i) - 1 for i in np.geomspace(1, len(seen), n)})]
 
 
-def _runs(seeds: int) -> list[Run]:
-    return [
-        Run(f"{method}-seed{seed}", seed, run, {"method": method, "seed": seed, **PAPER.numbers})
-        for seed in range(seeds)
-        for method in METHODS
-    ]
-
-
 def _picture(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
     """The picture of the first seed's runs."""
     first = {done["config"]["method"]: done["result"] for done in finished if done["seed"] == 0}
@@ -191,7 +183,8 @@ STUDIES = (
     Study(
         "rigl-mnist-98", PAPER_NAME,
         "784-300-100-10 at 98 % sparsity by RigL, with a static mask and dense: connections find the digits.",
-        minutes=16, seeds=3, runs=_runs, rows=ROWS, figures=_picture,
+        minutes=16, seeds=3, runs=each_seed(run, {method: {"method": method, **PAPER.numbers} for method in METHODS}),
+        rows=ROWS, figures=_picture,
     ),
     Study(
         "rigl-animation", PAPER_NAME,

@@ -89,7 +89,7 @@ def _rows(method: str, stage: str, recipe: Recipe) -> tuple[Row, ...]:
     later, t_end = recipe == LATER, recipe.t_end
     tenth = "; the tolerance is 10 % of it"
     name = f"{method}, schedule twice as late" if later else method
-    of = lambda figure: each(lambda result: result[stage][figure], t_end=t_end)
+    of = lambda figure: each((stage, figure), t_end=t_end)
     width_of = lambda place: each(lambda result: int(result[stage]["architecture"].split("-")[place]), t_end=t_end)
     errors = "the tolerance is 0.2 points, as for all MLPs: the paper gives no deviation"
     if stage == "rigl_plus":
