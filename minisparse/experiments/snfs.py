@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn, recipes
+from .. import nn, plot, recipes
 from ..allocate import erdos_renyi, uniform
 from ..backend import Array
 from ..data import batches
@@ -25,10 +25,8 @@ from ..masks import Masks, random_masks
 from ..optim import is_weight, sgd
 from ..schedule import step_rate
 from ..train import Method, train
-from .studies import NAMES, Finished, Row, Run, Study, each_seed, grouped
-from .studies.epochs import by_epoch, loss_of, measured
+from .studies import NAMES, Finished, Row, Run, Study, by_epoch, each, each_seed, grouped, loss_of, measured, rows
 from .studies.measures import errors_of, lenets, mnist, weights_of
-from .studies.rows import each, rows
 
 METHODS = ("snfs", "set", "static", "dense")
 BATCH, HELD_OUT = 100, 6000
@@ -117,12 +115,6 @@ def densities(network: str) -> Callable[[int], list[Run]]:
     return each_seed(trained, _configs(network, *(("snfs", density) for density in order)))
 
 
-def methods() -> Callable[[int], list[Run]]:
-    """Study.runs: all METHODS at every density of the authors' summary, the sparsest first."""
-    sparse = [(method, density) for density in SUMMARY["snfs"] for method in METHODS[:-1]]
-    return each_seed(trained, _configs("lenet-300-100", ("dense", 1.0), *sparse))
-
-
 NOTES = {
     "lenet-300-100": "a tolerance of 0.2 points, for the authors' deviation over runs is some 0.1",
     "lenet-5": "20 of the authors' 100 epochs; a tolerance of 0.15 points",
@@ -152,8 +144,6 @@ def _by_method() -> tuple[Row, ...]:
 
 def figures(name: str, finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
     """Error against density, each method with its mean and range over seeds, and the published errors."""
-    from .. import plot
-
     errors: dict[str, dict[float, list[float]]] = {}
     for (method, density), seeds in grouped(finished, ("method", "density"), "error_last").items():
         errors.setdefault(method, {})[density] = seeds
@@ -169,11 +159,13 @@ def figures(name: str, finished: Sequence[Finished], directory: Path, data_dir: 
     return [plot.error_against_density(path, title, shown, paper, dense)]
 
 
+# all METHODS at every density of the authors' summary, the sparsest first
+TABLE = [("dense", 1.0), *((method, density) for density in SUMMARY["snfs"] for method in METHODS[:-1])]
 STUDIES = (
     Study("snfs-lenet-300-100", "Dettmers & Zettlemoyer 2019", "Sparse momentum on LeNet-300-100 at eight densities.",
           16, 3, densities("lenet-300-100"), _by_density("lenet-300-100"), partial(figures, "lenet-300-100")),
     Study("snfs-table", "Dettmers & Zettlemoyer 2019", "Sparse momentum, SET, a static mask and dense, at 90 to 99 %.",
-          38, 3, methods(), _by_method(), partial(figures, "table")),
+          38, 3, each_seed(trained, _configs("lenet-300-100", *TABLE)), _by_method(), partial(figures, "table")),
     Study("snfs-lenet-5", "Dettmers & Zettlemoyer 2019", "Sparse momentum on LeNet-5 at eight densities, 20 epochs.",
           44, 1, densities("lenet-5"), _by_density("lenet-5"), partial(figures, "lenet-5"), causes={
               "snfs/lenet-5/0.": "The network stays at chance: with PyTorch's initial weights hardly any signal passes "

@@ -35,7 +35,7 @@ from ..optim import sgd
 from ..runs.folder import claim, metrics, recorded
 from ..train import State, train
 from .apart import apart, peak_bytes
-from .studies import Finished, Run, Study, error, errors_of, loss_of, mnist, weights_of
+from .studies import Finished, Ours, Run, Study, error, errors_of, loss_of, mnist, weights_of
 from .studies.rows import by_seed, each, orderings, paired, rows
 
 PIXELS, CLASSES, IMAGES = 784, 10, 60_000
@@ -196,13 +196,13 @@ def runs(seeds: int) -> list[Run]:
     return made
 
 
-def exponent(figure: Callable[[Mapping[str, Any]], float]) -> Callable[[Sequence[Finished]], list[float]]:
+def exponent(figure: Callable[[Mapping[str, Any]], float]) -> Ours:
     """Row.ours: the power of the width with which a sparse network's figure grows from 100,000 neurons to 1,000,000."""
     power = lambda low, high: float(np.log(high / low) / np.log(WIDTHS[-1] / WIDTHS[-2]))
     return paired(power, *(by_seed(figure, storage="sparse", width=width) for width in WIDTHS[-2:]))
 
 
-def dense_over_sparse(figure: str) -> Callable[[Sequence[Finished]], list[float]]:
+def dense_over_sparse(figure: str) -> Ours:
     """Row.ours: a figure of the dense network divided by the sparse network's, at 100,000 neurons."""
     return paired(truediv, *(by_seed(figure, storage=storage, width=100_000) for storage in ("dense", "sparse")))
 

@@ -1,11 +1,11 @@
 """The paper's figures, and how ours are computed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from operator import sub
 from typing import Any
 
-from ..studies import NAMES, Finished, Row, each, orderings, paired, rows
+from ..studies import NAMES, Ours, Row, each, orderings, paired, rows
 from .outcome import accuracy_lost, emptier_border, errors_at, flops_left, period, sizes_of, units_active, weights_left
 from .published import PAPER, TABLES, watts
 
@@ -61,7 +61,7 @@ BANDS = rows("han/bands/", f"{PAPER}, figure 4",
 )  # fmt: skip
 
 
-def _lost(curve: str, share: float) -> Callable[[Sequence[Finished]], list[float]]:
+def _lost(curve: str, share: float) -> Ours:
     return lambda finished: list(accuracy_lost(curve, share, finished).values())
 
 
@@ -93,7 +93,7 @@ def trade_off() -> tuple[Row, ...]:
     ))  # fmt: skip
 
 
-def _of_errors(figure: Callable[..., float]) -> Callable[[Sequence[Finished]], list[float]]:
+def _of_errors(figure: Callable[..., float]) -> Ours:
     """Row.ours: figure(conv1=…, conv2=…, fc1=…, fc2=…) of the errors with a fifth of that layer left."""
     return lambda finished: [figure(**errors_at(0.2, run)) for run in finished]
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ... import recipes
+from ... import plot, recipes
 from ...backend import Array, to_device, to_numpy
 from ...data import Dataset, as_inputs, batches, load
 from ...flops import forward
@@ -79,11 +79,9 @@ def picture(
 
     pixels [(batches, (28, 28) counts)]; curves {method: [(batches, accuracy)]}.
     """
-    from ...plot import connections_find_the_digits
-
     first, last = pixels[0], pixels[-1]
     during = min(pixels[1:-1], key=lambda frame: abs(frame[0] - recipe.t_end / 5))
-    return connections_find_the_digits(
+    return plot.connections_find_the_digits(
         path,
         f"RigL at {recipe.sparsity:.0%} sparsity on {name}: the share of connections in the central 20×20 pixels "
         f"goes from {central_share(first[1]):.0%} to {central_share(last[1]):.0%}",
@@ -152,8 +150,6 @@ def _picture(finished: Sequence[Finished], directory: Path, data_dir: Path | Non
 
 
 def _animation(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
-    from ...plot import rigl_animation
-
     frames = [
         (steps, np.array(pixels.split(), int).reshape(28, 28), share, accuracy)
         for done in finished
@@ -161,7 +157,9 @@ def _animation(finished: Sequence[Finished], directory: Path, data_dir: Path | N
             *(done["result"][name] for name in ("steps", "pixels", "central_share", "accuracy")), strict=True
         )
     ]
-    return [rigl_animation(directory / "rigl_animation.gif", "RigL on MNIST, 98 % sparse", frames)] if frames else []
+    return (
+        [plot.rigl_animation(directory / "rigl_animation.gif", "RigL on MNIST, 98 % sparse", frames)] if frames else []
+    )
 
 
 MNIST_98 = "rigl/mnist-98/"

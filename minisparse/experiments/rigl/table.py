@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import flops, nn, recipes
+from ... import flops, nn, plot, recipes
 from ...allocate import counts
 from ...masks import Masks, project
 from ...methods.magnitude import magnitude_mask
@@ -115,8 +115,6 @@ def _rows(method: str, stage: str, recipe: Recipe) -> tuple[Row, ...]:
 
 
 def _figures(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
-    from ...plot import rigl_table_2
-
     if not finished:
         return []
     ours = {
@@ -129,9 +127,8 @@ def _figures(finished: Sequence[Finished], directory: Path, data_dir: Path | Non
         for method, stage in STAGES.items()
     }
     published = {method: (kflops, best) for method, (_, _, kflops, _, best, _) in PUBLISHED.items()}
-    return [
-        rigl_table_2(directory / "rigl_table_2.png", published, {key: seeds for key, seeds in ours.items() if seeds})
-    ]
+    ours = {key: seeds for key, seeds in ours.items() if seeds}
+    return [plot.rigl_table_2(directory / "rigl_table_2.png", published, ours)]
 
 
 def _runs(seeds: int) -> list[Run]:

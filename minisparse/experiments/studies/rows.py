@@ -5,11 +5,10 @@ from functools import reduce
 from operator import getitem, sub
 from typing import Any
 
-from .study import Finished, Row
+from .study import Finished, Ours, Row
 
 Figure = str | tuple | Callable[[Mapping[str, Any]], float]  # of a run's result: its name, the way there, or a function
 BySeed = Callable[[Sequence[Finished]], dict[int, float]]
-Ours = Callable[[Sequence[Finished]], list[float]]
 
 
 def rows(prefix: str, source: str, *table: tuple, **shared: Any) -> tuple[Row, ...]:
