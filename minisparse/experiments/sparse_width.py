@@ -209,10 +209,9 @@ def dense_over_sparse(figure: str) -> Ours:
 
 def table(finished: Sequence[Finished]) -> list[str]:
     """Time and memory of every width, and the training run, of the first seed."""
-    first = [run for run in finished if run["seed"] == 0]
+    first = [(run["config"], run["result"]) for run in finished if run["seed"] == 0]
     lines = []
-    for run in sorted(first, key=lambda run: (run["config"]["width"], run["config"]["storage"] != "sparse")):
-        config, result = run["config"], run["result"]
+    for config, result in sorted(first, key=lambda run: (run[0]["width"], run[0]["storage"] != "sparse")):
         name = f"| {config['width']:,} | {config['storage']} |"
         if "needed_bytes" in result:
             needed = f"would need at least {_gb(result['needed_bytes'])}"
@@ -228,14 +227,13 @@ def table(finished: Sequence[Finished]) -> list[str]:
         about = "Batches of 64, two threads; an epoch is 60,000 images and, where connections move, an update."
         head = "| hidden neurons | storage | weights | step (ms) | SET update (s) | epoch (s) | peak memory |"
         lines = [about, "", head, "|---|---|---|---|---|---|---|", *lines]
-    for run in first:
-        if "error_by_epoch" in run["result"]:
-            result = run["result"]
+    for config, result in first:
+        if "error_by_epoch" in result:
             right = ", ".join(f"{100 - wrong:.2f}" for wrong in result["error_by_epoch"])
             minutes = ", ".join(f"{seconds / 60:.1f}" for seconds in result["seconds_by_epoch"])
             lines += [
                 *[""] * bool(lines),
-                f"Trained on MNIST with {run['config']['width']:,} hidden neurons and "
+                f"Trained on MNIST with {config['width']:,} hidden neurons and "
                 f"{sum(result['weights'].values()):,} weights: test accuracy {right} % after each epoch, "
                 f"{minutes} minutes an epoch, peak memory {_gb(result['peak_bytes'])}.",
             ]
@@ -252,14 +250,13 @@ def figures(finished: Sequence[Finished], directory: Path, data_dir: Path | None
 
     points: dict[str, list[tuple[int, float, float]]] = {"sparse": [], "dense": []}
     needed, trained_one, imports = [], None, 0.0
-    for run in sorted(finished, key=lambda run: run["config"]["width"]):
-        width, result = run["config"]["width"], run["result"]
-        if run["seed"]:
-            continue
+    first = ((run["config"], run["result"]) for run in finished if run["seed"] == 0)
+    for config, result in sorted(first, key=lambda run: run[0]["width"]):
+        width = config["width"]
         if "needed_bytes" in result:
             needed.append((width, result["needed_bytes"] / 1e9))
         elif "step_seconds" in result:
-            points[run["config"]["storage"]].append((width, result["step_seconds"], result["peak_bytes"] / 1e9))
+            points[config["storage"]].append((width, result["step_seconds"], result["peak_bytes"] / 1e9))
             imports = result["imports_bytes"] / 1e9
         else:
             trained_one = width, result["peak_bytes"] / 1e9

@@ -4,4 +4,3 @@ from . import budget, escape, picture, sweeps, table
 from .recipe import MODEL, PAPER, Recipe
 
 STUDIES = (*picture.STUDIES, *table.STUDIES, *budget.STUDIES, *escape.STUDIES, *sweeps.STUDIES)
-__all__ = ["MODEL", "PAPER", "STUDIES", "Recipe"]

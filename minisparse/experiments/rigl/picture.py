@@ -157,9 +157,8 @@ def _animation(finished: Sequence[Finished], directory: Path, data_dir: Path | N
             *(done["result"][name] for name in ("steps", "pixels", "central_share", "accuracy")), strict=True
         )
     ]
-    return (
-        [plot.rigl_animation(directory / "rigl_animation.gif", "RigL on MNIST, 98 % sparse", frames)] if frames else []
-    )
+    path, title = directory / "rigl_animation.gif", "RigL on MNIST, 98 % sparse"
+    return [plot.rigl_animation(path, title, frames)] if frames else []
 
 
 MNIST_98 = "rigl/mnist-98/"
