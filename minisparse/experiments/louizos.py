@@ -19,14 +19,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import flops, models, nn, recipes
+from .. import flops, models, nn, plot, recipes
 from ..backend import Array
 from ..data import batches
 from ..methods import l0
 from ..optim import adam
 from ..train import train
-from .studies import NAMES, Finished, Row, Run, Study, by_epoch, each_seed, error, errors_of, mnist
-from .studies.rows import computed, each, rows
+from .studies import (
+    NAMES,
+    Finished,
+    Row,
+    Run,
+    Study,
+    by_epoch,
+    computed,
+    each,
+    each_seed,
+    error,
+    errors_of,
+    mnist,
+    rows,
+)
 
 PAPER = "Louizos et al. 2018"
 BATCH = 100
@@ -109,8 +122,7 @@ def gated(
 
 def expected_flops(network: str, params: Mapping[str, Array]) -> float:
     """FLOPs of one example, each layer's in proportion to its expected open gates."""
-    model, shape = NETWORKS[network]
-    return sum(flops.count(nn.sites(model, shape), l0.densities(params)).values())
+    return sum(flops.count(nn.sites(*NETWORKS[network]), l0.densities(params)).values())
 
 
 def gates_left(params: Mapping[str, Array]) -> list[int]:
@@ -151,13 +163,9 @@ def _rows(network: str) -> Iterator[Row]:
         ), below=True, note=f"{note}{chosen}the paper gives no deviation")  # fmt: skip
         yield from rows(prefix, line.sources[1], *(
             (layer, f"{about}: open gates of {layer}", n, "gates", n / 10,
-             each(partial(_nth, evaluated, i), lambda_=line.lambda_))
+             each((evaluated, i), lambda_=line.lambda_))
             for i, (layer, n) in enumerate(line.gates.items())
         ), note=f"{note}{chosen}{decay if mlp and not chosen else ''}within 10 %")  # fmt: skip
-
-
-def _nth(name: str, i: int, result: Mapping[str, Any]) -> float:
-    return result[name][i]
 
 
 def ends(beta: float) -> float:
@@ -183,37 +191,23 @@ CLOSED_FORMS = (
 
 def figures(network: str, finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
     """Expected FLOPs and errors by epoch, where there are runs."""
-    from .. import plot
-
     averaged = network == "lenet-300-100"
     curves = "averaged_by_epoch" if averaged else "error_by_epoch"
     lines = {line.about: line for line in TABLE_1[network].values()}
-    seen = {
-        about: [
-            (run["result"]["expected_flops_by_epoch"], run["result"][curves])
-            for run in finished
-            if run["config"]["lambda_"] == line.lambda_
-        ]
-        for about, line in lines.items()
-    }
-    if not any(seen.values()):
-        return []
-    model, shape = NETWORKS[network]
-    return [
-        plot.l0_training(
-            directory / f"l0_training_{network.replace('-', '_')}.png",
-            f"{NAMES[network]} with L0 gates on MNIST{'; errors by averaged parameters' if averaged else ''}",
-            {about: curves for about, curves in seen.items() if curves},
-            sum(flops.count(nn.sites(model, shape), {}).values()),
-            {about: line.error for about, line in lines.items()},
-        )
-    ]
+    seen: dict[str, list[Any]] = {}
+    for about, line in lines.items():
+        results = [run["result"] for run in finished if run["config"]["lambda_"] == line.lambda_]
+        if results:
+            seen[about] = [(result["expected_flops_by_epoch"], result[curves]) for result in results]
+    path = directory / f"l0_training_{network.replace('-', '_')}.png"
+    title = f"{NAMES[network]} with L0 gates on MNIST{'; errors by averaged parameters' if averaged else ''}"
+    dense = sum(flops.count(nn.sites(*NETWORKS[network]), {}).values())
+    published = {about: line.error for about, line in lines.items()}
+    return [plot.l0_training(path, title, seen, dense, published)] if seen else []
 
 
 def hard_concrete(directory: Path, beta: float = 0.5) -> Path:
     """Fig. 2 of the paper, at its β: how z is distributed at log α = 0, and gates against log α."""
-    from .. import plot
-
     width = l0.ZETA - l0.GAMMA
     z = np.linspace(l0.GAMMA, l0.ZETA, 601)[1:-1]
     open_ = lambda log_alpha: l0.prob_open(log_alpha, beta=beta)

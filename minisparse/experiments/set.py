@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import nn, ops, recipes, sparse
+from .. import nn, ops, plot, recipes, sparse
 from ..allocate import from_epsilon
 from ..autograd import Tensor
 from ..backend import Array
@@ -37,9 +37,7 @@ from ..methods.set import set_counts
 from ..optim import Optimizer, is_weight, sgd
 from ..train import train
 from .rigl.picture import central_share
-from .studies import Finished, Run, Study, each_seed, grouped
-from .studies.epochs import by_epoch, loss_of
-from .studies.measures import error, errors_of, mnist, weights_of
+from .studies import Finished, Run, Study, by_epoch, each_seed, error, errors_of, grouped, loss_of, mnist, weights_of
 from .studies.rows import each, gap, orderings, rows
 
 METHODS = ("set", "static", "dense")
@@ -204,15 +202,13 @@ ROWS_TUTORIAL = (
          "an ordering; there 82.56 ± 0.91 % are right against 81.98 ± 0.26 %")),
     *rows("set/tutorial/", "the tutorial's Pretrained_results",
         ("connections", "the tutorial: connections of the first layer after a removal", 15_996, "connections", 160,
-         each(lambda result: result["left_by_removal"]["fc1.weight"], method="set"),
+         each(("left_by_removal", "fc1.weight"), method="set"),
          "within 1 %; the images do not matter to it")),
 )  # fmt: skip
 
 
 def figures(protocol: Protocol, finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
     """Errors by epoch; and of the first seed of SET, the connections of every pixel over time."""
-    from .. import plot
-
     key = "set_tutorial" if protocol.tutorial else "set_mnist"
     name = "The tutorial's 2,000 images, of MNIST" if protocol.tutorial else "784-1000-1000-1000-10 on MNIST"
     errors = grouped(finished, "method", "error_by_epoch")

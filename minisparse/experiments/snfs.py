@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn, recipes
+from .. import nn, plot, recipes
 from ..allocate import erdos_renyi, uniform
 from ..backend import Array
 from ..data import batches
@@ -25,10 +25,8 @@ from ..masks import Masks, random_masks
 from ..optim import is_weight, sgd
 from ..schedule import step_rate
 from ..train import Method, train
-from .studies import NAMES, Finished, Row, Run, Study, each_seed, grouped
-from .studies.epochs import by_epoch, loss_of, measured
+from .studies import NAMES, Finished, Row, Run, Study, by_epoch, each, each_seed, grouped, loss_of, measured, rows
 from .studies.measures import errors_of, lenets, mnist, weights_of
-from .studies.rows import each, rows
 
 METHODS = ("snfs", "set", "static", "dense")
 BATCH, HELD_OUT = 100, 6000
@@ -152,8 +150,6 @@ def _by_method() -> tuple[Row, ...]:
 
 def figures(name: str, finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
     """Error against density, each method with its mean and range over seeds, and the published errors."""
-    from .. import plot
-
     errors: dict[str, dict[float, list[float]]] = {}
     for (method, density), seeds in grouped(finished, ("method", "density"), "error_last").items():
         errors.setdefault(method, {})[density] = seeds

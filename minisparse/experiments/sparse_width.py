@@ -19,6 +19,7 @@ trained other networks on other data: their time is in a note, without a ratio.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
+from operator import truediv
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -34,7 +35,8 @@ from ..optim import sgd
 from ..runs.folder import claim, metrics, recorded
 from ..train import State, train
 from .apart import apart, peak_bytes
-from .studies import Finished, Run, Study, each, error, errors_of, loss_of, mnist, orderings, rows, weights_of
+from .studies import Finished, Ours, Run, Study, error, errors_of, loss_of, mnist, weights_of
+from .studies.rows import by_seed, each, orderings, paired, rows
 
 PIXELS, CLASSES, IMAGES = 784, 10, 60_000
 WIDTHS = (1_000, 10_000, 100_000, 1_000_000)
@@ -194,32 +196,22 @@ def runs(seeds: int) -> list[Run]:
     return made
 
 
-def exponent(figure: Callable[[Mapping[str, Any]], float]) -> Callable[[Sequence[Finished]], list[float]]:
+def exponent(figure: Callable[[Mapping[str, Any]], float]) -> Ours:
     """Row.ours: the power of the width with which a sparse network's figure grows from 100,000 neurons to 1,000,000."""
-
-    def ours(finished: Sequence[Finished]) -> list[float]:
-        low, high = (each(figure, storage="sparse", width=width)(finished) for width in WIDTHS[-2:])
-        return [float(np.log(b / a) / np.log(WIDTHS[-1] / WIDTHS[-2])) for a, b in zip(low, high, strict=False)]
-
-    return ours
+    power = lambda low, high: float(np.log(high / low) / np.log(WIDTHS[-1] / WIDTHS[-2]))
+    return paired(power, *(by_seed(figure, storage="sparse", width=width) for width in WIDTHS[-2:]))
 
 
-def dense_over_sparse(figure: str) -> Callable[[Sequence[Finished]], list[float]]:
+def dense_over_sparse(figure: str) -> Ours:
     """Row.ours: a figure of the dense network divided by the sparse network's, at 100,000 neurons."""
-
-    def ours(finished: Sequence[Finished]) -> list[float]:
-        dense, sparse = (each(figure, storage=storage, width=100_000)(finished) for storage in ("dense", "sparse"))
-        return [a / b for a, b in zip(dense, sparse, strict=False)]
-
-    return ours
+    return paired(truediv, *(by_seed(figure, storage=storage, width=100_000) for storage in ("dense", "sparse")))
 
 
 def table(finished: Sequence[Finished]) -> list[str]:
     """Time and memory of every width, and the training run, of the first seed."""
-    first = [run for run in finished if run["seed"] == 0]
+    first = [(run["config"], run["result"]) for run in finished if run["seed"] == 0]
     lines = []
-    for run in sorted(first, key=lambda run: (run["config"]["width"], run["config"]["storage"] != "sparse")):
-        config, result = run["config"], run["result"]
+    for config, result in sorted(first, key=lambda run: (run[0]["width"], run[0]["storage"] != "sparse")):
         name = f"| {config['width']:,} | {config['storage']} |"
         if "needed_bytes" in result:
             needed = f"would need at least {_gb(result['needed_bytes'])}"
@@ -235,14 +227,13 @@ def table(finished: Sequence[Finished]) -> list[str]:
         about = "Batches of 64, two threads; an epoch is 60,000 images and, where connections move, an update."
         head = "| hidden neurons | storage | weights | step (ms) | SET update (s) | epoch (s) | peak memory |"
         lines = [about, "", head, "|---|---|---|---|---|---|---|", *lines]
-    for run in first:
-        if "error_by_epoch" in run["result"]:
-            result = run["result"]
+    for config, result in first:
+        if "error_by_epoch" in result:
             right = ", ".join(f"{100 - wrong:.2f}" for wrong in result["error_by_epoch"])
             minutes = ", ".join(f"{seconds / 60:.1f}" for seconds in result["seconds_by_epoch"])
             lines += [
                 *[""] * bool(lines),
-                f"Trained on MNIST with {run['config']['width']:,} hidden neurons and "
+                f"Trained on MNIST with {config['width']:,} hidden neurons and "
                 f"{sum(result['weights'].values()):,} weights: test accuracy {right} % after each epoch, "
                 f"{minutes} minutes an epoch, peak memory {_gb(result['peak_bytes'])}.",
             ]
@@ -258,23 +249,19 @@ def figures(finished: Sequence[Finished], directory: Path, data_dir: Path | None
     from .. import plot
 
     points: dict[str, list[tuple[int, float, float]]] = {"sparse": [], "dense": []}
-    needed: list[tuple[int, float]] = []
-    trained_one, imports = None, 0.0
-    for run in sorted(finished, key=lambda run: run["config"]["width"]):
-        width, result = run["config"]["width"], run["result"]
-        if run["seed"]:
-            continue
+    needed, trained_one, imports = [], None, 0.0
+    first = ((run["config"], run["result"]) for run in finished if run["seed"] == 0)
+    for config, result in sorted(first, key=lambda run: run[0]["width"]):
+        width = config["width"]
         if "needed_bytes" in result:
             needed.append((width, result["needed_bytes"] / 1e9))
         elif "step_seconds" in result:
-            points[run["config"]["storage"]].append((width, result["step_seconds"], result["peak_bytes"] / 1e9))
+            points[config["storage"]].append((width, result["step_seconds"], result["peak_bytes"] / 1e9))
             imports = result["imports_bytes"] / 1e9
         else:
             trained_one = width, result["peak_bytes"] / 1e9
-    if len(points["sparse"]) < 2:
-        return []
-    path = directory / "sparse_width.png"
-    return [plot.sparse_width(path, points, needed, imports, LIMIT / 1e9, trained_one)]
+    path, enough = directory / "sparse_width.png", len(points["sparse"]) > 1
+    return [plot.sparse_width(path, points, needed, imports, LIMIT / 1e9, trained_one)] if enough else []
 
 
 UNPUBLISHED = "no paper has this figure"

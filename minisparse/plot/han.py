@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .canvas import NOTE, Place, log_ticks, panels
-from .style import PAPER
+from .canvas import Place, log_ticks, panels
+from .style import PAPER, published
 
 CURVES: Any = {  # figure 5's, in Okabe & Ito's colours
     "L2, no retraining": ("#CC79A7", ":", "v"),
@@ -28,15 +28,9 @@ LAYERS: Any = {
 }
 
 
-def note(axis: Any, words: str, height: float, above: bool = True) -> None:
-    """Words to the right of a horizontal line, where no curve goes."""
-    side = "bottom" if above else "top"
-    axis.annotate(words, (1, height), (4, 0), va=side, ha="left", xycoords=("axes fraction", "data"), **NOTE)
-
-
 def han_rounds(
     path: Place, title: str, errors: Sequence[float], epochs: int, retrain_epochs: int, left: Sequence[float],
-    published: tuple[float, float],
+    papers: tuple[float, float],
 ) -> Path:  # fmt: skip
     """The error after every epoch, with the rounds marked; the published errors, whole and pruned, as dashed lines.
 
@@ -45,15 +39,14 @@ def han_rounds(
     """
     with panels(path, (7.5, 4.2), title) as axis:
         axis.plot(np.arange(1, len(errors) + 1), errors, color="#0072B2", label="ours")
-        top = published[0] + 4 * max(0.15, float(np.median(errors)) - min(errors))
-        bottom = min(*published, *errors) - 0.1
+        top = papers[0] + 4 * max(0.15, float(np.median(errors)) - min(errors))
+        bottom = min(*papers, *errors) - 0.1
         begins = [0, *(epochs + retrain_epochs * number for number in range(len(left) - 1))]
         for begin, share in zip(begins, left, strict=True):
             axis.axvline(begin + 0.5, color="#BBBBBB", linewidth=0.8)
             axis.text(begin + 0.5, top, f" {100 * share:.3g} % left", va="bottom", fontsize=8, color="#555555")
-        for value, words, above in ((published[0], "whole", True), (published[1], "pruned", False)):
-            axis.axhline(value, **PAPER)
-            note(axis, f"paper, {words}:\n{value:.2f} %", value, above)
+        for value, words, side in zip(papers, ("whole", "pruned"), ("bottom", "top"), strict=True):
+            published(axis, value, f"paper, {words}:\n{value:.2f} %", va=side)
         axis.set(ylim=(bottom, top), xlim=(0.5, len(errors) + 0.5), xlabel="epochs", ylabel="test error (%)")
     return Path(path)
 
@@ -91,19 +84,21 @@ def han_bands(path: Place, title: str, mask: Array) -> Path:
     return Path(path)
 
 
+def by_share(axis: Any, curves: Mapping[str, Sequence[tuple[float, float]]], looks: Any, size: float) -> None:
+    """Curves {name, as in looks: [(share in [0, 1], height)]} against the share in %, with markers of this size."""
+    for name, curve in curves.items():
+        colour, dash, marker = looks[name]
+        style = {"color": colour, "linestyle": dash, "marker": marker, "markersize": size, "label": name}
+        axis.plot(*zip(*((100 * share, height) for share, height in curve), strict=True), **style)
+
+
 def han_trade_off(path: Place, title: str, curves: Mapping[str, Sequence[tuple[float, float]]]) -> Path:
     """Figure 5: accuracy lost against the share of the weights that is left.
 
     curves {name, as in CURVES: [(share in (0, 1], points lost)]}. What lies below the figure is left out.
     """
     with panels(path, (8, 4.6), title) as axis:
-        for name, curve in curves.items():
-            colour, dash, marker = CURVES[name]
-            shares, lost = zip(*curve, strict=True)
-            axis.plot(
-                100 * np.array(shares), -np.array(lost), color=colour, linestyle=dash, marker=marker, markersize=6,
-                label=name,
-            )  # fmt: skip
+        by_share(axis, {name: [(share, -lost) for share, lost in curve] for name, curve in curves.items()}, CURVES, 6)
         axis.axhline(0, **PAPER)
         log_ticks(axis, {share: str(share) for share in (1, 2, 5, 10, 20, 50, 100)})
         axis.set_ylim(-4.5, 0.6)
@@ -120,15 +115,8 @@ def han_sensitivity(
     curves {layer, as in LAYERS: [(share, accuracy in %)]}; reference: the whole network's accuracy, in %.
     """
     with panels(path, (7.5, 4.2), title) as axis:
-        for layer, curve in curves.items():
-            colour, dash, marker = LAYERS[layer]
-            shares, accuracies = zip(*curve, strict=True)
-            axis.plot(
-                100 * np.array(shares), accuracies, color=colour, linestyle=dash, marker=marker, markersize=5,
-                label=layer,
-            )  # fmt: skip
-        axis.axhline(reference, **PAPER)
-        note(axis, f"whole: {reference:.2f} %", reference, above=False)
+        by_share(axis, curves, LAYERS, 5)
+        published(axis, reference, f"whole: {reference:.2f} %", va="top")
         axis.set(xlim=(102, 0), xlabel="weights of the layer left (%)", ylabel="test accuracy (%)")
         axis.legend(loc="lower left", frameon=False)
     return Path(path)

@@ -50,17 +50,12 @@ def l0_training(
 
     runs {label: [(FLOPs, error in %), one pair per seed]}; paper {label: published error in %}, dashed.
     """
-    with panels(path, (9, 3.8), title, columns=2) as axes:
-        left, right = axes
+    with panels(path, (9, 3.8), title, columns=2) as (left, right):
         lows, highs = [], []
         for (label, seeds), (colour, dash) in zip(runs.items(), LINES, strict=False):
             for seed, (costs, errors) in enumerate(seeds):
-                style: Any = {
-                    "color": colour,
-                    "linestyle": dash,
-                    "linewidth": 1.2,
-                    "label": label if not seed else None,
-                }
+                named = None if seed else label
+                style: Any = {"color": colour, "linestyle": dash, "linewidth": 1.2, "label": named}
                 left.plot(range(len(costs)), np.array(costs) / 1e3, **style)
                 right.plot(range(1, len(errors) + 1), errors, **style)
                 lows.append(min(errors))

@@ -36,9 +36,7 @@ def rigl_animation(path: Place, title: str, frames: Sequence[tuple[int, Array, f
         batches = [max(n, frames[1][0] / 2) for n, *_ in frames]  # the first is before all batches
         curves = [[100 * share for _, _, share, _ in frames], [100 * accuracy for *_, accuracy in frames]]
         looks = (("in the central 20×20", "#D55E00", "-"), ("test accuracy", "#0072B2", "--"))
-        lines = [
-            right.plot([], [], dash, color=colour, label=label)[0] for label, colour, dash in looks
-        ]  # fmt: skip
+        lines = [right.plot([], [], dash, color=colour, label=label)[0] for label, colour, dash in looks]
         right.set(xscale="log", xlim=(batches[0], batches[-1]), ylim=(0, 100), xlabel="batches", ylabel="share (%)")
         right.legend(loc="lower right", frameon=False)
         writer = PillowWriter(fps=FRAMES_PER_SECOND)
@@ -54,10 +52,9 @@ def rigl_animation(path: Place, title: str, frames: Sequence[tuple[int, Array, f
 
 
 def rigl_table_2(
-    path: Place,
-    published: Mapping[str, tuple[float, float]],
+    path: Place, published: Mapping[str, tuple[float, float]],
     ours: Mapping[tuple[str, int], Sequence[tuple[float, float]]],
-) -> Path:
+) -> Path:  # fmt: skip
     """Test error against the size of inference, RigL's table 2: published methods hollow, our seeds filled.
 
     published {method: (KFLOPs, error in %)}; ours {(method, T_end): [(KFLOPs, error of the best epoch in %)]}.
@@ -101,12 +98,11 @@ def rigl_equal_budget(path: Place, title: str, points: Mapping[tuple[str, int], 
             )  # fmt: skip
             if accuracy < low:
                 axes.annotate(f"{accuracy:.1f} %", (place, low), (8, -3), textcoords="offset points", fontsize=8)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
         axes.set(
-            xlabel="multiply-adds of training, dense = 1; methods of one cost are drawn side by side",
-            ylabel="test accuracy, last epoch (%)",
+            xscale="log", xlabel="multiply-adds of training, dense = 1; methods of one cost are drawn side by side"
         )
+        axes.set(ylabel="test accuracy, last epoch (%)")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.grid(alpha=0.25)
         axes.figure.legend(loc="outside right upper", frameon=False)
     return Path(path)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.patches import Rectangle
 
 from ..backend import Array
 from .canvas import Place, canvas, panels
-from .style import METHOD_STYLE, PAPER, POINTS, published
+from .style import METHOD_STYLE, PAPER, published
+from .training import count_pictures
 
 
 def connections_per_pixel(
@@ -23,14 +23,11 @@ def connections_per_pixel(
     with canvas(path, (1.6 * len(frames), 4.6), title) as figure:
         halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.1))
         above, below = halves
-        axes = above.subplots(1, len(frames), squeeze=False)[0]
+        axes = list(above.subplots(1, len(frames), squeeze=False)[0])
         top = max(float(np.percentile(counts, 99.5)) for _, counts in frames)
-        for axis, (epochs, counts) in zip(axes, frames, strict=True):
-            shown = axis.imshow(counts, cmap="cividis", vmin=0, vmax=top)
-            axis.set_title("at the start" if not epochs else f"epoch {epochs}")
-            axis.add_patch(Rectangle((3.5, 3.5), 20, 20, fill=False, color="white", linestyle=":"))
-            axis.set(xticks=[], yticks=[])
-        above.colorbar(shown, ax=list(axes), label="connections", shrink=0.9, extend="max")
+        captioned = [(f"epoch {epochs}" if epochs else "at the start", counts) for epochs, counts in frames]
+        shown = count_pictures(axes, captioned, top)
+        above.colorbar(shown, ax=axes, label="connections", shrink=0.9, extend="max")
         axis = below.subplots()
         axis.plot(range(len(central)), 100 * np.array(central), color="#009E73")
         axis.axhline(100 * area, **PAPER)
@@ -46,15 +43,14 @@ def error_by_epoch(
 ) -> Path:
     """Test error after every epoch: the mean over seeds and, as a band, the lowest and the highest.
 
-    errors {method: [[error in %, one per epoch], one per seed]}, methods of POINTS; paper {method: published error in
-    %}, a dashed line each.
+    errors {method: [[error in %, one per epoch], one per seed]}; paper {method: published error in %}, a dashed line
+    each.
     """
     with panels(path, (7, 4.2)) as axis:
         axis.set_title(title)
         settled = []
         for method, seeds in errors.items():
-            label, colour, _ = POINTS[method]
-            dash = METHOD_STYLE[method][2] if method in METHOD_STYLE else "-"
+            label, colour, dash = METHOD_STYLE[method]
             values = np.array(seeds)
             epochs = np.arange(1, values.shape[1] + 1)
             mean = values.mean(axis=0)
@@ -64,15 +60,12 @@ def error_by_epoch(
         low, high = min([*settled, *paper.values()]), max([*settled, *paper.values()])
         lower = -math.inf
         for method, error in sorted(paper.items(), key=lambda item: item[1]):
-            label, colour, _ = POINTS[method]
+            label, colour, _ = METHOD_STYLE[method]
             near = error - lower < 0.06 * (high - low)
             lower = error
             published(axis, error, f"paper, {label}: {error:.2f} %", colour, 4 if near else -2)
-        axis.set(
-            ylim=(max(0, low - 0.1 * (high - low)), high + 0.25 * (high - low) + 0.1),
-            xlabel="epochs",
-            ylabel="test error (%)",
-        )
+        axis.set(ylim=(max(0, low - 0.1 * (high - low)), high + 0.25 * (high - low) + 0.1))
+        axis.set(xlabel="epochs", ylabel="test error (%)")
         axis.grid(alpha=0.25)
         axis.legend(loc="upper right", frameon=False)
     return Path(path)

@@ -37,8 +37,7 @@ def snip_errors(
     ours {sparsity: errors in %, one per seed}; curves {sparsity: error in % after every epoch}; published
     {sparsity: %}.
     """
-    with panels(path, (9, 4), title, columns=2, sharey=True, width_ratios=(1.6, 1)) as axes:
-        left, right = axes
+    with panels(path, (9, 4), title, columns=2, sharey=True, width_ratios=(1.6, 1)) as (left, right):
         for place, (sparsity, errors) in enumerate(ours.items()):
             colour, dash, marker = SPARSITY[sparsity]
             name = f"{100 * sparsity:.0f} % sparse" if sparsity else "whole"
@@ -99,9 +98,7 @@ def snip_random_labels(
             name, colour, dash = LABELS[key]
             for axis, values in zip(axes, curves[key], strict=True):
                 axis.plot(np.arange(1, len(values) + 1), values, color=colour, linestyle=dash, label=name)
-        for axis, what in zip(axes, ("training loss", "accuracy on training images (%)"), strict=True):
-            axis.set(xlabel="epochs", ylabel=what)
-        axes[0].set_ylim(bottom=0)
-        axes[1].set_ylim(0, 101)
+        axes[0].set(ylim=(0, None), xlabel="epochs", ylabel="training loss")
+        axes[1].set(ylim=(0, 101), xlabel="epochs", ylabel="accuracy on training images (%)")
         axes[1].legend(loc="center right", frameon=False)
     return Path(path)

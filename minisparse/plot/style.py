@@ -23,11 +23,13 @@ STYLE: Any = {
 PAPER: Any = {"color": "#555555", "linestyle": (0, (4, 3)), "linewidth": 1}  # the line of a published figure
 
 
-def published(axes: Any, figure: float, words: str, colour: str, lift: float = 0) -> None:
+def published(
+    axes: Any, figure: float, words: str, colour: str = PAPER["color"], lift: float = 0, va: str = "center"
+) -> None:
     """A dashed line across `axes` at a published figure, with `words` beside it, `lift` points higher."""
     axes.axhline(figure, **PAPER | {"color": colour})
     axes.annotate(words, (1, figure), (4, lift), color=colour, fontsize=8, xycoords=("axes fraction", "data"),
-                  textcoords="offset points", va="center")  # fmt: skip
+                  textcoords="offset points", va=va)  # fmt: skip
 
 
 def save(figure: Figure, path: str | os.PathLike) -> Path:

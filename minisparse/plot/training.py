@@ -1,49 +1,35 @@
 """Figures of training runs, as `demo`, `train` and `compare` draw them."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..backend import Array
 from ..looks import LOOKS, Look
-from .style import STYLE, save
+from .canvas import Place, canvas, panels
 
 
 def connections_find_the_digits(
-    path: str | os.PathLike,
-    title: str,
-    mean_image: Array,
-    pixels: Sequence[tuple[str, Array]],
+    path: Place, title: str, mean_image: Array, pixels: Sequence[tuple[str, Array]],
     curves: Mapping[str, Sequence[tuple[int, float]]],
-) -> Path:
+) -> Path:  # fmt: skip
     """The mean image; connections per input pixel at the start, during and at the end; accuracy over training.
 
     mean_image (28, 28); pixels [(caption, (28, 28) counts)]; curves {method: [(batches, accuracy in [0, 1])]}.
     Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2.3 * (1 + len(pixels)), 5.6))
-        figure.suptitle(title)
+    with canvas(path, (2.3 * (1 + len(pixels)), 5.6), title) as figure:
         halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.15))
         above, below = halves
-        axes = above.subplots(1, 1 + len(pixels))
-        axes[0].imshow(mean_image, cmap="gray")
-        axes[0].set_title("mean image")
+        mean, *axes = above.subplots(1, 1 + len(pixels))
+        mean.imshow(mean_image, cmap="gray")
+        mean.set(title="mean image", xticks=[], yticks=[])
         top = max(int(np.percentile(counts, 99.5)) for _, counts in pixels)
-        for axis, (caption, counts) in zip(axes[1:], pixels, strict=True):
-            shown = axis.imshow(counts, cmap="cividis", vmin=0, vmax=top)
-            axis.set_title(caption)
-            axis.add_patch(Rectangle((3.5, 3.5), 20, 20, fill=False, color="white", linestyle=":"))
-        for axis in axes:
-            axis.set_xticks([])
-            axis.set_yticks([])
-        above.colorbar(shown, ax=axes[1:], label="connections per pixel", shrink=0.85, extend="max")
+        shown = count_pictures(axes, pixels, top)
+        above.colorbar(shown, ax=axes, label="connections per pixel", shrink=0.85, extend="max")
 
         axis = below.subplots()
         for method, curve in curves.items():
@@ -53,28 +39,29 @@ def connections_find_the_digits(
             axis.plot(steps, 100 * np.array(accuracies), color=look.colour, linestyle=look.dash, label=last)
         worst = min(curve[-1][1] for curve in curves.values())
         axis.set_ylim(100 * max(0.0, 1 - 4 * (1 - worst)) - 1, 100)
-        axis.set_xlabel("batches of 100 images")
-        axis.set_ylabel("test accuracy (%)")
+        axis.set(xlabel="batches of 100 images", ylabel="test accuracy (%)")
         axis.legend(loc="lower right", frameon=False)
-    return save(figure, path)
+    return Path(path)
+
+
+def count_pictures(axes: Sequence[Any], pictures: Sequence[tuple[str, Array]], top: float) -> Any:
+    """Draw [(caption, (28, 28) counts)] with the central 20×20 pixels outlined; return the last image."""
+    for axis, (caption, counts) in zip(axes, pictures, strict=True):
+        shown = axis.imshow(counts, cmap="cividis", vmin=0, vmax=top)
+        axis.add_patch(Rectangle((3.5, 3.5), 20, 20, fill=False, color="white", linestyle=":"))
+        axis.set(title=caption, xticks=[], yticks=[])
+    return shown
 
 
 def loss_and_accuracy(
-    path: str | os.PathLike,
-    title: str,
-    losses: Sequence[float],
-    accuracies: Sequence[tuple[int, float]],
-    updates: Sequence[int],
+    path: Place, title: str, losses: Sequence[float], accuracies: Sequence[tuple[int, float]], updates: Sequence[int]
 ) -> Path:
     """The loss of every batch on a logarithmic scale, with ticks where masks were updated; the test accuracy below it.
 
     accuracies [(batches, accuracy in [0, 1])]; updates: batches before each. Writes a PNG to `path`, an SVG beside it,
     and returns the path.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7, 5))
-        figure.suptitle(title)
-        above, below = figure.subplots(2, 1, sharex=True)
+    with panels(path, (7, 5), title, rows=2, sharex=True) as (above, below):
         window = max(1, len(losses) // 100)
         smooth = np.convolve(losses, np.ones(window) / window, "valid")
         above.plot(losses, color="#BBBBBB", linewidth=0.6, label="one batch", rasterized=True)
@@ -85,17 +72,15 @@ def loss_and_accuracy(
                 updates, np.full(len(updates), 0.02), "|", color="#D55E00", markersize=6, label="masks updated",
                 transform=above.get_xaxis_transform(),
             )  # fmt: skip
-        above.set_yscale("log")
-        above.set_ylabel("training loss")
+        above.set(yscale="log", ylabel="training loss")
         above.legend(loc="upper right", frameon=False)
         below.plot(*zip(*[(n, 100 * share) for n, share in accuracies], strict=True), ".-", color="#0072B2")
-        below.set_ylabel("test accuracy (%)")
-        below.set_xlabel("batches")
-    return save(figure, path)
+        below.set(xlabel="batches", ylabel="test accuracy (%)")
+    return Path(path)
 
 
 def accuracy_against_cost(
-    path: str | os.PathLike, title: str, points: Sequence[tuple[Look, float, float, float]], n_test: int
+    path: Place, title: str, points: Sequence[tuple[Look, float, float, float]], n_test: int
 ) -> Path:
     """Test accuracy against the costs of training and of inference, as shares of the dense network's.
 
@@ -107,9 +92,7 @@ def accuracy_against_cost(
     accuracies = np.array([100 * accuracy for _, accuracy, _, _ in points])
     reach = max(3.0, 3 * (accuracies.max() - float(np.median(accuracies))))
     low = max(accuracies.min(), accuracies.max() - reach) - 0.15 * reach
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 4.2))
-        figure.suptitle(title)
+    with canvas(path, (9, 4.2), title) as figure:
         figure.supxlabel("methods of equal cost are drawn side by side", fontsize=8, color="#555555")
         axes: Any = figure.subplots(1, 2, sharey=True)
         for column, (axis, kind) in enumerate(zip(axes, ("training", "inference"), strict=True)):
@@ -124,14 +107,13 @@ def accuracy_against_cost(
                 )  # fmt: skip
                 if shown > accuracy:
                     axis.annotate(f"{accuracy:.0f} %", (place, low), (6, 3), textcoords="offset points", fontsize=8)
-            axis.set_xscale("log")
-            axis.set_xlabel(f"multiply-adds of {kind}, dense = 1")
+            axis.set(xscale="log", xlabel=f"multiply-adds of {kind}, dense = 1")
             axis.xaxis.set_major_formatter("{x:g}")
             axis.grid(alpha=0.25)
         axes[0].set_ylim(bottom=low)
         axes[0].set_ylabel("test accuracy (%)")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
-    return save(figure, path)
+    return Path(path)
 
 
 def side_by_side(costs: Sequence[float]) -> list[float]:

@@ -83,7 +83,7 @@ def three_step(
     for given, names in [("dropout", rates), *((f"stage {n}", s.qualities) for n, s in enumerate(stages, 1))]:
         if unknown := [name for name in names if name not in order]:
             raise ValueError(f"{given} names {unknown}; expected names in {order}")
-    masks = _everything(params, order)
+    masks = Masks({name: everything(params[name]) for name in order})  # of all stored weights
     original = masks.counts
 
     for step in train(loss_fn(rates), params, masks, batches(0), static(), rng, optimizer(lr)):
@@ -101,11 +101,6 @@ def three_step(
         for step in train(loss_fn(fewer), params, masks, batches(number), static(), rng, descent):
             params = step.params
             yield Progress(number, "retrain", params, masks, step)
-
-
-def _everything(params: Mapping[str, Array], names: Iterable[str]) -> Masks:
-    """Masks of all stored weights."""
-    return Masks({name: everything(params[name]) for name in names})
 
 
 def winning_ticket(origin: State, trained: State, share: float | Mapping[str, float], globally: bool = False) -> State:
@@ -160,7 +155,7 @@ def lottery(
     """
     whole("rounds", rounds, 0)
     whole("rewind", rewind, 0)
-    masks = _everything(params, [name for name in params if is_weight(name)])
+    masks = Masks({name: everything(w) for name, w in params.items() if is_weight(name)})
     origin = trained = State(0, dict(params), masks, adapted(optimizer, params).init(params), None, draw_key(rng))
     for number in range(rounds + 1):
         ticket = winning_ticket(origin, trained, share, globally) if number else origin

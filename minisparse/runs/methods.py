@@ -22,8 +22,9 @@ from .plan import Arrays, Build, Plan, Task
 Formula = Callable[[Task, float, float], float]
 
 
-def _cross_entropy(task: Task) -> Callable:
-    return lambda p, batch, rng: ops.softmax_cross_entropy(task.model(p, batch[0], train=True, rng=rng), batch[1])
+def loss_of(model: nn.Layer, loss: Callable = ops.softmax_cross_entropy) -> Callable:
+    """What `train` takes: `loss` of the labels and of the network's outputs in training."""
+    return lambda params, batch, rng: loss(model(params, batch[0], train=True, rng=rng), batch[1])
 
 
 def _descent(task: Task) -> Optimizer:
@@ -65,7 +66,7 @@ class Entry(NamedTuple):
     model: Callable[[Task, Build], nn.Chain] = lambda task, build: task.model
     masks: Callable[[Task, Arrays, np.random.Generator], Arrays] = lambda task, params, rng: {}
     method: Callable[[Task], Method] = lambda task: recipes.static()
-    loss: Callable[[Task], Callable] = _cross_entropy
+    loss: Callable[[Task], Callable] = lambda task: loss_of(task.model)
     optimizer: Callable[[Task], Optimizer] = _descent
     kept: Callable[[Arrays, Arrays], Arrays] = lambda params, masks: masks
     before: int = 0
@@ -89,7 +90,7 @@ def _snip(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
     """From the first batch of the run, with the connections of the whole budget in one ranking."""
     batch = next(batches(*task.train_set, task.plan.batch, task.plan.seed))
     params = to_device(dict(params), task.plan.device)
-    return recipes.snip(_cross_entropy(task), params, [batch], _density(task), rng, task.densities.__contains__)
+    return recipes.snip(loss_of(task.model), params, [batch], _density(task), rng, task.densities.__contains__)
 
 
 def _density(task: Task) -> float:

@@ -41,17 +41,12 @@ class Positions(Stored):
         namespace(flat)  # refuses anything but an array
         if flat.ndim != 1 or flat.dtype.kind not in "iu":
             raise TypeError(f"flat is {flat.dtype} of shape {flat.shape}; expected integers of shape (n,)")
-        self.flat = flat.astype(np.int64, copy=False)
+        self.flat = self.home = flat.astype(np.int64, copy=False)
         self._origin: tuple[Callable[[], Positions | None], Any] = (lambda: None), None  # see `chosen`
         if len(flat):
             first, last = int(self.flat[0]), int(self.flat[-1])
             if first < 0 or last >= self.size or not bool((self.flat[1:] > self.flat[:-1]).all()):
                 raise ValueError(f"flat must rise and stay within 0 to {self.size - 1}")
-
-    @property
-    def home(self) -> Array:
-        """An array of the library that this belongs to (backend.namespace)."""
-        return self.flat
 
     def __len__(self) -> int:
         return self.shape[0]

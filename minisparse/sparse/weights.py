@@ -29,13 +29,8 @@ class SparseWeight(Stored):
     def __init__(self, values: Array, mask: Positions):
         if values.shape != mask.flat.shape:
             raise ValueError(f"values have shape {values.shape}; expected {mask.flat.shape} for {mask}")
-        self.values, self.mask = values, mask
+        self.values, self.mask, self.home = values, mask, values
         self.shape, self.size, self.dtype = mask.shape, mask.size, values.dtype
-
-    @property
-    def home(self) -> Array:
-        """An array of the library that this belongs to (backend.namespace)."""
-        return self.values
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -143,7 +138,7 @@ class FactoredGradient(RowBlocks):
     """
 
     def __init__(self, x: Array, g: Array, scale: float = 1.0, absolute: bool = False):
-        self.x, self.g, self.scale, self.absolute = x, g, scale, absolute
+        self.x, self.g, self.home, self.scale, self.absolute = x, g, g, scale, absolute
         self.shape, self.dtype = (x.shape[1], g.shape[1]), g.dtype
         self.size = math.prod(self.shape)
 
@@ -152,11 +147,6 @@ class FactoredGradient(RowBlocks):
         """The gradient of an unused weight matrix: factors of an empty batch."""
         xp = namespace(weight)
         return cls(*(xp.zeros((0, n), weight.dtype) for n in weight.shape))
-
-    @property
-    def home(self) -> Array:
-        """An array of the library that this belongs to (backend.namespace)."""
-        return self.g
 
     def __repr__(self) -> str:
         return f"FactoredGradient of {self.shape}, {self.dtype}, of a batch of {len(self.g)}"

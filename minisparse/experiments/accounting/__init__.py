@@ -1,5 +1,3 @@
 """The analytic tables: costs that papers print, from shapes and densities alone, without training."""
 
 from .studies import STUDIES
-
-__all__ = ["STUDIES"]

@@ -1,9 +1,11 @@
 """The paper's figures, and how ours are computed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
+from operator import sub
 from typing import Any
 
-from ..studies import NAMES, Finished, Row, each, orderings, rows
+from ..studies import NAMES, Ours, Row, each, orderings, paired, rows
 from .outcome import accuracy_lost, emptier_border, errors_at, flops_left, period, sizes_of, units_active, weights_left
 from .published import PAPER, TABLES, watts
 
@@ -59,22 +61,15 @@ BANDS = rows("han/bands/", f"{PAPER}, figure 4",
 )  # fmt: skip
 
 
-def _lost(curve: str, share: float) -> Callable[[Sequence[Finished]], list[float]]:
+def _lost(curve: str, share: float) -> Ours:
     return lambda finished: list(accuracy_lost(curve, share, finished).values())
-
-
-def _loses_more(curve: str, other: str, share: float) -> Callable[[Sequence[Finished]], list[float]]:
-    def ours(finished: Sequence[Finished]) -> list[float]:
-        more, less = (accuracy_lost(name, share, finished) for name in (curve, other))
-        return [more[seed] - less[seed] for seed in more if seed in less]
-
-    return ours
 
 
 def trade_off() -> tuple[Row, ...]:
     """Figure 5: accuracy against the weights left."""
     source = f"{PAPER}, figure 5 and section 5"
     alexnet = "the paper's figure is of AlexNet and top-5 accuracy"
+    points = lambda curve, share: partial(accuracy_lost, curve, share)
     lost = [
         ("L2, no retraining", 1 / 2, "half", "a free lunch: half of the connections go without retraining"),
         ("L2, pruned and retrained in rounds", 1 / 9, "a ninth", "no loss at 9× with iterative pruning"),
@@ -93,25 +88,22 @@ def trade_off() -> tuple[Row, ...]:
     ), below=True) + orderings("han/trade-off/", source, *(
         (claim.replace(" ", "-").lower(),
          f"LeNet-300-100, {share:.0%} of the weights left: {claim} ({curve}, minus {other})",
-         _loses_more(curve, other, share), alexnet)
+         paired(sub, points(curve, share), points(other, share)), alexnet)
         for curve, other, share, claim in more
     ))  # fmt: skip
 
 
-def _first_is_worst(finished: Sequence[Finished]) -> list[float]:
-    errors = [errors_at(0.2, run) for run in finished]
-    return [of["conv1"] - max(of["conv2"], of["fc1"], of["fc2"]) for of in errors]
-
-
-def _convolutions_are_worse(finished: Sequence[Finished]) -> list[float]:
-    errors = [errors_at(0.2, run) for run in finished]
-    return [(of["conv1"] + of["conv2"] - of["fc1"] - of["fc2"]) / 2 for of in errors]
+def _of_errors(figure: Callable[..., float]) -> Ours:
+    """Row.ours: figure(conv1=…, conv2=…, fc1=…, fc2=…) of the errors with a fifth of that layer left."""
+    return lambda finished: [figure(**errors_at(0.2, run)) for run in finished]
 
 
 FIFTH = "LeNet-5, a fifth of one layer's weights left:"
 SENSITIVITY = orderings("han/sensitivity/", f"{PAPER}, figure 6",
-    ("first-convolution", f"{FIFTH} error with conv1 pruned above that of the next worst", _first_is_worst),
-    ("convolutions", f"{FIFTH} mean error with convolutions pruned above linear layers", _convolutions_are_worse),
+    ("first-convolution", f"{FIFTH} error with conv1 pruned above that of the next worst",
+     _of_errors(lambda conv1, conv2, fc1, fc2: conv1 - max(conv2, fc1, fc2))),
+    ("convolutions", f"{FIFTH} mean error with convolutions pruned above linear layers",
+     _of_errors(lambda conv1, conv2, fc1, fc2: (conv1 + conv2 - fc1 - fc2) / 2)),
     note="the paper's figure is of AlexNet",
 )  # fmt: skip
 POWER = rows("han/energy/", f"{PAPER}, section 1",

@@ -1,12 +1,17 @@
-"""The studies of Han et al. 2015, and the numbers of their runs."""
+"""The studies of Han et al. 2015: the numbers of their runs, and figures, by seed 0 or the lowest there is."""
 
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from ..studies import Row, Run, Study, each_seed
-from . import figures
-from .outcome import sizes_of
-from .published import PAPER
+import numpy as np
+
+from ... import plot
+from ..packing import unpacked_mask
+from ..studies import NAMES, Finished, Row, Run, Study, each_seed, first_seed
+from .outcome import CURVES, points_of, sizes_of, weights_left
+from .published import ENERGY, PAPER, TABLES, watts
 from .qualities import STAGES
 from .rows import BANDS, POWER, SENSITIVITY, table_1, table_2_or_3, trade_off
 from .runs import one_shot, pruned, scanned
@@ -33,6 +38,70 @@ QUALITIES = (
 )
 
 
+def _rounds(network: str, finished: Sequence[Finished], folder: Path, data_dir: Path | None) -> list[Path]:
+    """Rounds, layers and weights, and of LeNet-300-100 the bands."""
+    run = first_seed(finished, "pruned")
+    if run is None:
+        return []
+    table, result, name, title = TABLES[network], run["result"], network.replace("-", "_"), NAMES[network]
+    left = [1.0, *(weights_left(network, weights)["total"] for weights in result["weights_of_rounds"])]
+    low, high = result["histogram_edges"]
+    edges = np.linspace(low, high, len(result["histogram_before"]) + 1)
+    papers = {layer: row[1] / 100 for layer, row in table.layers.items()} | {"total": table.total[1] / 100}
+    drawn = [
+        plot.han_rounds(
+            folder / f"han_rounds_{name}.png", f"{title}, pruned below a threshold and retrained, round by round",
+            result["error_by_epoch"], run["config"]["epochs"], run["config"]["retrain_epochs"], left,
+            (table.reference, table.pruned),
+        ),
+        plot.han_layers(
+            folder / f"han_layers_{name}.png", f"{title}: what pruning leaves of each layer",
+            weights_left(network, result["weights"]), papers,
+        ),
+        plot.han_weights(
+            folder / f"han_weights_{name}.png",
+            f"{title}: the weights of fc1 before pruning, and those that are left after retraining",
+            edges, result["histogram_before"], result["histogram_after"],
+        ),
+    ]  # fmt: skip
+    if network == "lenet-300-100":
+        mask = unpacked_mask(result["mask_fc1"], (784, 300))
+        drawn.append(plot.han_bands(folder / "han_bands.png", "The connections of LeNet-300-100's first layer", mask))
+    return drawn
+
+
+def _trade_off(finished: Sequence[Finished], folder: Path, data_dir: Path | None) -> list[Path]:
+    """Accuracy lost against the weights left."""
+    runs = {kind: first_seed(finished, kind) for kind, _ in CURVES.values()}
+    curves = {
+        curve: [(row[0], row[column] - run["result"]["error_reference"]) for row in points_of(run)]
+        for curve, (kind, column) in CURVES.items()
+        if (run := runs[kind]) is not None
+    }
+    title = "LeNet-300-100: what is lost when fewer weights are left"
+    return [plot.han_trade_off(folder / "han_trade_off.png", title, curves)] if curves else []
+
+
+def _sensitivity(finished: Sequence[Finished], folder: Path, data_dir: Path | None) -> list[Path]:
+    """Accuracy against the share left of one layer."""
+    run = first_seed(finished, "scan")
+    if run is None:
+        return []
+    curves = {
+        name.partition(".")[0]: [(s, 100 - wrong) for s, wrong in zip(run["config"]["shares"], errors, strict=True)]
+        for name, errors in run["result"]["errors"].items()
+    }
+    title = "LeNet-5: one layer pruned at a time, without retraining"
+    reference = 100 - run["result"]["error_reference"]
+    return [plot.han_sensitivity(folder / "han_sensitivity.png", title, curves, reference)]
+
+
+def _energy(finished: Sequence[Finished], folder: Path, data_dir: Path | None) -> list[Path]:
+    """What operations cost."""
+    title = f"A network of 10⁹ connections, fetched from DRAM 20 times a second: {watts(1e9, 20):.1f} W"
+    return [plot.han_energy(folder / "han_energy.png", title, ENERGY)]
+
+
 def _trade_off_runs(seeds: int) -> list[Run]:
     rounds = [{"qualities": dict.fromkeys(sizes_of("lenet-300-100"), q), "frozen": []} for q in ROUND_QUALITIES]
     kinds: list[tuple[str, Any, dict[str, Any]]] = [
@@ -56,7 +125,7 @@ def _pruned(
         f"han-{network}", PAPER, about, minutes, seeds,
         runs=each_seed(pruned, {"pruned": config}),
         rows=(*table_1(network), *table_2_or_3(network), *more),
-        figures=partial(figures.pruned, network),
+        figures=partial(_rounds, network),
         causes={
             f"han/{network}/activations": ACTIVATIONS,
             **dict.fromkeys((f"han/{network}/weights", f"han/{network}/flops"), QUALITIES),
@@ -72,7 +141,7 @@ STUDIES = (
     Study(
         "han-trade-off", PAPER,
         "LeNet-300-100 by one quality for all layers: L1 and L2, without and with retraining, and in rounds.",
-        minutes=11, seeds=1, runs=_trade_off_runs, rows=trade_off(), figures=figures.trade_off,
+        minutes=11, seeds=1, runs=_trade_off_runs, rows=trade_off(), figures=_trade_off,
         causes={
             "han/trade-off/": "The paper's figure is of AlexNet. Here L1 loses less at this share with retraining too; "
             "with a weaker one, 1e-5, L2 was better without retraining and as good with it.",
@@ -81,11 +150,11 @@ STUDIES = (
     Study(
         "han-sensitivity", PAPER,
         "LeNet-5, each layer alone pruned to a share of its weights, without retraining.",
-        minutes=6, seeds=1, runs=each_seed(scanned, {"scan": SCAN}), rows=SENSITIVITY, figures=figures.sensitivity,
+        minutes=6, seeds=1, runs=each_seed(scanned, {"scan": SCAN}), rows=SENSITIVITY, figures=_sensitivity,
     ),
     Study(
         "han-energy", PAPER,
         "What an operation takes in 45 nm CMOS, and what fetching a network from DRAM would; nothing to run.",
-        minutes=0, seeds=1, runs=lambda seeds: [], rows=POWER, figures=figures.energy,
+        minutes=0, seeds=1, runs=lambda seeds: [], rows=POWER, figures=_energy,
     ),
 )  # fmt: skip

@@ -15,11 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ... import plot
 from ...runs.folder import RESULT, read_json
 from ...runs.plan import Plan
 from ...runs.prepare import prepare
 from ...runs.run import go
-from ..studies import Finished, Run, Study, gap, orderings
+from ..studies import Finished, Ours, Run, Study, gap, grouped, orderings
 from .recipe import PAPER, PAPER_NAME
 
 EPOCHS = 50
@@ -81,7 +82,7 @@ def _longer(seeds: int) -> list[Run]:
     return [_run(m, seed, times) for seed in range(seeds) for times in (1, 2, 5) for m in ("rigl", "static")]
 
 
-def _above(low: dict[str, Any], high: dict[str, Any] | None = None) -> Any:
+def _above(low: dict[str, Any], high: dict[str, Any] | None = None) -> Ours:
     """Row.ours: by how many points of last test accuracy RigL, or `high`, is above `low`."""
     return gap("error_last", low, high or RIGL)
 
@@ -118,25 +119,20 @@ EXTENDED_ROWS = (
 
 
 def _equal_budget(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
-    from ...plot import rigl_equal_budget
-
     points: dict[tuple[str, int], list[tuple[float, float]]] = {}
     for done in finished:
         cost, times = done["result"]["multiply_adds"], done["config"]["epochs"] // EPOCHS
         point = times * cost["training_as_it_was"] / cost["training_dense"], 100 - done["result"]["error_last"]
         points.setdefault((done["config"]["method"], times), []).append(point)
     title = f"MNIST, 98 % sparse; {SCALED}"
-    return [rigl_equal_budget(directory / "rigl_equal_budget.png", title, points)] if len(points) > 1 else []
+    return [plot.rigl_equal_budget(directory / "rigl_equal_budget.png", title, points)] if len(points) > 1 else []
 
 
 def _extended(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
-    from ...plot import rigl_extended
-
     curves: dict[str, dict[int, list[float]]] = {}
-    for done in finished:
-        times = done["config"]["epochs"] // EPOCHS
-        curves.setdefault(done["config"]["method"], {}).setdefault(times, []).append(100 - done["result"]["error_last"])
-    return [rigl_extended(directory / "rigl_extended.png", EPOCHS, curves)] if finished else []
+    for (method, epochs), errors in grouped(finished, ("method", "epochs"), "error_last").items():
+        curves.setdefault(method, {})[epochs // EPOCHS] = [100 - error for error in errors]
+    return [plot.rigl_extended(directory / "rigl_extended.png", EPOCHS, curves)] if finished else []
 
 
 STUDIES = (

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import recipes
-from ..studies import Finished, Study, each, each_seed, mnist, orderings
+from ... import plot, recipes
+from ..studies import Finished, Ours, Study, each, each_seed, mnist, orderings
 from .epochs import trained
 from .recipe import MODEL, PAPER, PAPER_NAME, recipe_of, start
 
@@ -42,21 +42,19 @@ def run(data_dir: Path | None, seed: int, **numbers: Any) -> Iterator[float | di
     yield result
 
 
-def _lower(than: str) -> Any:
+def _lower(than: str) -> Ours:
     """Row.ours: by how much RigL's training loss of the last epoch is lower than another's."""
     return each(lambda result: result[than]["loss_by_epoch"][-1] - result["rigl"]["loss_by_epoch"][-1])
 
 
 def _figures(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
-    from ...plot import rigl_escape
-
     if not finished:
         return []
     losses = {
         name: np.mean([done["result"][name]["loss_by_epoch"] for done in finished], axis=0)
         for name in ("solution", *BRANCHES)
     }
-    return [rigl_escape(directory / "rigl_escape.png", len(finished), losses)]
+    return [plot.rigl_escape(directory / "rigl_escape.png", len(finished), losses)]
 
 
 STATIC = "RigL from a static solution"

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ... import recipes
+from ... import plot, recipes
 from ...backend import Array, to_device, to_numpy
 from ...data import Dataset, as_inputs, batches, load
 from ...flops import forward
 from ...masks import Masks
 from ...train import train
-from ..studies import Finished, Run, Study, accuracy, by_epoch, each, gap, loss_of, orderings, rows
+from ..studies import Finished, Run, Study, accuracy, by_epoch, each, each_seed, gap, loss_of, orderings, rows
 from .recipe import MODEL, PAPER, PAPER_NAME, Recipe, recipe_of, start
 
 FRAMES = 72  # of the animation, about
@@ -79,11 +79,9 @@ def picture(
 
     pixels [(batches, (28, 28) counts)]; curves {method: [(batches, accuracy)]}.
     """
-    from ...plot import connections_find_the_digits
-
     first, last = pixels[0], pixels[-1]
     during = min(pixels[1:-1], key=lambda frame: abs(frame[0] - recipe.t_end / 5))
-    return connections_find_the_digits(
+    return plot.connections_find_the_digits(
         path,
         f"RigL at {recipe.sparsity:.0%} sparsity on {name}: the share of connections in the central 20×20 pixels "
         f"goes from {central_share(first[1]):.0%} to {central_share(last[1]):.0%}",
@@ -135,14 +133,6 @@ def _frames(seen: Sequence[Snapshot], n: int) -> list[Snapshot]:
     return [seen[i] for i in sorted({round(i) - 1 for i in np.geomspace(1, len(seen), n)})]
 
 
-def _runs(seeds: int) -> list[Run]:
-    return [
-        Run(f"{method}-seed{seed}", seed, run, {"method": method, "seed": seed, **PAPER.numbers})
-        for seed in range(seeds)
-        for method in METHODS
-    ]
-
-
 def _picture(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
     """The picture of the first seed's runs."""
     first = {done["config"]["method"]: done["result"] for done in finished if done["seed"] == 0}
@@ -160,8 +150,6 @@ def _picture(finished: Sequence[Finished], directory: Path, data_dir: Path | Non
 
 
 def _animation(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
-    from ...plot import rigl_animation
-
     frames = [
         (steps, np.array(pixels.split(), int).reshape(28, 28), share, accuracy)
         for done in finished
@@ -169,7 +157,8 @@ def _animation(finished: Sequence[Finished], directory: Path, data_dir: Path | N
             *(done["result"][name] for name in ("steps", "pixels", "central_share", "accuracy")), strict=True
         )
     ]
-    return [rigl_animation(directory / "rigl_animation.gif", "RigL on MNIST, 98 % sparse", frames)] if frames else []
+    path, title = directory / "rigl_animation.gif", "RigL on MNIST, 98 % sparse"
+    return [plot.rigl_animation(path, title, frames)] if frames else []
 
 
 MNIST_98 = "rigl/mnist-98/"
@@ -191,7 +180,8 @@ STUDIES = (
     Study(
         "rigl-mnist-98", PAPER_NAME,
         "784-300-100-10 at 98 % sparsity by RigL, with a static mask and dense: connections find the digits.",
-        minutes=16, seeds=3, runs=_runs, rows=ROWS, figures=_picture,
+        minutes=16, seeds=3, runs=each_seed(run, {method: {"method": method, **PAPER.numbers} for method in METHODS}),
+        rows=ROWS, figures=_picture,
     ),
     Study(
         "rigl-animation", PAPER_NAME,

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ... import recipes
+from ... import plot, recipes
 from ...allocate import density_of, erdos_renyi_kernel, uniform
-from ..studies import Finished, Study, each_seed, gap, mnist, orderings
+from ..studies import Finished, Ours, Study, each_seed, gap, mnist, orderings
 from .epochs import trained
 from .recipe import MODEL, PAPER, PAPER_NAME, recipe_of, start
 
@@ -70,19 +70,12 @@ CHOICES: dict[str, dict[str, Any]] = {
 }
 
 
-def _lower(choice: dict[str, Any], than: dict[str, Any]) -> Any:
+def _lower(choice: dict[str, Any], than: dict[str, Any]) -> Ours:
     """Row.ours: by how many points the last epoch's error of one choice is lower than another's."""
     return gap("error_last", _without_seed(than), _without_seed(choice))
 
 
-def _erk(sparsity: float) -> Any:
-    erk, equal = ({"distribution": name, "sparsity": sparsity} for name in DISTRIBUTIONS)
-    return _lower(erk, than=equal)
-
-
 def _figures(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
-    from ...plot import rigl_sweeps
-
     def error(**choice: Any) -> float | None:
         wanted = config(0, **choice)
         return next((done["result"]["error_last"] for done in finished if done["config"] == wanted), None)
@@ -90,7 +83,7 @@ def _figures(finished: Sequence[Finished], directory: Path, data_dir: Path | Non
     if not finished:
         return []
     return [
-        rigl_sweeps(
+        plot.rigl_sweeps(
             directory / "rigl_sweeps.png",
             {alpha: [(period, error(alpha=alpha, period=period)) for period in PERIODS] for alpha in ALPHAS},
             {name: [(s, error(distribution=name, sparsity=s)) for s in SPARSITIES] for name in DISTRIBUTIONS},
@@ -118,7 +111,7 @@ ROWS = (
         note=SCALED),
     *orderings(KEY, f"{FROM}figure 5 left", *(
         (f"erk-{sparsity}", f"ERK better than uniform at {100 * sparsity:g} %: how much lower the error is",
-         _erk(sparsity))
+         _lower({"distribution": "erk", "sparsity": sparsity}, {"distribution": "uniform", "sparsity": sparsity}))
         for sparsity in SPARSITIES
     ), note=SCALED),
     *orderings(KEY, f"{FROM}section 3; SET against RigL in figure 2",

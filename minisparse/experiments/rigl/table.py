@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import flops, nn, recipes
+from ... import flops, nn, plot, recipes
 from ...allocate import counts
 from ...masks import Masks, project
 from ...methods.magnitude import magnitude_mask
@@ -89,7 +89,7 @@ def _rows(method: str, stage: str, recipe: Recipe) -> tuple[Row, ...]:
     later, t_end = recipe == LATER, recipe.t_end
     tenth = "; the tolerance is 10 % of it"
     name = f"{method}, schedule twice as late" if later else method
-    of = lambda figure: each(lambda result: result[stage][figure], t_end=t_end)
+    of = lambda figure: each((stage, figure), t_end=t_end)
     width_of = lambda place: each(lambda result: int(result[stage]["architecture"].split("-")[place]), t_end=t_end)
     errors = "the tolerance is 0.2 points, as for all MLPs: the paper gives no deviation"
     if stage == "rigl_plus":
@@ -115,8 +115,6 @@ def _rows(method: str, stage: str, recipe: Recipe) -> tuple[Row, ...]:
 
 
 def _figures(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
-    from ...plot import rigl_table_2
-
     if not finished:
         return []
     ours = {
@@ -129,9 +127,8 @@ def _figures(finished: Sequence[Finished], directory: Path, data_dir: Path | Non
         for method, stage in STAGES.items()
     }
     published = {method: (kflops, best) for method, (_, _, kflops, _, best, _) in PUBLISHED.items()}
-    return [
-        rigl_table_2(directory / "rigl_table_2.png", published, {key: seeds for key, seeds in ours.items() if seeds})
-    ]
+    ours = {key: seeds for key, seeds in ours.items() if seeds}
+    return [plot.rigl_table_2(directory / "rigl_table_2.png", published, ours)]
 
 
 def _runs(seeds: int) -> list[Run]:

@@ -71,17 +71,13 @@ CLASSES = orderings("snip/classes/", f"{PAPER}, figure 2",
 )  # fmt: skip
 
 
-def _learnt(result: Mapping[str, Any]) -> float:
-    return result["accuracy_by_epoch"][-1]
-
-
-SPARSE = {"sparsity": 0.99}
+LEARNT, SPARSE = ("accuracy_by_epoch", -1), {"sparsity": 0.99}
 LABELS = orderings("snip/random-labels/", f"{PAPER}, figure 4",
     ("true-above-random",
      "LeNet-5, 99 % sparse: accuracy on training images with true labels above that with random ones",
-     gap(_learnt, {"labels": "true", **SPARSE}, {"labels": "random", **SPARSE})),
+     gap(LEARNT, {"labels": "true", **SPARSE}, {"labels": "random", **SPARSE})),
     ("dense-above-sparse",
      "LeNet-5, random labels: accuracy on training images of the whole network above the 99 % sparse one's",
-     gap(_learnt, {"labels": "random", "sparsity": 0.0}, {"labels": "random", **SPARSE})),
+     gap(LEARNT, {"labels": "random", "sparsity": 0.0}, {"labels": "random", **SPARSE})),
     tolerance=50.0, note="the paper shows curves; 5,000 images, without L2, so that the whole network can learn them",
 )  # fmt: skip

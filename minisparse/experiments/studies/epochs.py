@@ -1,20 +1,15 @@
-"""The loop over epochs, and the loss, of every study."""
+"""The loop over epochs of every study."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from math import nan
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ... import nn, ops
+from ... import nn
 from ...data import Dataset
 from ...train import Step
 from .measures import error
-
-
-def loss_of(model: nn.Layer, loss: Callable = ops.softmax_cross_entropy) -> Callable:
-    """What `train` takes: `loss` of the labels and of the network's outputs in training."""
-    return lambda params, batch, rng: loss(model(params, batch[0], train=True, rng=rng), batch[1])
 
 
 class Moment(NamedTuple):

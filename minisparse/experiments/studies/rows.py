@@ -1,11 +1,14 @@
 """Rows by the table, and what ours is: a figure of each run, or a difference between runs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import getitem, sub
 from typing import Any
 
-from .study import Finished, Row
+from .study import Finished, Ours, Row
 
-Figure = str | Callable[[Mapping[str, Any]], float]  # of a run's result: its name there, or a function of the result
+Figure = str | tuple | Callable[[Mapping[str, Any]], float]  # of a run's result: its name, the way there, or a function
+BySeed = Callable[[Sequence[Finished]], dict[int, float]]
 
 
 def rows(prefix: str, source: str, *table: tuple, **shared: Any) -> tuple[Row, ...]:
@@ -14,16 +17,7 @@ def rows(prefix: str, source: str, *table: tuple, **shared: Any) -> tuple[Row, .
     prefix: of all keys; shared: other fields that all have.
     """
     return tuple(
-        Row(
-            prefix + key,
-            about,
-            paper,
-            unit,
-            tolerance,
-            source,
-            ours,
-            **{**shared, **({"note": note[0]} if note else {})},
-        )
+        Row(prefix + key, about, paper, unit, tolerance, source, ours, **shared | ({"note": note[0]} if note else {}))
         for key, about, paper, unit, tolerance, ours, *note in table
     )
 
@@ -35,36 +29,41 @@ def orderings(
     return rows(prefix, source, *((key, about, None, unit, tolerance, *rest) for key, about, *rest in table), **shared)
 
 
-def each(figure: Figure, **config: Any) -> Callable[[Sequence[Finished]], list[float]]:
+def each(figure: Figure, **config: Any) -> Ours:
     """Row.ours: a figure of each run whose config has these numbers, by seed."""
-    return lambda finished: list(_by_seed(figure, finished, config).values())
+    return lambda finished: list(by_seed(figure, **config)(finished).values())
 
 
-def computed(figure: Callable[..., float], *of: Any) -> Callable[[Sequence[Finished]], list[float]]:
+def computed(figure: Callable[..., float], *of: Any) -> Ours:
     """Row.ours of a figure that needs no run: figure(*of), computed when it is read."""
     return lambda finished: [float(figure(*of))]
 
 
-def gap(
-    figure: Figure, one: Mapping[str, Any], other: Mapping[str, Any]
-) -> Callable[[Sequence[Finished]], list[float]]:
-    """Row.ours: how much higher a figure is in the runs with the numbers of `one` than in those with `other`'s.
+def gap(figure: Figure, one: Mapping[str, Any], other: Mapping[str, Any]) -> Ours:
+    """Row.ours: how much higher a figure is in the runs with the numbers of `one` than in those with `other`'s."""
+    return paired(sub, by_seed(figure, **one), by_seed(figure, **other))
 
-    By seed, where a seed has both.
-    """
+
+def paired(combined: Callable[[float, float], float], one: BySeed, other: BySeed) -> Ours:
+    """Row.ours: combined(figure of `one`, figure of `other`), by seed, where a seed has both."""
 
     def ours(finished: Sequence[Finished]) -> list[float]:
-        high, low = (_by_seed(figure, finished, config) for config in (one, other))
-        return [high[seed] - low[seed] for seed in high if seed in low]
+        first, second = one(finished), other(finished)
+        return [combined(first[seed], second[seed]) for seed in first if seed in second]
 
     return ours
 
 
-def _by_seed(figure: Figure, finished: Sequence[Finished], config: Mapping[str, Any]) -> dict[int, float]:
+def by_seed(figure: Figure, **config: Any) -> BySeed:
     """{seed: figure} of the runs whose config has these numbers. ValueError where a seed has two of them."""
-    take = (lambda result: result[figure]) if isinstance(figure, str) else figure
-    chosen = [run for run in finished if all(run["config"].get(name) == value for name, value in config.items())]
-    figures = {run["seed"]: float(take(run["result"])) for run in sorted(chosen, key=lambda run: run["seed"])}
-    if len(figures) < len(chosen):
-        raise ValueError(f"config is {dict(config)}, which several runs of one seed have")
+    way = (figure,) if isinstance(figure, str) else figure
+    take = way if callable(way) else lambda result: reduce(getitem, way, result)
+
+    def figures(finished: Sequence[Finished]) -> dict[int, float]:
+        chosen = [run for run in finished if all(run["config"].get(name) == value for name, value in config.items())]
+        of_seed = {run["seed"]: float(take(run["result"])) for run in sorted(chosen, key=lambda run: run["seed"])}
+        if len(of_seed) < len(chosen):
+            raise ValueError(f"config is {config}, which several runs of one seed have")
+        return of_seed
+
     return figures

@@ -68,7 +68,7 @@ def go(
             yield study, run, read_json(path)
     places = {(study.name, run.name): (study, run) for study, run, _ in missing}
     if scheduler is not None and missing:
-        calls = ((study.name, run, data_dir, packed(_folder_of(path))) for study, run, path in missing)
+        calls = ((study.name, run, data_dir, packed(path.with_suffix(""))) for study, run, path in missing)
         with closing(spread(scheduler, _elsewhere, calls)) as results:
             for done in results:
                 study, run = places[done["study"], done["run"]]
@@ -91,7 +91,7 @@ def _once(study: str, run: Run, path: Path, data_dir: Path | None, watched: Path
     note = watched / f"{study}.{run.name}" if watched else None
     if note:
         note.write_text("0")
-    done = _kept(path, run, _done(study, run, _folder_of(path), data_dir, note))
+    done = _kept(path, run, _done(study, run, path.with_suffix(""), data_dir, note))
     if note:
         note.unlink()
     return done
@@ -132,15 +132,10 @@ def _kept(path: Path, run: Run, done: Finished) -> Finished:
     return read_json(path)
 
 
-def _folder_of(path: Path) -> Path:
-    """The folder of a run that keeps one, beside its file."""
-    return path.with_suffix("")
-
-
 def _tidy(path: Path, run: Run) -> None:
-    """Remove the folder of a finished run."""
+    """Remove the folder of a finished run, which is beside its file."""
     if run.keeps:
-        shutil.rmtree(_folder_of(path), ignore_errors=True)
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)
 
 
 def _check(path: Path, there: Finished, run: Run) -> None:
