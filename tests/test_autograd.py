@@ -46,7 +46,7 @@ def test_the_tape_lists_what_the_end_depends_on_oldest_first_and_once(xp):
     assert len(lines) == 5
     assert unrelated.line not in {t.line for t in lines}
     for i, t in enumerate(lines):
-        assert all(parent in lines[:i] for parent in t.parents)
+        assert {parent.line for parent in t.parents} <= {line.line for line in lines[:i]}
 
 
 def test_a_chain_of_100_000_additions_neither_overflows_the_stack_nor_when_it_is_deleted(xp):

@@ -18,6 +18,7 @@ from ..allocate import apportion
 from ..backend import Array
 from ..checks import same_keys, same_shapes, whole
 from ..masks import top_k
+from ..storage import as_numbers
 
 
 def shares(momentum: Mapping[str, Array], masks: Mapping[str, Array]) -> dict[str, float]:
@@ -34,7 +35,7 @@ def shares(momentum: Mapping[str, Array], masks: Mapping[str, Array]) -> dict[st
         same_shapes(**{f"momentum of {name!r}": momentum[name], "its mask": mask})
         if mask.dtype != bool:
             raise TypeError(f"mask of {name!r} has dtype {mask.dtype}; expected bool")
-        active = abs(momentum[name])[mask]
+        active = abs(as_numbers(momentum[name]))[mask]
         means[name] = float(active.mean(dtype="float64")) if active.size else 0.0
         if not math.isfinite(means[name]):
             raise ValueError(f"momentum of {name!r} is not finite at every active weight")
@@ -62,7 +63,7 @@ def snfs_update(
     for name, mask in masks.items():
         same_shapes(**{f"weight {name!r}": weights[name], "its mask": mask, "its momentum": momentum[name]})
         n = whole(f"n_drop of {name!r}", n_drop[name], 0, int(mask.sum()))
-        kept[name] = mask & ~top_k(-abs(weights[name]), n, among=mask)
+        kept[name] = mask & ~top_k(-abs(as_numbers(weights[name])), n, among=mask)
     room = {name: int((~k).sum()) for name, k in kept.items()}
     n_grow = apportion(sum(n_drop.values()), shares(momentum, masks), room)
-    return {name: k | top_k(abs(momentum[name]), n_grow[name], among=~k) for name, k in kept.items()}
+    return {name: k | top_k(abs(as_numbers(momentum[name])), n_grow[name], among=~k) for name, k in kept.items()}

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from ..backend import Array
 from ..checks import same_keys, same_shapes, whole
 from ..masks import top_k_of_all
-from ..storage import n_not_finite, total
+from ..storage import as_numbers, n_not_finite, total
 
 
 def sensitivity(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[str, Array]:
@@ -52,7 +52,7 @@ def _effect(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[st
     effect = {}
     for name, w in weights.items():
         same_shapes(**{f"weight {name!r}": w, "its gradient": grads[name]})
-        effect[name] = abs(w * grads[name])
+        effect[name] = abs(as_numbers(w) * as_numbers(grads[name]))
         if n_bad := n_not_finite(effect[name]):
             raise ValueError(f"weight × gradient of {name!r} is not finite at {n_bad} of {w.size} entries")
     return effect
