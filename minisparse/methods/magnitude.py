@@ -35,7 +35,8 @@ def magnitude_mask(weight: Array, n_keep: int, mask: Array | None = None) -> Arr
     ValueError for NaN, shapes that differ or n_keep out of range; TypeError if n_keep is not a whole number.
     """
     whole("n_keep", n_keep, 0, _candidates(weight, mask))
-    return top_k(abs(as_numbers(weight)), n_keep, among=mask)
+    weight = as_numbers(weight)
+    return top_k(abs(weight), n_keep, among=mask)
 
 
 def global_magnitude_masks(weights: Arrays, n_keep: int, masks: Arrays | None = None) -> dict[str, Array]:
@@ -51,7 +52,8 @@ def global_magnitude_masks(weights: Arrays, n_keep: int, masks: Arrays | None = 
         masks_fit(masks, weights)
     candidates = sum(_candidates(w, None if masks is None else masks[name]) for name, w in weights.items())
     whole("n_keep", n_keep, 0, candidates)
-    scores = {name: abs(as_numbers(w)) for name, w in weights.items()}
+    weights = {name: as_numbers(w) for name, w in weights.items()}
+    scores = {name: abs(w) for name, w in weights.items()}
     return top_k_of_all(scores, n_keep, masks)
 
 

@@ -30,12 +30,12 @@ def shares(momentum: Mapping[str, Array], masks: Mapping[str, Array]) -> dict[st
     that is not boolean.
     """
     same_keys(momentum=momentum, masks=masks)
-    means = {}
+    momentum, means = {name: as_numbers(m) for name, m in momentum.items()}, {}
     for name, mask in masks.items():
         same_shapes(**{f"momentum of {name!r}": momentum[name], "its mask": mask})
         if mask.dtype != bool:
             raise TypeError(f"mask of {name!r} has dtype {mask.dtype}; expected bool")
-        active = abs(as_numbers(momentum[name]))[mask]
+        active = abs(momentum[name])[mask]
         means[name] = float(active.mean(dtype="float64")) if active.size else 0.0
         if not math.isfinite(means[name]):
             raise ValueError(f"momentum of {name!r} is not finite at every active weight")
@@ -59,11 +59,12 @@ def snfs_update(
     """
     for others in ({"masks": masks}, {"momentum": momentum}, {"n_drop": n_drop}):
         same_keys(weights=weights, **others)
+    weights, momentum = ({name: as_numbers(a) for name, a in arrays.items()} for arrays in (weights, momentum))
     kept = {}
     for name, mask in masks.items():
         same_shapes(**{f"weight {name!r}": weights[name], "its mask": mask, "its momentum": momentum[name]})
         n = whole(f"n_drop of {name!r}", n_drop[name], 0, int(mask.sum()))
-        kept[name] = mask & ~top_k(-abs(as_numbers(weights[name])), n, among=mask)
+        kept[name] = mask & ~top_k(-abs(weights[name]), n, among=mask)
     room = {name: int((~k).sum()) for name, k in kept.items()}
     n_grow = apportion(sum(n_drop.values()), shares(momentum, masks), room)
-    return {name: k | top_k(abs(as_numbers(momentum[name])), n_grow[name], among=~k) for name, k in kept.items()}
+    return {name: k | top_k(abs(momentum[name]), n_grow[name], among=~k) for name, k in kept.items()}

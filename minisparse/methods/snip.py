@@ -49,10 +49,11 @@ def snip_masks(weights: Mapping[str, Array], grads: Mapping[str, Array], n_keep:
 def _effect(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[str, Array]:
     """|∂L/∂c| of every connection: how fast the loss changes as it is removed."""
     same_keys(weights=weights, grads=grads)
+    weights, grads = ({name: as_numbers(a) for name, a in arrays.items()} for arrays in (weights, grads))
     effect = {}
     for name, w in weights.items():
         same_shapes(**{f"weight {name!r}": w, "its gradient": grads[name]})
-        effect[name] = abs(as_numbers(w) * as_numbers(grads[name]))
+        effect[name] = abs(w * grads[name])
         if n_bad := n_not_finite(effect[name]):
             raise ValueError(f"weight × gradient of {name!r} is not finite at {n_bad} of {w.size} entries")
     return effect

@@ -60,7 +60,7 @@ def snip(
     for n_batches, batch in enumerate(batches, 1):
         grads = value_and_grad(lambda p: loss_fn(p, batch, stream_of(n_batches - 1)), params)[1]  # noqa: B023
         grads = {name: as_numbers(grads[name]) for name in names}
-        total = {name: g + total[name] if total else g for name, g in grads.items()}
+        total = {name: grads[name] + total[name] if total else grads[name] for name in names}
     if not n_batches:
         raise ValueError("batches is empty; expected a list of at least one batch")
     n_keep = round(round(density * sum(params[name].size for name in names), 9))  # 0.07 × 150 is a half
