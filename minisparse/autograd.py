@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
+from inspect import Signature, signature
 from itertools import count
 from typing import Any
 
 import numpy as np
 
 from .backend import Array, namespace
+from .dtypes import floats, in_floats, wide
 from .storage import zero_gradient
 from .threads import add, one_pool_of_threads
 
@@ -46,7 +48,9 @@ class Tensor:
         requires_grad: bool = True,
     ):
         if op == "leaf":
-            value = _floating(value)
+            if getattr(getattr(value, "dtype", None), "kind", "f") != "f":
+                raise TypeError(f"a Tensor of dtype {value.dtype} has no gradient; expected floating-point arrays")
+            value = floats(value)
         self.value, self.parents, self.pullback, self.op, self.requires_grad = (
             value,
             parents,
@@ -75,35 +79,29 @@ def as_tensor(x: Tensor | Array) -> Tensor:
 
 
 def constant(value: Array) -> Tensor:
-    """A Tensor without a gradient: it starts no tape."""
-    return Tensor(value, op="constant", requires_grad=False)
-
-
-def _floating(value: Any) -> Array:
-    if type(value) is np.ndarray and value.dtype.kind == "f":
-        return value
-    if isinstance(value, int | float | list | tuple):
-        return np.asarray(value, dtype=np.float64)
-    namespace(value)  # refuses anything but an array
-    if value.dtype.kind != "f":
-        raise TypeError(f"a Tensor of dtype {value.dtype} has no gradient; expected floating-point arrays")
-    return value
+    """A Tensor without a gradient: it starts no tape. Whole numbers and booleans become floating-point numbers."""
+    return Tensor(floats(value), op="constant", requires_grad=False)
 
 
 def primitive(rule: Callable) -> Callable[..., Tensor]:
     """Lift `rule(*arrays, **static) -> (array, pullback)` to act on Tensors.
 
-    The rule gets arrays in place of Tensors, and everything else as passed. The pullback, from the gradient g of the
-    result to those of the arguments, has one of three forms:
+    The rule gets arrays in place of Tensors, and everything else as passed; arguments annotated `Array` all in one
+    floating-point dtype (dtypes.in_floats). The pullback, from the gradient g of the result to those of the arguments,
+    has one of three forms:
         pullback(g) -> (gradient, …)    one function for all leading arguments
         (pullback, …)                   a function for each leading argument: only those with a gradient are called, so
                                         the first layer never computes the gradient of its images
         {place: pullback, …}            the same by argument position, where arguments between them have no gradient
-    Gradients of broadcast arguments are summed back to their shape by `backward`.
+    Gradients of broadcast arguments are summed back to their shape by `backward`. TypeError for a Tensor where the rule
+    has no gradient, and for a result that is not a floating-point array.
     """
+    form, computed = signature(rule), in_floats(rule)
 
     @wraps(rule)  # so that help and inspect show the rule
     def apply(*args: Any, **static: Any) -> Tensor:
+        if any(isinstance(a, Tensor) for a in static.values()):
+            args, static = _by_position(form, args, static)
         values, parents, places = [], [], []
         for place, a in enumerate(args):
             if isinstance(a, Tensor):
@@ -112,11 +110,23 @@ def primitive(rule: Callable) -> Callable[..., Tensor]:
                     places.append(place)
                 a = a.value
             values.append(a)
-        value, pullback = rule(*values, **static)
+        value, pullback = computed(*values, **static)
+        if getattr(getattr(value, "dtype", None), "kind", None) != "f":
+            kind = getattr(value, "dtype", type(value).__name__)
+            raise TypeError(f"{rule.__name__} gives {kind}; expected a floating-point array")
         return Tensor(value, tuple(parents), (places, pullback), rule.__name__) if parents else constant(value)
 
     PRIMITIVES[rule.__name__] = apply
     return apply
+
+
+def _by_position(form: Signature, args: tuple, named: dict) -> tuple[tuple, dict]:
+    """The arguments of a call with Tensors given by name, in their places."""
+    bound = form.bind(*args, **named)
+    bound.apply_defaults()
+    if lost := [name for name, a in bound.kwargs.items() if isinstance(a, Tensor)]:
+        raise TypeError(f"{lost[0]} is a Tensor, which the rule takes by name only; a gradient needs a place")
+    return bound.args, bound.kwargs
 
 
 def tape(end: Tensor) -> list[Tensor]:
@@ -145,7 +155,14 @@ def backward(end: Tensor, keep: Iterable[int] | None = None) -> dict[int, Array]
             continue
         g = grads[t.line] if wanted is None or t.line in wanted else grads.pop(t.line)
         places, pullback = t.pullback
-        shares = pullback(g) if callable(pullback) else {i: pullback[i](g) for i in places}
+        shares = pullback(g) if callable(pullback) else pullback
+        has = shares if isinstance(shares, Mapping) else range(len(shares))
+        if none := [place for place in places if place not in has]:
+            raise TypeError(
+                f"{t.op} has no gradient for its argument {none[0]}, a Tensor; expected an array or a number"
+            )
+        if shares is pullback:
+            shares = {place: pullback[place](g) for place in places}
         for parent, place in zip(t.parents, places, strict=True):
             share = unbroadcast(shares[place], parent.value)
             before = grads.get(parent.line)
@@ -158,7 +175,7 @@ def unbroadcast(grad: Array, value: Array) -> Array:
     if grad.shape != value.shape:
         extra = grad.ndim - value.ndim
         stretched = [extra + i for i, n in enumerate(value.shape) if n == 1 and grad.shape[extra + i] != 1]
-        grad = grad.sum(axis=(*range(extra), *stretched)).reshape(value.shape)
+        grad = grad.sum(axis=(*range(extra), *stretched), dtype=wide(grad.dtype)).reshape(value.shape)
     return grad if grad.dtype == value.dtype else grad.astype(value.dtype)
 
 
@@ -168,9 +185,10 @@ def value_and_grad(
     """The loss at `params`, and its gradient: a dict with the same keys, shapes and dtypes.
 
     loss_fn takes {name: Tensor} and returns a scalar Tensor. An unused parameter has gradient zero.
-    The returned arrays share no memory with each other or with `params`.
+    The returned arrays share no memory with each other or with `params`. TypeError naming a parameter that is not a
+    floating-point array.
     """
-    leaves = {name: Tensor(value) for name, value in params.items()}
+    leaves = {name: _leaf(name, value) for name, value in params.items()}
     with one_pool_of_threads():
         loss = loss_fn(leaves)
         if not isinstance(loss, Tensor):
@@ -189,6 +207,13 @@ def value_and_grad(
         taken.add(id(grad))
         grads[name] = grad
     return loss.value.copy(), grads
+
+
+def _leaf(name: str, value: Array) -> Tensor:
+    try:
+        return Tensor(value)
+    except TypeError as error:
+        raise TypeError(f"parameter {name!r}: {error}") from None
 
 
 def gradcheck(f: Callable[..., Tensor], *arrays: Array, eps: float = 1e-6, seed: int = 0) -> float:

@@ -4,11 +4,11 @@ import ctypes
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-Array = Any  # a numpy.ndarray or a cupy.ndarray
+Array = Annotated[Any, "numbers"]  # a numpy.ndarray or a cupy.ndarray
 
 
 def namespace(x: Array) -> Any:

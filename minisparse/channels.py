@@ -4,6 +4,8 @@ Arithmetic runs along whole lines of an image, with one number per channel repea
 times faster than short ones.
 """
 
+import math
+
 from .backend import Array, namespace
 from .threads import in_blocks
 
@@ -13,7 +15,8 @@ def sum_of_rows(x: Array) -> Array:
     xp = namespace(x)
 
     def work(block: slice) -> Array:
-        rows = x[block].reshape(-1, x.shape[-1])
+        rows = x[block]
+        rows = rows.reshape(math.prod(rows.shape[:-1]), x.shape[-1])
         return xp.ones(len(rows), x.dtype) @ rows
 
     return sum(in_blocks(x, x.nbytes // max(len(x), 1), work))
@@ -24,7 +27,8 @@ def add_to_rows(x: Array, row: Array) -> None:
     line = namespace(x).tile(row, x.shape[-2])
 
     def work(block: slice) -> None:
-        lines = x[block].reshape(-1, line.size)
+        lines = x[block]
+        lines = lines.reshape(math.prod(lines.shape[:-2]), line.size)
         lines += line
 
     in_blocks(x, x.nbytes // max(len(x), 1), work)
@@ -36,13 +40,13 @@ def moments(x: Array) -> tuple[Array, Array]:
     def of_block(block: slice) -> tuple[int, Array, Array]:
         """Number of pixels, their mean, and the sum of squared deviations from it."""
         a = _lines(x, x[block])
-        size = a.size // x.shape[-1]
+        size = len(a) * _per_line(x)
         mean = _total(x, a) / size
         a = a - _along(x, mean)
         a *= a
         return size, mean, _total(x, a)
 
-    n, parts = x.size // x.shape[-1], in_blocks(x, _bytes_each(x), of_block)
+    n, parts = math.prod(x.shape[:-1]), in_blocks(x, _bytes_each(x), of_block)
     mean = sum(size * block_mean for size, block_mean, _ in parts) / n
     return mean, sum(squares + size * (block_mean - mean) ** 2 for size, block_mean, squares in parts) / n
 
@@ -101,7 +105,7 @@ def _per_line(x: Array) -> int:
 
 def _lines(x: Array, part: Array) -> Array:
     """Examples of x, or of an array of its shape, as lines (lines, W C)."""
-    return part.reshape(-1, _per_line(x) * x.shape[-1])
+    return part.reshape(math.prod(part.shape[:-1]) // _per_line(x), _per_line(x) * x.shape[-1])
 
 
 def _along(x: Array, row: Array) -> Array:

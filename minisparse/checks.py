@@ -44,6 +44,14 @@ def same_shapes(**arrays: Any) -> None:
             raise ValueError(f"{b} has shape {tuple(other.shape)}, {a} has {tuple(first.shape)}")
 
 
+def linear_fits(x: Any, weight: Any, bias: Any) -> None:
+    """ValueError unless x is (N, n_in), weight (n_in, n_out) and bias (n_out,)."""
+    shapes = tuple(x.shape), tuple(weight.shape), tuple(bias.shape)
+    if len(shapes[0]) != 2 or len(shapes[1]) != 2 or shapes[0][1] != shapes[1][0] or shapes[2] != shapes[1][1:]:
+        raise ValueError(f"x has shape {shapes[0]}, weight {shapes[1]}, bias {shapes[2]}; "
+                         "expected (N, n_in), (n_in, n_out) and (n_out,)")  # fmt: skip
+
+
 def masks_fit(masks: Mapping, params: Mapping) -> None:
     """ValueError unless every mask has a parameter of the same name and shape."""
     for name, mask in masks.items():

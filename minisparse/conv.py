@@ -101,7 +101,8 @@ def _convolve(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[A
 
     def to_kernel(g: Array) -> Array:
         def pull(images: slice) -> Array:
-            pixels = g[images].reshape(-1, h_out * w_out, c_out)
+            pixels = g[images]
+            pixels = pixels.reshape(len(pixels), h_out * w_out, c_out)
             rows = kernel_rows(framed(x[images], frame), (kh, kw), stride)
             return xp.stack([(seen.swapaxes(1, 2) @ pixels).sum(axis=0) for seen in rows])
 
@@ -114,7 +115,7 @@ def _correlate(padded: Array, kernel: Array, stride: int, out: Array) -> None:
     """Write the correlation into out: for every row of the kernel, one matrix product per image."""
     xp = namespace(padded)
     kh, kw, c, c_out = kernel.shape
-    y, term = out.reshape(len(out), -1, c_out), None
+    y, term = out.reshape(len(out), out.shape[1] * out.shape[2], c_out), None
     for seen, row in zip(kernel_rows(padded, (kh, kw), stride), kernel.reshape(kh, kw * c, c_out), strict=True):
         if term is None:
             xp.matmul(seen, row, out=y)
@@ -127,7 +128,8 @@ def _spread(g: Array, kernel: Array, stride: int, padded: tuple[int, int]) -> Ar
     """The gradient of x (N, *padded, C): each output's gradient times the kernel, added to the pixels of its window."""
     xp = namespace(g)
     (n, h_out, w_out, c_out), (kh, kw, c, _) = g.shape, kernel.shape
-    shares = (g.reshape(-1, c_out) @ kernel.reshape(-1, c_out).T).reshape(n, h_out, w_out, kh, kw * c)
+    shares = g.reshape(n * h_out * w_out, c_out) @ kernel.reshape(kh * kw * c, c_out).T
+    shares = shares.reshape(n, h_out, w_out, kh, kw * c)
     lines = xp.zeros((n, padded[0], w_out, kw * c), g.dtype)
     for i in range(kh):
         lines[:, i : i + stride * (h_out - 1) + 1 : stride] += shares[:, :, :, i]

@@ -82,9 +82,11 @@ def project(arrays: Mapping[str, Array], masks: Mapping[str, Array], in_place: b
     """`arrays` with every entry zero where its mask is false; arrays without a mask are returned unchanged.
 
     in_place: write into `arrays`. Masks multiply, so an absent entry that is not finite becomes NaN and is noticed.
-    ValueError for masks that do not fit the arrays.
+    ValueError for masks that do not fit the arrays, or have values other than true and false (or 1 and 0).
     """
     masks_fit(masks, arrays)
+    if not isinstance(masks, Masks) and any(mask.dtype != bool for mask in masks.values()):
+        masks = Masks(masks)  # refuses numbers other than 0 and 1
     factors = masks.factors(arrays) if isinstance(masks, Masks) else masks
     return dict(arrays) | {name: projected(arrays[name], factors[name], in_place) for name in masks}
 

@@ -1,12 +1,17 @@
 """The primitives: each is its forward pass and its pullback, side by side.
 
-They take Tensors or arrays, which are constants, and return a Tensor of the same dtype.
+They take Tensors or arrays, which are constants, and return a Tensor of the same dtype. Whole numbers and booleans take
+the dtype of the floating-point arguments; float16 is computed in float32 (dtypes).
 """
 
+import math
+import operator
+from collections.abc import Callable
 from typing import Any
 
 from .autograd import Tensor, primitive
 from .backend import Array, namespace
+from .checks import linear_fits
 from .storage import door
 from .threads import add as plus
 from .threads import matmul as product
@@ -54,6 +59,7 @@ def matmul(a: Array, b: Array) -> Any:
 @door("weight")
 def linear(x: Array, weight: Array, bias: Array) -> Any:
     """x @ weight + bias, as one line of the tape: x (N, n_in), weight (n_in, n_out), bias (n_out,)."""
+    linear_fits(x, weight, bias)
     return matmul_plus(x, weight, bias), (
         lambda g: product(g, weight.T, like=x),
         lambda g: product(x.T, g),
@@ -133,15 +139,24 @@ def sum(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = Fa
     return (y if keepdims else y.squeeze(axis)), pulled
 
 
+def _reduced(x: Array, axis: int | tuple[int, ...] | None) -> Array:
+    """x, if a mean over `axis` is of at least one number. ValueError if not."""
+    along = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    others = math.prod(n for i, n in enumerate(x.shape) if i not in {a % x.ndim for a in along})
+    if others and not x.size:
+        raise ValueError(f"x has shape {x.shape}; expected at least one number along axis {axis} to take a mean of")
+    return x
+
+
 @primitive
 def mean(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
-    y = x.mean(axis=axis, keepdims=True)
-    pulled = lambda g: (namespace(x).broadcast_to(g.reshape(y.shape) * (y.size / x.size), x.shape),)
+    y = _reduced(x, axis).mean(axis=axis, keepdims=True)
+    pulled = lambda g: (namespace(x).broadcast_to(g.reshape(y.shape) * (y.size / max(x.size, 1)), x.shape),)
     return (y if keepdims else y.squeeze(axis)), pulled
 
 
 @primitive
-def softmax_cross_entropy(logits: Array, labels: Array) -> Any:
+def softmax_cross_entropy(logits: Array, labels: Any) -> Any:
     """Mean over the batch of −log softmax(logits)[label], computed relative to the row maximum.
 
     logits (N, classes); labels (N,), integers from 0 to classes − 1, without a gradient.
@@ -176,3 +191,35 @@ for _sign, _op in {"add": add, "sub": sub, "mul": mul, "truediv": div, "matmul":
     setattr(Tensor, f"__{_sign}__", lambda a, b, op=_op: op(a, b))
     setattr(Tensor, f"__r{_sign}__", lambda b, a, op=_op: op(a, b))
 Tensor.__neg__ = lambda x: neg(x)
+
+for _sign in ("eq", "ne", "lt", "le", "gt", "ge"):  # of values, as boolean arrays; hash() stays that of the line
+    setattr(Tensor, f"__{_sign}__", lambda a, b, sign=_sign: getattr(operator, sign)(a.value, _value(b)))
+
+
+def _value(x: Any) -> Any:
+    return x.value if isinstance(x, Tensor) else x
+
+
+def _truth(x: Tensor) -> bool:
+    if x.value.size != 1:
+        raise ValueError(f"a Tensor of shape {x.shape} is neither true nor false; compare one number, or take a sum")
+    return bool(x.value.reshape(()))
+
+
+def _refuse(instead: str) -> Callable:
+    """A method that raises TypeError: what Python or NumPy would make of a Tensor has no gradient."""
+
+    def refuse(x: Tensor, *args: Any, **named: Any) -> Any:
+        raise TypeError(f"a Tensor of shape {x.shape} {instead}")
+
+    return refuse
+
+
+Tensor.__bool__ = _truth  # type: ignore[attr-defined]
+Tensor.__len__ = lambda x: len(x.value)  # type: ignore[attr-defined]
+for _name in ("array", "float", "int", "complex", "index", "round"):
+    setattr(
+        Tensor, f"__{_name}__", _refuse("would lose its gradient as a number or an array; expected .value for that")
+    )
+for _name in ("iter", "getitem", "contains"):
+    setattr(Tensor, f"__{_name}__", _refuse("has no entries to pick; expected products and sums, or its .value"))

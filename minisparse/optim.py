@@ -4,14 +4,18 @@
     params, slots = optimizer.update(params, grads, slots, step)
 
 `slots` is {slot name: {parameter name: array}}. Entries whose parameter, gradient and slots are zero stay zero.
+Parameters in float16 are updated in float32, as are their slots, and rounded. TypeError for whole numbers.
 """
 
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from numbers import Real
 from typing import Any, NamedTuple
 
 from .backend import Array, namespace
 from .checks import real, same_keys
+from .dtypes import wide
+from .storage import as_numbers
 
 Arrays = Mapping[str, Array]
 Rate = float | Callable[[int], float]
@@ -23,7 +27,7 @@ class Optimizer(NamedTuple):
 
 
 def is_weight(name: str) -> bool:
-    """The default of what weight decay acts on: "fc1.weight", not "fc1.bias"."""
+    """The default of what weight decay acts on, and SNIP and tickets prune: "fc1.weight", not "fc1.bias" or "W1"."""
     return name.endswith(".weight")
 
 
@@ -42,14 +46,15 @@ def sgd(
     momentum, weight_decay = float(momentum), float(weight_decay)  # NumPy scalars would turn float32 into float64
 
     def init(params: Arrays) -> dict:
-        return {"velocity": {name: namespace(w).zeros_like(w) for name, w in params.items()}}
+        _decay_acts(weight_decay, decays, params)
+        return {"velocity": _zeros(params)}
 
     def update(params: Arrays, grads: Arrays, slots: dict, step: int) -> tuple[dict[str, Array], dict]:
         same_keys(params=params, grads=grads)
         rate = _at(lr, step)
         moved, velocity = {}, {}
-        for name, w in params.items():
-            g = grads[name] + weight_decay * w if weight_decay and decays(name) else grads[name]
+        for name, (w, g) in _numbers(params, grads).items():
+            g = g + weight_decay * w if weight_decay and decays(name) else g
             v = momentum * slots["velocity"][name]
             v += g
             if nesterov:
@@ -58,7 +63,8 @@ def sgd(
                 change *= rate
             else:
                 change = rate * v
-            moved[name] = namespace(w).subtract(w, change, out=change if w.ndim else None)
+            change = namespace(w).subtract(w, change, out=change if w.ndim else None)
+            moved[name] = change.astype(params[name].dtype, copy=False)
             velocity[name] = v
         return moved, {"velocity": velocity}
 
@@ -82,19 +88,21 @@ def adam(
     b1, b2, eps, weight_decay = float(betas[0]), float(betas[1]), float(eps), float(weight_decay)
 
     def init(params: Arrays) -> dict:
-        zeros = {name: namespace(w).zeros_like(w) for name, w in params.items()}
+        _decay_acts(weight_decay, decays, params)
+        zeros = _zeros(params)
         return {"m": zeros, "v": dict(zeros), "updates": 0}
 
     def update(params: Arrays, grads: Arrays, slots: dict, step: int) -> tuple[dict[str, Array], dict]:
         same_keys(params=params, grads=grads)
         rate, t = _at(lr, step), slots["updates"] + 1
         moved, m, v = {}, {}, {}
-        for name, w in params.items():
-            g = grads[name] + weight_decay * w if weight_decay and decays(name) else grads[name]
+        for name, (w, g) in _numbers(params, grads).items():
+            g = g + weight_decay * w if weight_decay and decays(name) else g
             m[name] = b1 * slots["m"][name] + (1 - b1) * g
             v[name] = b2 * slots["v"][name] + (1 - b2) * (g * g)
             root = namespace(w).sqrt(v[name] / (1 - b2**t))
-            moved[name] = w - rate * (m[name] / (1 - b1**t)) / (root + eps)
+            change = w - rate * (m[name] / (1 - b1**t)) / (root + eps)
+            moved[name] = change.astype(params[name].dtype, copy=False)
         return moved, {"m": m, "v": v, "updates": t}
 
     return Optimizer(init, update)
@@ -127,6 +135,32 @@ def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
         return merged(params, moved), {slot: merged(a, moved_slots[slot]) for slot, a in slots.items()}
 
     return Optimizer(init, update)
+
+
+def _zeros(params: Arrays) -> dict[str, Array]:
+    _floating(params)
+    return {name: namespace(w).zeros_like(w, dtype=wide(w.dtype)) for name, w in params.items()}
+
+
+def _numbers(params: Arrays, grads: Arrays) -> dict[str, tuple[Array, Array]]:
+    """{name: (parameter, gradient)} to compute with, in float32 or float64."""
+    _floating(params)
+    return {name: (as_numbers(w), as_numbers(grads[name])) for name, w in params.items()}
+
+
+def _floating(params: Arrays) -> None:
+    for name, w in params.items():
+        if w.dtype.kind != "f":
+            raise TypeError(f"parameter {name!r} has dtype {w.dtype}; expected floating-point arrays")
+
+
+def _decay_acts(weight_decay: float, decays: Callable[[str], bool], params: Arrays) -> None:
+    """Warn of a weight decay that acts on nothing, unless all are biases, gates or batch norms' parameters."""
+    others = [name for name in params if name.rpartition(".")[2] not in ("bias", "scale", "shift", "log_alpha")]
+    if weight_decay and others and not any(decays(name) for name in params):
+        what = "names that end in '.weight'" if decays is is_weight else "the names that `decays` chooses"
+        warnings.warn(f"weight_decay is {weight_decay}, but acts on none of {list(params)}: it acts on {what}; "
+                      "choose others with decays=…", stacklevel=3)  # fmt: skip
 
 
 def _at(lr: Rate, step: int) -> float:

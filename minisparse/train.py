@@ -1,6 +1,7 @@
 """The training loop, the same for every method. It yields a `Step` per batch, to inspect or keep."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -91,7 +92,8 @@ def train(
     Nothing yielded is written to afterwards. The process keeps memory it frees (backend.keep_freed_memory).
 
     ValueError for masks that do not fit the parameters, TypeError for arguments of another type. FloatingPointError
-    naming step and parameter if the loss or a gradient is not finite, before that step is yielded.
+    naming step and parameter if the loss or a gradient is not finite, before that step is yielded. Warns of a
+    method that changes masks where there are none.
     """
     for name, given, kind in (("method", method, Method), ("optimizer", optimizer, Optimizer)):
         if not isinstance(given, kind):
@@ -127,6 +129,7 @@ def _steps(
     key: int,
 ) -> Iterator[Step]:
     stream_of = step_streams(key)
+    acts_on_nothing = not masks
     for number, batch in enumerate(batches, first):
         rng = stream_of(number)
         loss, grads = value_and_grad(lambda p: loss_fn(p, batch, rng), params)  # noqa: B023
@@ -134,6 +137,10 @@ def _steps(
             raise _diverged(number, loss, params, grads)
         memory = method.observe(memory, {name: grads[name] for name in masks}, rng)
         rewired, before = method.when(number), masks
+        if rewired and acts_on_nothing:
+            warnings.warn(f"masks is empty: the method acts on none of {list(params)} (at step {number}); expected a "
+                          "mask for each weight that it prunes or rewires", stacklevel=2)  # fmt: skip
+            acts_on_nothing = False
 
         if not (rewired and method.pauses):
             params, slots = optimizer.update(params, grads, slots, number)

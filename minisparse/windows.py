@@ -17,7 +17,7 @@ def kernel_rows(padded: Array, window: tuple[int, int], stride: int) -> Iterator
     (n, _, _, c), (kh, kw), (h_out, w_out) = padded.shape, window, out_shape(padded, window, stride)
     lines = xp.lib.stride_tricks.sliding_window_view(padded, kw, axis=2)[:, :, ::stride].swapaxes(3, 4)
     if stride == 1:
-        lines = xp.ascontiguousarray(lines).reshape(n, -1, kw * c)
+        lines = xp.ascontiguousarray(lines).reshape(n, padded.shape[1] * w_out, kw * c)
         for i in range(kh):
             yield lines[:, i * w_out : (i + h_out) * w_out]
     else:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from minisparse import autograd, nn, ops
 from minisparse.autograd import Tensor, backward, gradcheck, primitive, tape, value_and_grad
+from minisparse.backend import namespace
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def test_the_tape_lists_what_the_end_depends_on_oldest_first_and_once(xp):
     assert len(lines) == 5
     assert unrelated.line not in {t.line for t in lines}
     for i, t in enumerate(lines):
-        assert all(parent in lines[:i] for parent in t.parents)
+        assert {parent.line for parent in t.parents} <= {line.line for line in lines[:i]}
 
 
 def test_a_chain_of_100_000_additions_neither_overflows_the_stack_nor_when_it_is_deleted(xp):
@@ -285,3 +286,46 @@ def test_gradcheck_is_relative_to_the_larger_slope(xp):
 def test_a_loss_with_an_axis_is_refused_though_it_has_one_entry(xp):
     with pytest.raises(ValueError, match=r"the loss has shape \(1,\); expected a scalar"):
         value_and_grad(lambda p: p["a"] * 2.0, {"a": give(xp, np.ones(1))})
+
+
+@pytest.mark.parametrize("dtype", [int, bool, np.uint8, complex])
+def test_a_parameter_that_is_no_floating_point_array_is_refused_by_name(xp, dtype):
+    with pytest.raises(TypeError, match=r"parameter 'w': a Tensor of dtype .* has no gradient"):
+        value_and_grad(lambda p: ops.sum(p["w"]), {"w": give(xp, np.ones(2, dtype))})
+
+
+@pytest.mark.parametrize(("dtype", "becomes"), [(np.uint8, "f4"), (bool, "f4"), (int, "f8"), (np.float16, "f2")])
+def test_constants_are_floating_point_numbers(xp, dtype, becomes):
+    assert autograd.as_tensor(give(xp, np.ones(2, dtype))).dtype == np.dtype(becomes)
+
+
+def test_a_rule_of_ones_own_gets_its_index_as_it_is_and_must_give_floating_point_numbers(xp):
+    @primitive
+    def picked(x, index):
+        def pull(g):
+            back_to = namespace(x).zeros_like(x)
+            back_to[index] = g
+            return back_to
+
+        return x[index], (pull,)
+
+    index = give(xp, np.array([2, 0]))
+    grad = value_and_grad(lambda p: ops.sum(picked(p["x"], index=index)), {"x": vector(xp, 1, 2, 3)})[1]["x"]
+    assert back(grad).tolist() == [1, 0, 1]
+    with pytest.raises(TypeError, match="picked gives uint8; expected a floating-point array"):
+        picked(give(xp, np.ones(3, np.uint8)), index)
+
+
+def test_tensors_by_name_go_to_their_places_and_not_where_there_is_none(xp):
+    @primitive
+    def weighed(a, b, *, by=1.0):
+        return by * a * b, (lambda g: by * g * b, lambda g: by * g * a)
+
+    params = {"a": vector(xp, 1, 2), "b": vector(xp, 3, 4)}
+    grads = value_and_grad(lambda p: ops.sum(weighed(b=p["b"], a=p["a"], by=2.0)), params)[1]
+    assert back(grads["a"]).tolist() == [6, 8]
+    assert back(grads["b"]).tolist() == [2, 4]
+    with pytest.raises(TypeError, match="by is a Tensor, which the rule takes by name only"):
+        weighed(params["a"], params["b"], by=Tensor(params["a"]))
+    with pytest.raises(TypeError, match="missing a required argument: 'a'"):
+        weighed(b=Tensor(params["b"]))

@@ -14,7 +14,7 @@ from minisparse import backend
 ROWS = [  # a module imports from rows above its own; one of a package, from its package too
     "backend checks files looks",
     "streams schedule",
-    "threads",
+    "threads dtypes",
     "storage allocate channels windows",
     "autograd",
     "masks optim flops data",

@@ -382,3 +382,23 @@ def test_random_masks_refuse_keys_that_differ_and_what_is_no_generator():
 def test_masks_from_top_k_are_masks(score):
     k = score.size // 2
     assert Masks({"a": top_k(score, k)}).active == k
+
+
+@pytest.mark.parametrize("dtype", [int, np.uint8, np.float32, float])
+def test_masks_of_ones_and_zeros_project_as_booleans_do(xp, dtype):
+    weight = give(xp, np.array([1.5, 2.5, 3.5], np.float32))
+    mask = np.array([1, 0, 1])
+    got = project({"w": weight}, {"w": give(xp, mask.astype(dtype))})["w"]
+    assert got.dtype == np.float32
+    assert back(got).tolist() == [1.5, 0, 3.5]
+    with pytest.raises(ValueError, match="mask for 'w' holds values other than true and false"):
+        project({"w": weight}, {"w": give(xp, (2 * mask).astype(dtype))})
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, bool, np.float16])
+def test_weights_of_any_dtype_are_projected_in_it(xp, dtype):
+    weight, mask = give(xp, np.array([100, 2, 1]).astype(dtype)), give(xp, np.array([True, False, True]))
+    for masks in ({"w": mask}, Masks({"w": mask})):
+        got = project({"w": weight}, masks)["w"]
+        assert got.dtype == dtype
+        assert back(got).tolist() == [back(weight)[0], 0, 1]

@@ -3,6 +3,7 @@
 import math
 import operator
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, mutually_broadcastable_shapes
 
-from minisparse import autograd, ops
+from minisparse import autograd, conv, ops, pool
 from minisparse.autograd import Tensor, gradcheck, primitive, value_and_grad
 from minisparse.backend import namespace
 from minisparse.sparse import ImplicitWeight, Positions, SparseWeight, everywhere
@@ -371,3 +372,170 @@ def test_primitives_of_plain_arrays_are_constants(xp):
 def test_clip_keeps_float32_whatever_its_bounds_are(xp):
     x = give(xp, np.linspace(-2, 2, 5, dtype=np.float32))
     assert ops.clip(x, np.float64(-1), np.float64(1)).dtype == np.float32
+
+
+WHOLE = [np.uint8, np.int64, bool]
+
+
+def counted(points):
+    """Whole numbers from 1 that fit every whole dtype, in the shapes of the points, and those points in float32."""
+    return [np.minimum(np.abs(np.rint(a * 8)), 100) + 1 for a in points]
+
+
+@pytest.mark.parametrize("name", TABLE)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_whole_numbers_give_what_the_same_numbers_in_floating_point_give(xp, name, data):
+    points, static = data.draw(TABLE[name][1])
+    dtype, numbers = data.draw(st.sampled_from(WHOLE)), counted(points)
+    fits = [np.minimum(a, 1) if dtype is bool else a for a in numbers]
+    which = data.draw(st.integers(0, len(points) - 1))
+    if "," in name:
+        which = 0  # values of stored weights are floating-point numbers
+    single = [give(xp, a.astype(np.float32)) for a in (*numbers[:which], fits[which], *numbers[which + 1 :])]
+    whole = give(xp, fits[which].astype(dtype))
+    f, static = rule(name), on(xp, static)
+
+    def loss(x):
+        return lambda p: ops.sum(f(*(x if i == which else p[str(i)] for i in range(len(points))), **static))
+
+    params = {str(i): a for i, a in enumerate(single) if i != which}
+    got, want = (value_and_grad(loss(x), params) for x in (whole, single[which])) if params else ((), ())
+    if params:
+        assert float(got[0]) == float(want[0])
+        for key in params:
+            np.testing.assert_array_equal(back(got[1][key]), back(want[1][key]))
+    alone = f(*(whole if i == which else a for i, a in enumerate(single)), **static)
+    same = f(*single, **static)
+    assert alone.dtype == (np.float64 if dtype is np.int64 and len(points) == 1 else np.float32)
+    np.testing.assert_allclose(back(alone.value), back(same.value), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if "," not in name])
+@settings(max_examples=20)
+@given(data=st.data())
+def test_float16_is_computed_in_float32_and_rounded_once(xp, name, data):
+    points, static = data.draw(TABLE[name][1])
+    half, static = [a.astype(np.float16) for a in points], on(xp, static)
+    loss = lambda p: ops.sum(rule(name)(*p.values(), **static))
+    (got, to), (want, wanted) = (
+        value_and_grad(loss, {str(i): give(xp, a.astype(dtype)) for i, a in enumerate(half)})
+        for dtype in (np.float16, np.float32)
+    )
+    out = [rule(name)(*(give(xp, a.astype(dtype)) for a in half), **static) for dtype in (np.float16, np.float32)]
+    np.testing.assert_array_equal(back(out[0].value), back(out[1].value).astype(np.float16))
+    assert got.dtype == np.float16
+    np.testing.assert_allclose(back(got), back(want), rtol=0.05, atol=0.05)
+    for key in to:
+        np.testing.assert_array_equal(back(to[key]), back(wanted[key]).astype(np.float16))
+
+
+def test_sums_in_float16_do_not_overflow_on_their_way(xp):
+    x = give(xp, np.array([60_000, 60_000, -60_000, -60_000, 1], np.float16))
+    wide = give(xp, np.full((1, 300, 300, 2), 3, np.float16))
+    assert float(ops.sum(x).value) == 1
+    assert float(ops.mean(wide).value) == 3
+    assert back(pool.avg_pool2d(wide, 300).value).ravel().tolist() == [3, 3]
+    assert back(pool.global_avg_pool(wide).value).ravel().tolist() == [3, 3]
+    column = give(xp, np.ones((5, 1), np.float16))
+    assert back(ops.linear(x.reshape(1, 5), column, give(xp, np.zeros(1, np.float16))).value).tolist() == [[1]]
+    stretched = value_and_grad(lambda p: ops.sum(p["a"] * x), {"a": give(xp, np.ones(1, np.float16))})[1]["a"]
+    assert back(stretched).tolist() == [1]
+    logits = give(xp, np.zeros((1, 70_000), np.float16))
+    loss = ops.softmax_cross_entropy(logits, give(xp, np.array([3])))
+    assert float(loss.value) == pytest.approx(math.log(70_000), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if "," not in name])
+@settings(max_examples=20)
+@given(data=st.data())
+def test_arguments_by_name_are_the_same_arguments(xp, name, data):
+    points, static = data.draw(TABLE[name][1])
+    names, static = list(signature(rule(name)).parameters)[: len(points)], on(xp, static)
+    split = data.draw(st.integers(0, len(points) - 1))
+    params = {key: give(xp, a) for key, a in zip(names, points, strict=True)}
+    placed = lambda p: ops.sum(rule(name)(*p.values(), **static))
+    named = lambda p: ops.sum(rule(name)(*list(p.values())[:split], **{n: p[n] for n in names[split:]}, **static))
+    (loss, grads), (want, wanted) = (value_and_grad(f, params) for f in (named, placed))
+    assert float(loss) == float(want)
+    for key in names:
+        np.testing.assert_array_equal(back(grads[key]), back(wanted[key]))
+
+
+def test_a_bias_by_name_gets_its_gradient(xp):
+    x, kernel, bias = (give(xp, np.ones(shape)) for shape in ((2, 4, 4, 1), (3, 3, 1, 2), (2,)))
+    grads = value_and_grad(lambda p: ops.sum(conv.conv2d(x, p["k"], bias=p["b"])), {"k": kernel, "b": bias})[1]
+    assert back(grads["b"]).tolist() == [8, 8]
+
+
+def test_a_tensor_where_there_is_no_gradient_is_refused(xp):
+    x, labels = give(xp, np.zeros((2, 3))), give(xp, np.array([0, 1]))
+    low = {"x": x, "low": give(xp, np.array(0.0))}
+    with pytest.raises(TypeError, match="clip has no gradient for its argument 1, a Tensor"):
+        value_and_grad(lambda p: ops.sum(ops.clip(p["x"], p["low"], 1)), low)
+    with pytest.raises(TypeError, match="labels have dtype float"):
+        ops.softmax_cross_entropy(x, Tensor(give(xp, np.array([0.0, 1.0]))))
+    with pytest.raises(TypeError, match="add got an array of dtype complex128; expected real numbers"):
+        ops.add(x, give(xp, np.array(1j)))
+    assert ops.softmax_cross_entropy(give(xp, np.zeros((2, 3), np.uint8)), labels).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "shapes", [((5, 5, 1), (1, 2)), ((4, 4, 4), (4, 2)), ((3,), (3, 2)), ((2, 3), (4, 2)), ((2, 3), (3,))]
+)
+@pytest.mark.parametrize("storage", ["array", "sparse", "implicit"])
+def test_a_linear_layer_of_other_axes_is_refused(xp, shapes, storage):
+    x, weight = (give(xp, np.ones(shape)) for shape in shapes)
+    if storage != "array" and len(shapes[1]) == 2:
+        every = Positions(np.arange(weight.size), weight.shape).moved(lambda a: give(xp, a))
+        weight = of_values(weight.ravel(), mask=every) if storage == "sparse" else of_draws(weight)
+    with pytest.raises(ValueError, match=r"x has shape .*; expected \(N, n_in\), \(n_in, n_out\) and \(n_out,\)"):
+        ops.linear(x, weight, give(xp, np.ones(2)))
+    with pytest.raises(ValueError, match=r"bias \(1,\); expected"):
+        ops.linear(give(xp, np.ones((2, 3))), give(xp, np.ones((3, 4))), give(xp, np.ones(1)))
+
+
+def test_a_mean_of_no_numbers_is_refused_and_one_of_none_is_none(xp):
+    with pytest.raises(ValueError, match=r"x has shape \(0, 3\); expected at least one number along axis 0"):
+        ops.mean(give(xp, np.ones((0, 3))), axis=0)
+    empty = give(xp, np.ones((0, 3)))
+    assert ops.mean(empty, axis=1).shape == (0,)
+    assert back(value_and_grad(lambda p: ops.sum(ops.mean(p["x"], axis=1)), {"x": empty})[1]["x"]).shape == (0, 3)
+
+
+@pytest.mark.parametrize("compare", [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge])
+@pytest.mark.parametrize("other", ["number", "array", "Tensor"])
+def test_comparisons_of_tensors_are_those_of_their_values(xp, compare, other):
+    a, b = np.array([0.0, 2.0, 3.0]), np.array([0.0, 3.0, 2.0])
+    second = {"number": 2, "array": give(xp, b), "Tensor": Tensor(give(xp, b))}[other]
+    got = compare(Tensor(give(xp, a)), second)
+    assert not isinstance(got, Tensor)
+    assert back(got).tolist() == compare(a, 2 if other == "number" else b).tolist()
+    if other == "array" and xp is np:
+        assert compare(b, Tensor(a)).tolist() == compare(b, a).tolist()
+    weight = {"w": give(xp, a)}
+    grads = value_and_grad(lambda p: ops.sum(p["w"] * compare(p["w"], second)), weight)[1]["w"]
+    assert back(grads).tolist() == compare(a, 2 if other == "number" else b).astype(float).tolist()
+
+
+def test_a_tensor_is_true_as_its_number_has_a_length_and_hashes_by_its_line(xp):
+    zero, one, two = (Tensor(give(xp, np.array(a))) for a in (0.0, [1.0], [1.0, 2.0]))
+    assert (bool(zero), bool(one), len(two)) == (False, True, 2)
+    assert len({zero, one, two, zero}) == 3
+    with pytest.raises(ValueError, match=r"a Tensor of shape \(2,\) is neither true nor false"):
+        bool(two)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [np.asarray, np.array, float, int, complex, round, operator.index, math.exp, lambda t: [1, 2][t], np.mean],
+)
+def test_what_would_lose_its_gradient_is_refused(xp, use):
+    with pytest.raises(TypeError, match=r"a Tensor of shape \(\) would lose its gradient"):
+        use(Tensor(give(xp, np.array(1.0))))
+
+
+@pytest.mark.parametrize("use", [iter, list, lambda t: t[0], lambda t: 1.0 in t, max])
+def test_entries_of_a_tensor_are_not_for_picking(xp, use):
+    with pytest.raises(TypeError, match=r"a Tensor of shape \(2,\) has no entries to pick"):
+        use(Tensor(give(xp, np.ones(2))))

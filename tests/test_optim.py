@@ -284,3 +284,54 @@ def test_a_frozen_optimizer_refuses_names_it_does_not_know(xp):
     (params, grads), held = example(xp), frozen(sgd(0.1), ["fc.bias"])
     with pytest.raises(ValueError, match=r"'fc\.bias' is only in params"):
         held.update(params, {"fc.weight": grads["fc.weight"]}, held.init(params), 0)
+
+
+@pytest.mark.parametrize("optimizer", [sgd(0.1, 0.9, weight_decay=1e-4), sgd(0.1, 0.9, nesterov=True), adam(1e-3)])
+def test_parameters_in_float16_are_updated_in_float32_and_rounded(xp, optimizer):
+    rng = np.random.default_rng(0)
+    start = {"fc.weight": rng.standard_normal(50).astype(np.float16)}
+    grads = [{"fc.weight": (10.0 ** rng.uniform(-5, 4, 50)).astype(np.float16)} for _ in range(4)]
+    state = {}
+    for dtype in (np.float16, np.float32):
+        params = {name: give(xp, a.astype(dtype)) for name, a in start.items()}
+        slots = optimizer.init(params)
+        for step, g in enumerate(grads):
+            params, slots = optimizer.update(params, {n: give(xp, a.astype(dtype)) for n, a in g.items()}, slots, step)
+            assert params["fc.weight"].dtype == dtype
+            if dtype == np.float32:  # as rounded
+                params = {n: give(xp, back(a).astype(np.float16).astype(np.float32)) for n, a in params.items()}
+        state[dtype] = back(params["fc.weight"]), {n: back(s["fc.weight"]) for n, s in slots.items() if n != "updates"}
+    np.testing.assert_array_equal(state[np.float16][0], state[np.float32][0].astype(np.float16))
+    for name, slot in state[np.float16][1].items():
+        assert slot.dtype == np.float32
+        np.testing.assert_array_equal(slot, state[np.float32][1][name])
+    assert np.isfinite(state[np.float16][0]).all()
+
+
+@pytest.mark.parametrize("optimizer", [sgd(0.1), adam(1e-3)])
+def test_parameters_of_whole_numbers_are_refused_and_gradients_of_them_are_numbers(xp, optimizer):
+    whole, half = {"fc.weight": give(xp, np.array([1, 2]))}, {"fc.weight": give(xp, np.array([0.5, 0.5], np.float32))}
+    with pytest.raises(TypeError, match=r"parameter 'fc.weight' has dtype int64; expected floating-point arrays"):
+        optimizer.init(whole)
+    slots = optimizer.init(half)
+    with pytest.raises(TypeError, match=r"parameter 'fc.weight' has dtype int64"):
+        optimizer.update(whole, whole, slots, 0)
+    single = {"fc.weight": give(xp, np.array([1, 2], np.float32))}
+    got, want = (optimizer.update(half, g, slots, 0)[0]["fc.weight"] for g in (whole, single))
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(back(got), back(want), rtol=1e-6)
+
+
+@pytest.mark.parametrize("made", [lambda **k: sgd(0.1, **k), lambda **k: adam(0.1, **k)], ids=["sgd", "adam"])
+def test_weight_decay_that_acts_on_nothing_is_warned_of(made):
+    params = {"W1": np.ones((2, 2)), "b1": np.zeros(2)}
+    with pytest.warns(
+        UserWarning, match=r"weight_decay is 0.1, but acts on none of \['W1', 'b1'\].*'.weight'.*decays="
+    ):
+        made(weight_decay=0.1).init(params)
+    with pytest.warns(UserWarning, match="the names that `decays` chooses"):
+        made(weight_decay=0.1, decays=lambda name: name == "W").init(params)
+    made().init(params)
+    made(weight_decay=0.1).init({"fc1.weight": params["W1"]} | params)
+    made(weight_decay=0.1).init({"bn.scale": np.ones(2), "fc1.bias": np.ones(2)})
+    made(weight_decay=0.1, decays=lambda name: name.startswith("W")).init(params)

@@ -89,6 +89,7 @@ def network(xp, n_steps, density=0.5, seed=0, dtype=np.float64):
     return params, masks, [{"x": give(xp, x), "labels": give(xp, y)} for x, y in zip(xs, labels, strict=True)]
 
 
+@pytest.mark.filterwarnings("ignore:masks is empty")
 @each_optimizer
 @settings(max_examples=40)
 @given(data=st.data())
@@ -626,3 +627,20 @@ def test_a_single_number_may_be_a_parameter(xp):
     loss_fn = lambda p, batch, rng: ops.sum(p["fc.weight"]) * p["scale"]
     last = list(train(loss_fn, params, masks, range(3), static(), np.random.default_rng(0)))[-1]
     assert float(last.params["scale"]) < 2
+
+
+def test_a_method_that_would_change_masks_where_there_are_none_is_warned_of_once(xp):
+    params, _, batches = network(xp, 7)
+    with pytest.warns(
+        UserWarning, match=r"masks is empty: the method acts on none of \['fc1.weight'.*\(at step 2\)"
+    ) as seen:
+        list(train(classify, params, {}, batches, rigl(alpha=0.9, period=2, t_end=6), np.random.default_rng(0)))
+    assert len(seen) == 1
+    list(train(classify, params, {}, batches, static(), np.random.default_rng(0)))  # dense training
+
+
+def test_whole_numbers_as_parameters_are_refused_by_name(xp):
+    params, masks, batches = network(xp, 1)
+    whole = params | {"fc1.bias": give(xp, np.zeros(params["fc1.bias"].shape, int))}
+    with pytest.raises(TypeError, match=r"parameter 'fc1.bias' has dtype int64; expected floating-point arrays"):
+        list(train(classify, whole, masks, batches, static(), np.random.default_rng(0)))

@@ -105,9 +105,13 @@ def is_gate(name: str) -> bool:
 def switches(params: Mapping[str, Values], layer: str) -> list[str]:
     """The names of the parameters that a layer's gates multiply: its weight and, for gates of outputs, its bias.
 
-    ValueError for gates that do not broadcast to the weight.
+    ValueError for gates without a weight, or that do not broadcast to it.
     """
     log_alpha, weight, bias = (f"{layer}.{part}".lstrip(".") for part in ("log_alpha", "weight", "bias"))
+    if weight not in params:
+        raise ValueError(
+            f"params has {log_alpha!r}, but no {weight!r} that it gates; the parameters are {list(params)}"
+        )
     of, to = tuple(params[log_alpha].shape), tuple(params[weight].shape)
     if len(of) > len(to) or any(n not in (1, m) for n, m in zip(of[::-1], to[::-1], strict=False)):
         raise ValueError(f"{log_alpha!r} has shape {of}, which does not broadcast to {to}, the shape of {weight!r}")

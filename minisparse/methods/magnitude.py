@@ -23,7 +23,7 @@ from itertools import pairwise
 from ..backend import Array, namespace
 from ..checks import masks_fit, real, same_keys, same_shapes, whole
 from ..masks import top_k, top_k_of_all
-from ..storage import n_active, n_not_finite, stored_alike, survivors
+from ..storage import as_numbers, n_active, n_not_finite, stored_alike, survivors
 
 Arrays = Mapping[str, Array]
 
@@ -35,6 +35,7 @@ def magnitude_mask(weight: Array, n_keep: int, mask: Array | None = None) -> Arr
     ValueError for NaN, shapes that differ or n_keep out of range; TypeError if n_keep is not a whole number.
     """
     whole("n_keep", n_keep, 0, _candidates(weight, mask))
+    weight = as_numbers(weight)
     return top_k(abs(weight), n_keep, among=mask)
 
 
@@ -51,6 +52,7 @@ def global_magnitude_masks(weights: Arrays, n_keep: int, masks: Arrays | None = 
         masks_fit(masks, weights)
     candidates = sum(_candidates(w, None if masks is None else masks[name]) for name, w in weights.items())
     whole("n_keep", n_keep, 0, candidates)
+    weights = {name: as_numbers(w) for name, w in weights.items()}
     scores = {name: abs(w) for name, w in weights.items()}
     return top_k_of_all(scores, n_keep, masks)
 
@@ -66,6 +68,7 @@ def threshold_mask(weight: Array, quality: float, mask: Array | None = None) -> 
     """
     real("quality", quality, "a finite number from 0", lambda quality: 0 <= quality < math.inf)
     _candidates(weight, mask)
+    weight = as_numbers(weight)
     surviving = survivors(weight, mask)
     if wrong := n_not_finite(surviving):
         raise ValueError(f"weight is not finite at {wrong} of {surviving.size} connections; thresholds need numbers")

@@ -17,6 +17,7 @@ from ..backend import Array
 from ..checks import real, same_shapes, whole
 from ..masks import top_k
 from ..schedule import cosine
+from ..storage import as_numbers
 
 
 def rigl_count(step: int, n_active: int, alpha: float, t_end: int) -> int:
@@ -40,6 +41,7 @@ def rigl_update(weight: Array, mask: Array, dense_grad: Array, n_update: int) ->
     Differs from the authors' code: an active weight that is zero is never mistaken for an absent one.
     """
     same_shapes(weight=weight, mask=mask, dense_grad=dense_grad)
+    weight, dense_grad = as_numbers(weight), as_numbers(dense_grad)
     drop = top_k(-abs(weight), n_update, among=mask)
     kept = mask & ~drop
     grow = top_k(abs(dense_grad), n_update, among=~kept)

@@ -16,6 +16,7 @@ import math
 from ..backend import Array
 from ..checks import real, same_shapes
 from ..masks import top_k
+from ..storage import as_numbers
 
 
 def set_counts(weight: Array, mask: Array, zeta: float) -> tuple[int, int]:
@@ -43,6 +44,7 @@ def set_update(weight: Array, mask: Array, noise: Array, n_negative: int, n_posi
     A dropped connection may regrow at once. Ties go to the lower flat index.
     """
     same_shapes(weight=weight, mask=mask, noise=noise)
+    weight = as_numbers(weight)
     negative = mask & (weight < 0)
     drop = top_k(weight, n_negative, among=negative) | top_k(-weight, n_positive, among=mask & ~negative)
     kept = mask & ~drop
@@ -56,6 +58,7 @@ def set_update_by_magnitude(weight: Array, mask: Array, noise: Array, n_update: 
     Evci et al. (2020, table 1) and most code call this SET. It differs if one sign has larger weights.
     """
     same_shapes(weight=weight, mask=mask, noise=noise)
+    weight = as_numbers(weight)
     drop = top_k(-abs(weight), n_update, among=mask)
     kept = mask & ~drop
     grow = top_k(noise, n_update, among=~kept)

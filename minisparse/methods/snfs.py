@@ -18,6 +18,7 @@ from ..allocate import apportion
 from ..backend import Array
 from ..checks import same_keys, same_shapes, whole
 from ..masks import top_k
+from ..storage import as_numbers
 
 
 def shares(momentum: Mapping[str, Array], masks: Mapping[str, Array]) -> dict[str, float]:
@@ -29,7 +30,7 @@ def shares(momentum: Mapping[str, Array], masks: Mapping[str, Array]) -> dict[st
     that is not boolean.
     """
     same_keys(momentum=momentum, masks=masks)
-    means = {}
+    momentum, means = {name: as_numbers(m) for name, m in momentum.items()}, {}
     for name, mask in masks.items():
         same_shapes(**{f"momentum of {name!r}": momentum[name], "its mask": mask})
         if mask.dtype != bool:
@@ -58,6 +59,7 @@ def snfs_update(
     """
     for others in ({"masks": masks}, {"momentum": momentum}, {"n_drop": n_drop}):
         same_keys(weights=weights, **others)
+    weights, momentum = ({name: as_numbers(a) for name, a in arrays.items()} for arrays in (weights, momentum))
     kept = {}
     for name, mask in masks.items():
         same_shapes(**{f"weight {name!r}": weights[name], "its mask": mask, "its momentum": momentum[name]})

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from ..backend import Array
 from ..checks import same_keys, same_shapes, whole
 from ..masks import top_k_of_all
-from ..storage import n_not_finite, total
+from ..storage import as_numbers, n_not_finite, total
 
 
 def sensitivity(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[str, Array]:
@@ -49,6 +49,7 @@ def snip_masks(weights: Mapping[str, Array], grads: Mapping[str, Array], n_keep:
 def _effect(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[str, Array]:
     """|∂L/∂c| of every connection: how fast the loss changes as it is removed."""
     same_keys(weights=weights, grads=grads)
+    weights, grads = ({name: as_numbers(a) for name, a in arrays.items()} for arrays in (weights, grads))
     effect = {}
     for name, w in weights.items():
         same_shapes(**{f"weight {name!r}": w, "its gradient": grads[name]})

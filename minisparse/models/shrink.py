@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..backend import Array, namespace
 from ..checks import masks_fit, same_keys
 from ..masks import Masks, project
-from ..methods.magnitude import leading_on, remove_dead_units
+from ..methods.magnitude import leading_on, led_to, remove_dead_units
 from ..nn import AvgPool2d, BatchNorm, Chain, Conv2d, Dropout, Flatten, GlobalAvgPool, Layer, Linear, MaxPool2d, Relu
 
 Arrays = Mapping[str, Array]
@@ -64,6 +64,8 @@ def compacted(model: Chain, params: Arrays, masks: Arrays, drop_inputs: bool = F
     keep[last] = leads_on[last]
     if cut := [name for name in weighted if not keep[name].any()]:
         raise ValueError(f"no path leads from the inputs through {cut} to the outputs, which are constant")
+    if len(weighted) > 1 and not bool((every[last] & led_to(every, weighted)[last][:, None]).any()):
+        raise ValueError("no path leads from the inputs to the outputs: they see constants only, folded into biases")
 
     window = tuple(range(params[first].ndim - 2))
     used = (every[first] & keep[first]).any(axis=(*window, -1)) if drop_inputs else xp.ones(1, dtype=bool)

@@ -67,6 +67,8 @@ class Layer:
             "log_alpha": lambda shape: l0.initial_log_alpha(rng, shape, self.drop_rate),
         }
         at = masks or {}
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"dtype is {np.dtype(dtype)}; expected a floating-point type, such as float32")
         return {
             name: makers[name](shape).astype(dtype)
             if name in makers

@@ -10,6 +10,7 @@ import numpy as np
 from .. import ops
 from ..autograd import Tensor, as_tensor
 from ..backend import Array
+from ..dtypes import floats
 from ..streams import draw_key, stream
 from .base import Initial, Layer, Shape, Site, Values, _Unfit, _unfit, he_normal
 from .layers import Linear, Relu
@@ -50,7 +51,7 @@ class Chain(Layer):
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
-        arrays, moments = _by_layer(params), _by_layer(stats)
+        arrays, moments, x = _by_layer(params), _by_layer(stats), _inputs(params, x)
         try:
             for name, layer in self.layers.items():
                 x = layer(arrays.get(name, {}), x, train=train, rng=_noise(rng, name), stats=moments.get(name))
@@ -112,6 +113,13 @@ class Residual(Layer):
 
     def _parts(self) -> Chain:
         return Chain({**self.body.layers, **({"shortcut": self.shortcut} if self.shortcut else {})})
+
+
+def _inputs(params: Mapping[str, Values], x: Values) -> Values:
+    """x, with whole numbers and booleans in the dtype of the parameters."""
+    if isinstance(x, Tensor) or x.dtype.kind == "f":
+        return x
+    return floats(x, np.result_type(*{array.dtype for array in params.values()}) if params else None)
 
 
 def _noise(rng: Any, layer: str) -> Any:

@@ -212,13 +212,13 @@ class Dropout(Layer):
     def __call__(
         self, params: Mapping[str, Values], x: Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
+        x = as_tensor(x)
         if not train:
-            return as_tensor(x)
+            return x
         if rng is None:
             raise ValueError("rng is None; Dropout in training needs a Generator or an array of uniform numbers")
-        value = x.value if isinstance(x, Tensor) else x
-        u = rng.random(value.shape) if isinstance(rng, np.random.Generator) else rng
-        if tuple(u.shape) != tuple(value.shape):
-            raise ValueError(f"rng has shape {tuple(u.shape)}, x has {tuple(value.shape)}")
-        kept = namespace(value).asarray(u) >= self.rate
-        return ops.mul(x, kept.astype(value.dtype) / (1 - float(self.rate)))
+        u = rng.random(x.shape) if isinstance(rng, np.random.Generator) else rng
+        if tuple(u.shape) != tuple(x.shape):
+            raise ValueError(f"rng has shape {tuple(u.shape)}, x has {tuple(x.shape)}")
+        kept = namespace(x.value).asarray(u) >= self.rate
+        return ops.mul(x, kept.astype(x.dtype) / (1 - float(self.rate)))

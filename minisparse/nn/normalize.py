@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from .. import ops
 from ..autograd import Tensor, primitive
 from ..backend import Array, namespace
 from ..channels import combined, moments, scaled, sums
 from ..checks import real
+from ..dtypes import wide
 from .base import Layer, Shape, Site, Values, _check_params, _whole
 
 
@@ -22,7 +22,8 @@ def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
         dx = scale / √(var + eps) · (g − mean(g) − x̂ · mean(g x̂)),   dscale = Σ g x̂,   dshift = Σ g
     Written as plain loops: tests/helpers/slow_conv.py, batch_norm.
     """
-    n = x.size // x.shape[-1]
+    if not (n := math.prod(x.shape[:-1])):
+        raise ValueError(f"x has shape {x.shape}; expected at least one example, whose mean and variance are needed")
     mean, var = moments(x)
     sharp = 1 / namespace(x).sqrt(var + eps)
 
@@ -34,6 +35,18 @@ def batch_norm(x: Array, scale: Array, shift: Array, eps: float) -> Any:
         return combined(g, scale * sharp, x, slope, offset), to_scale, to_shift
 
     return scaled(x, mean, scale * sharp, shift), pullback
+
+
+@primitive
+def normalised(x: Array, scale: Array, shift: Array, mean: Any, var: Any, eps: float) -> Any:
+    """(x − mean) / √(var + eps) · scale + shift, with the given mean and variance (C,) as constants."""
+    axes, root = tuple(range(x.ndim - 1)), namespace(x).sqrt(var.astype(x.dtype) + eps)
+    centred, gain = x - mean.astype(x.dtype), scale / root
+    return centred * gain + shift, (
+        lambda g: g * gain,
+        lambda g: (g * centred).sum(axis=axes) / root,
+        lambda g: g.sum(axis=axes),
+    )
 
 
 @dataclass(frozen=True)
@@ -69,8 +82,7 @@ class BatchNorm(Layer):
             raise ValueError(
                 f"stats is None; {self} at inference needs stats from nn.recalibrate(model, params, batches)"
             )
-        centred = ops.sub(x, stats["mean"])
-        return ops.add(ops.mul(centred, params["scale"] / ops.sqrt(stats["var"] + self.eps)), params["shift"])
+        return normalised(x, params["scale"], params["shift"], stats["mean"], stats["var"], self.eps)
 
     def sites(self, shape: Shape) -> tuple[list[Site], Shape]:
         if not shape or shape[-1] != self.channels:
@@ -89,7 +101,7 @@ class _Moments:
 
     def add(self, x: Array) -> None:
         """Combine mean and variance with those of earlier batches (Chan et al. 1983)."""
-        axes, n = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        axes, n = tuple(range(x.ndim - 1)), math.prod(x.shape[:-1])
         mean, var = x.mean(axis=axes, dtype=float), x.var(axis=axes, dtype=float)
         if self.name in self.seen:
             before, mean_before, var_before = self.seen[self.name]
@@ -104,7 +116,7 @@ def recalibrate(model: Layer, params: Mapping[str, Array], batches: Iterable) ->
 
     batches: of inputs, or of tuples that begin with inputs. Inside the network every batch is normalised by batch
     statistics, as in training; Dropout is off. Returns {"bn1.mean": (C,), "bn1.var": (C,), …} over all batches, in the
-    parameters' dtype; empty without BatchNorm. ValueError for no batches, or a batch without examples.
+    parameters' dtype, at least float32; empty without BatchNorm. ValueError for no batches, or one without examples.
     """
     seen: dict[str, tuple[int, Array, Array]] = {}
     batches = iter(batches)
@@ -117,6 +129,6 @@ def recalibrate(model: Layer, params: Mapping[str, Array], batches: Iterable) ->
         model(params, inputs, stats=_Moments(seen))
     stats: dict[str, Array] = {}
     for name, (_, mean, var) in seen.items():
-        dtype = params[f"{name}scale"].dtype
+        dtype = wide(params[f"{name}scale"].dtype)
         stats |= {f"{name}mean": mean.astype(dtype), f"{name}var": var.astype(dtype)}
     return stats

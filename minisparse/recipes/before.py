@@ -12,6 +12,7 @@ from ..checks import real
 from ..masks import Masks
 from ..methods.snip import snip_masks
 from ..optim import is_weight
+from ..storage import as_numbers
 from ..streams import draw_key, step_streams
 from ..train import Method
 from .watch import Arrays, forget
@@ -58,6 +59,7 @@ def snip(
     total: dict[str, Array] = {}
     for n_batches, batch in enumerate(batches, 1):
         grads = value_and_grad(lambda p: loss_fn(p, batch, stream_of(n_batches - 1)), params)[1]  # noqa: B023
+        grads = {name: as_numbers(grads[name]) for name in names}
         total = {name: grads[name] + total[name] if total else grads[name] for name in names}
     if not n_batches:
         raise ValueError("batches is empty; expected a list of at least one batch")

@@ -1,7 +1,7 @@
 """In rounds: train, prune, retrain (Han et al. 2015), and lottery tickets (Frankle & Carbin 2019)."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -71,7 +71,8 @@ def three_step(
     optimizer(lr) -> an Optimizer, new in every round: at `lr` to train, at `retrain_lr` to retrain, by default a tenth
                 of `lr`, as for the paper's LeNets (AlexNet: a hundredth)
     dropout     {weight name: D_o}: the dropout rate that depends on a layer's connections
-    order       the weights from input to output; by default the names that end in ".weight", in dict order
+    order       the weights from input to output; by default the names that end in ".weight", in dict order.
+                ValueError for rounds of pruning if there are none
 
     Surviving weights are never reinitialised. Truly sparse weights are pruned alike, from their stored connections,
     which are then the original connections of `dropout` too. Yields Progress at every step, and once per pruning.
@@ -79,6 +80,7 @@ def three_step(
     layers too.
     """
     order = [name for name in params if is_weight(name)] if order is None else list(order)
+    _some_to_prune(order, params, stages, "name them from input to output with order=[…]")
     rates = dict(dropout or {})
     for given, names in [("dropout", rates), *((f"stage {n}", s.qualities) for n, s in enumerate(stages, 1))]:
         if unknown := [name for name in names if name not in order]:
@@ -101,6 +103,13 @@ def three_step(
         for step in train(loss_fn(fewer), params, masks, batches(number), static(), rng, descent):
             params = step.params
             yield Progress(number, "retrain", params, masks, step)
+
+
+def _some_to_prune(names: Collection[str], params: Mapping[str, Array], rounds: Any, how: str) -> None:
+    """ValueError for rounds of pruning in which nothing would be pruned."""
+    if rounds and not names:
+        raise ValueError(f"no weights to prune among the parameters {list(params)}; expected names that end in "
+                         f"'.weight', or {how}")  # fmt: skip
 
 
 def winning_ticket(origin: State, trained: State, share: float | Mapping[str, float], globally: bool = False) -> State:
@@ -140,6 +149,7 @@ def lottery(
     optimizer: Optimizer,
     rewind: int = 0,
     globally: bool = False,
+    include: Callable[[str], bool] = is_weight,
 ) -> Iterator[Progress]:
     """Lottery tickets by iterative magnitude pruning (Frankle & Carbin 2019, sec. 2; rewinding: Frankle et al. 2020).
 
@@ -147,15 +157,19 @@ def lottery(
 
     loss_fn, optimizer   as for `train`
     batches(start) -> the batches number `start`, start + 1, …: the same in every round
-    share, globally      as for `winning_ticket`; names that end in ".weight" are pruned
+    share, globally      as for `winning_ticket`
+    include              what is pruned: names where `include(name)` is true, by default those that end in ".weight"
     rewind               the step to which tickets are rewound: 0 is initialisation
 
     Yields Progress at every step, and once before each round, with its ticket. To train tickets differently, call
-    `winning_ticket` between runs of `train(…, start=ticket)`. ValueError if round 0 ends before step `rewind`.
+    `winning_ticket` between runs of `train(…, start=ticket)`. ValueError if round 0 ends before step `rewind`, or if
+    nothing is included.
     """
     whole("rounds", rounds, 0)
     whole("rewind", rewind, 0)
-    masks = Masks({name: everything(w) for name, w in params.items() if is_weight(name)})
+    names = [name for name in params if include(name)]
+    _some_to_prune(names, params, rounds, "choose them with include=…")
+    masks = Masks({name: everything(params[name]) for name in names})
     origin = trained = State(0, dict(params), masks, adapted(optimizer, params).init(params), None, draw_key(rng))
     for number in range(rounds + 1):
         ticket = winning_ticket(origin, trained, share, globally) if number else origin

@@ -8,7 +8,7 @@ import numpy as np
 from ..backend import Array, namespace
 from ..checks import real
 from ..masks import Masks
-from ..storage import in_full, random_order
+from ..storage import as_numbers, in_full, random_order
 from ..streams import draw_key, stream
 
 Arrays = Mapping[str, Array]
@@ -41,7 +41,7 @@ def smoothed(beta: float) -> Observe:
     beta = float(beta)  # NumPy scalars would turn float32 into float64
 
     def observe(memory: Any, grads: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-        new = {name: (1 - beta) * in_full(g, DENSE_BY_DEFINITION) for name, g in grads.items()}
+        new = {name: (1 - beta) * as_numbers(in_full(g, DENSE_BY_DEFINITION)) for name, g in grads.items()}
         return {name: beta * memory[name] + m for name, m in new.items()} if memory else new
 
     return observe

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, namespace
-from ..checks import same_shapes
+from ..checks import linear_fits, same_shapes
 from ..threads import matmul
 from .positions import Complement, Positions
 from .ranking import RowBlocks
@@ -63,6 +63,7 @@ class ImplicitWeight(RowBlocks):
 
     def linear(self, x: Array, bias: Array) -> Any:
         """ops.linear: x @ weight + bias. The weight's gradient is a FactoredGradient."""
+        linear_fits(x, self, bias)
         xp = namespace(x)
         y = xp.zeros((len(x), self.shape[1]), xp.result_type(x.dtype, self.dtype))
         for rows, block in self.row_blocks():

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..backend import Array, namespace
-from ..checks import same_shapes
+from ..checks import linear_fits, same_shapes
 from ..masks import top_k, top_k_of_all
 from ..optim import Optimizer
-from ..storage import Stored, n_active, n_not_finite, square, survivors
+from ..storage import Stored, as_numbers, n_active, n_not_finite, square, survivors
 from ..threads import one_pool_of_threads
 from .positions import Positions, no_array
 from .products import MANY, feature_major, layout_of, products_at
@@ -71,6 +71,14 @@ class SparseWeight(Stored):
         new[self.mask.places_of(grown)] = values
         return SparseWeight(new, self.mask)
 
+    def astype(self, dtype: Any) -> "SparseWeight":
+        return SparseWeight(self.values.astype(dtype), self.mask)
+
+    def as_numbers(self) -> "SparseWeight":
+        """storage.as_numbers"""
+        values = as_numbers(self.values)
+        return self if values is self.values else SparseWeight(values, self.mask)
+
     def moved(self, to: Callable[[Any], Any]) -> "SparseWeight":
         return SparseWeight(to(self.values), to(self.mask))
 
@@ -121,6 +129,7 @@ class SparseWeight(Stored):
 
     def linear(self, x: Array, bias: Array) -> Any:
         """ops.linear: x @ weight + bias. The weight's gradient is a FactoredGradient."""
+        linear_fits(x, self, bias)
         layout, xt = layout_of(self.mask), feature_major(x)
         yt = layout.forward.times(self.values.take(layout.order), xt)
         yt += bias[:, None]

@@ -54,10 +54,18 @@ def normalised(draw):
     return (x, scale, shift), {"eps": draw(st.sampled_from([0.25, 1.0]))}
 
 
+@st.composite
+def with_stats(draw):
+    (x, scale, shift), static = draw(normalised())
+    mean, var = (draw(arrays(float, scale.shape, elements=NUMBERS)) for _ in "mv")
+    return (x, scale, shift), {**static, "mean": mean, "var": abs(var)}
+
+
 CONV_TABLE = {
     "conv2d": (slow.conv2d, convolved()),
     "depthwise_conv2d": (slow.depthwise_conv2d, depthwise()),
     "max_pool2d": (slow.max_pool2d, max_pooled()),
     "avg_pool2d": (slow.avg_pool2d, pooled()),
     "batch_norm": (slow.batch_norm, normalised()),
+    "normalised": (slow.normalised, with_stats()),
 }

@@ -72,3 +72,10 @@ def batch_norm(x, scale, shift, eps):
         normal = [(v - mean) / math.sqrt(var + eps) for v in values]
         y[..., c] = np.reshape([n * float(scale[c]) + float(shift[c]) for n in normal], x.shape[:-1])
     return y
+
+
+def normalised(x, scale, shift, mean, var, eps):
+    y = np.zeros_like(x)
+    for *place, c in np.ndindex(x.shape):
+        y[*place, c] = (x[*place, c] - mean[c]) / math.sqrt(var[c] + eps) * scale[c] + shift[c]
+    return y

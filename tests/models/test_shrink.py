@@ -331,3 +331,21 @@ def test_a_gated_network_becomes_the_smaller_one_of_its_open_gates(model, shape)
     assert sum(a.size for a in small.params.values()) < sum(a.size for a in params.values()) / 2
     if len(shape) == 1:
         assert l0.architecture(params) == architecture(masks) == architecture(small.masks)
+
+
+def test_a_network_that_sees_only_constants_is_refused_however_they_get_there():
+    """Padding hides it: a nonzero constant keeps its channel before a convolution that pads."""
+    rng = np.random.default_rng(0)
+    wide = {"c1": nn.Conv2d(1, 2, 3, padding=1), "bn": nn.BatchNorm(2), "c2": nn.Conv2d(2, 2, 3, padding="same")}
+    tail = {"gap": nn.GlobalAvgPool(), "fc": nn.Linear(2, 3)}
+    model = nn.Chain({"c0": nn.Conv2d(3, 1, 1), **wide, **tail})
+    params = {name: rng.standard_normal(shape) for name, shape in model.shapes().items()}
+    for name in ("c0.weight", "c1.weight", "c2.weight", "fc.weight"):
+        for drop_inputs in (False, True):
+            masks = {name: np.zeros(params[name].shape, bool)}
+            with pytest.raises(ValueError, match="no path leads from the inputs"):
+                compacted(model, params, masks, drop_inputs)
+    kept = np.zeros((1, 1, 3, 1), bool)
+    kept[0, 0, 1] = True
+    small = compacted(model, params, {"c0.weight": kept}, drop_inputs=True)
+    assert small.inputs.tolist() == [1]
