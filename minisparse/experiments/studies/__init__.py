@@ -3,5 +3,5 @@
 from .epochs import Moment, by_epoch, loss_of, measured
 from .measures import NAMES, Data, accuracy, error, errors_of, lenets, mnist, weights_of
 from .rows import computed, each, gap, orderings, rows
-from .running import finished, folder, go
+from .running import finished, folder, go, naming
 from .study import Finished, Row, Run, Study, cause, each_seed, first_seed, grouped, kind_of, verdict

@@ -64,7 +64,15 @@ def _by_seed(figure: Figure, finished: Sequence[Finished], config: Mapping[str, 
     """{seed: figure} of the runs whose config has these numbers. ValueError where a seed has two of them."""
     take = (lambda result: result[figure]) if isinstance(figure, str) else figure
     chosen = [run for run in finished if all(run["config"].get(name) == value for name, value in config.items())]
-    figures = {run["seed"]: float(take(run["result"])) for run in sorted(chosen, key=lambda run: run["seed"])}
+    figures = {run["seed"]: _figure(take, run) for run in sorted(chosen, key=lambda run: run["seed"])}
     if len(figures) < len(chosen):
         raise ValueError(f"config is {dict(config)}, which several runs of one seed have")
     return figures
+
+
+def _figure(take: Callable[[Mapping[str, Any]], float], run: Finished) -> float:
+    """A figure of a run. ValueError naming the run if its result does not have it."""
+    try:
+        return float(take(run["result"]))
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"{getattr(run['result'], 'place', run['run'])} is damaged: {error}") from error
