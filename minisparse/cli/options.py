@@ -8,8 +8,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from ..data import READERS
 from ..runs.methods import METHODS, unused, users
-from ..runs.names import chosen
+from ..runs.names import DISTRIBUTIONS, NETWORKS, chosen
 from ..runs.plan import RUN, WHAT, Plan
 
 FIELDS = {name: get_args(hint) for name, hint in get_type_hints(Plan, include_extras=True).items()}
@@ -62,6 +63,24 @@ def refuse_unused(options: Iterable[str], plan: Plan, methods: Iterable[str]) ->
             raise ValueError(f"{dashed(name)} is given for adam; it is for --optimizer sgd")
 
 
+CHOICES: dict[str, Iterable[str]] = {  # that a shell completes
+    "method": METHODS,
+    "model": NETWORKS,
+    "data": READERS,
+    "distribution": DISTRIBUTIONS,
+    "optimizer": ("sgd", "adam"),
+    "storage": ("masked", "sparse"),
+    "device": ("cpu", "cuda"),
+}
+
+
+def completed(name: str) -> Callable[[str], list[str]] | None:
+    """For a field of Plan with known values: (what is typed of a value) -> those that begin with it."""
+    if name not in CHOICES:
+        return None
+    return lambda incomplete: [choice for choice in CHOICES[name] if choice.startswith(incomplete)]
+
+
 def option(name: str, panel: bool = True) -> Any:
     """What a field of Plan declares, for typer; without its panel in a command that has none."""
     _, declared = FIELDS[name]
@@ -70,6 +89,7 @@ def option(name: str, panel: bool = True) -> Any:
         help=declared.help.format(methods=NAMES, users=", ".join(users(name))),
         min=declared.minimum,
         metavar=declared.metavar,
+        autocompletion=completed(name),
         rich_help_panel=declared.panel if panel else None,
     )
 

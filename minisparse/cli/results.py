@@ -143,6 +143,6 @@ def _with_ending(out: Path, to: str) -> Path:
     """The file that --out names. A dot in a name is part of it: a-S0.9 is a-S0.9.npz."""
     if out.suffix == ENDINGS[to]:
         return out
-    if not out.name or out.suffix in ENDINGS.values():
+    if out.name in ("", "..") or out.suffix in ENDINGS.values():
         raise ValueError(f"--out is {str(out)!r}, --to {to!r}; expected the name of a file that ends in {ENDINGS[to]}")
     return out.with_name(out.name + ENDINGS[to])

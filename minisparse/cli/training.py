@@ -163,10 +163,10 @@ def compare(
     names = method or [name for name in possible if name != "small-dense" or has_width(plan.model)]
     refuse_unused((name for name in given(context) if name != "method"), plan, names)
     asked = {name: plan._replace(method=name) for name in names}
-    tasks = {name: prepare(plan, data_dir) for name, plan in asked.items()}
-    first = next(iter(tasks.values()))
     out = out or Path("runs") / f"compare-{Path(plan.data).stem}-{plan.model}-S{plan.sparsity}-seed{plan.seed}"
     writable(out)
+    tasks = {name: prepare(plan, data_dir) for name, plan in asked.items()}
+    first = next(iter(tasks.values()))
     _refuse_others(out, COMPARISON, pictures_of("accuracy_against_cost"))
     for name in tasks:
         _refuse_others(out / name, CONFIG, list(OWN))

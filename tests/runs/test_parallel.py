@@ -1,22 +1,43 @@
 """Processes that work on runs end with the command that started them, however that ends, and leave its locks free."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 from minisparse.experiments import apart
 from minisparse.files import UNFINISHED, alone_in
+from minisparse.runs.folder import load_state
 from minisparse.runs.parallel import in_processes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 COMMAND = [sys.executable, "-c", "from minisparse.cli import main; main()"]
-RUNS = ("--model", "mlp-4", "--epochs", "100000", "--method", "static", "--method", "rigl", "--jobs", "2")
+LONG = ("--model", "mlp-4", "--epochs", "100000", "--batch", "20")
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", x=rng.standard_normal((100, 6)).astype(np.float32), y=np.arange(100) % 3)
+    return str(tmp_path / "data.npz")
+
+
+@contextmanager
+def running(*arguments):
+    """A process of minisparse, which does not outlive the test."""
+    command = [*COMMAND, *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def until(holds, seconds=90):
@@ -47,18 +68,18 @@ def test_a_process_that_dies_is_one_sentence():
 
 
 @pytest.mark.parametrize(("number", "status"), [("KILL", -9), ("TERM", 143), ("HUP", 129)])
-def test_a_comparison_that_is_killed_leaves_no_process_and_no_lock(tmp_path, number, status):
-    process = subprocess.Popen([*COMMAND, "compare", *RUNS, "--out", str(tmp_path)], stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True)  # fmt: skip
-    checkpoints = [tmp_path / name / "checkpoint.npz" for name in ("static", "rigl")]
-    until(lambda: all(path.exists() for path in checkpoints))
-    process.send_signal(getattr(signal, f"SIG{number}"))
-    words, _ = process.communicate(timeout=60)
-    assert process.returncode == status
+def test_a_comparison_that_is_killed_leaves_no_process_and_no_lock(tmp_path, data, number, status):
+    both, out = ("--method", "static", "--method", "rigl", "--jobs", "2"), tmp_path / "out"
+    checkpoints = [out / name / "checkpoint.npz" for name in ("static", "rigl")]
+    with running("compare", *LONG, *both, "--data", data, "--out", out) as process:
+        until(lambda: all(path.exists() for path in checkpoints))
+        process.send_signal(getattr(signal, f"SIG{number}"))
+        words, _ = process.communicate(timeout=60)
+    assert process.returncode == status, words
     assert "Traceback" not in words
     assert ("continue with the same command" in words) == (number != "KILL")
     for path in checkpoints:  # what runs again finds its folder free, at once
-        with alone_in(tmp_path), alone_in(path.parent):
+        with alone_in(out), alone_in(path.parent):
             size = (path.parent / "metrics.jsonl").stat().st_size
             time.sleep(0.3)
             assert (path.parent / "metrics.jsonl").stat().st_size == size
@@ -73,7 +94,7 @@ def count(limit):
 def test_a_process_of_its_own_ends_with_the_one_that_wanted_it(tmp_path):
     code = (
         "import os, sys; from minisparse.experiments.apart import apart; from test_parallel import note\n"
-        f"next(apart(note, 1, path={str(tmp_path / 'ticks')!r})); os.kill(os.getpid(), 9)"
+        f"words = apart(note, 1, path={str(tmp_path / 'ticks')!r}); next(words); os.kill(os.getpid(), 9)"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == -signal.SIGKILL
@@ -98,18 +119,17 @@ def note(path):
             time.sleep(0.02)
 
 
-def test_a_run_that_is_terminated_keeps_its_last_step_and_goes_on(tmp_path):
-    command = [*COMMAND, "train", "--model", "mlp-4", "--method", "static", "--out", str(tmp_path)]
-    process = subprocess.Popen([*command, "--epochs", "100000"], stdout=subprocess.PIPE, text=True)
-    until(lambda: (tmp_path / "checkpoint.npz").exists())
-    process.terminate()
-    words, _ = process.communicate(timeout=60)
-    assert process.returncode == 143
+def test_a_run_that_is_terminated_keeps_its_last_step_and_goes_on(tmp_path, data):
+    out = tmp_path / "out"
+    with running("train", *LONG, "--method", "static", "--data", data, "--out", out) as process:
+        until(lambda: (out / "checkpoint.npz").exists())
+        process.terminate()
+        words, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, words
     assert "minisparse train --resume --out" in words
-    assert not list(tmp_path.glob(f"{UNFINISHED}*"))
-    with alone_in(tmp_path):
-        assert len((tmp_path / "metrics.jsonl").read_bytes().splitlines()) > 0
-    assert json.loads((tmp_path / "config.json").read_text())["epochs"] == 100_000
+    assert not list(out.glob(f"{UNFINISHED}*"))
+    with alone_in(out):
+        assert load_state(out / "checkpoint.npz").number == len((out / "metrics.jsonl").read_bytes().splitlines()) > 0
 
 
 def test_apart_tells_the_other_process_whom_to_end_with():
