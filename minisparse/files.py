@@ -59,7 +59,9 @@ def replacing(path: Path) -> Iterator[Path]:
     unfinished = path.parent / f"{unfinished_name()}{token_hex(4)}{path.suffix}"
     try:
         unfinished.open("xb").close()
+        mode = unfinished.stat().st_mode
         yield unfinished
+        unfinished.chmod(mode)  # for a library that gave it others
         unfinished.replace(path)
     except OSError as error:
         if error.filename is None and error.errno:

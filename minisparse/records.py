@@ -48,7 +48,7 @@ WHOLE = Kind("a whole number", lambda value: type(value) is int and _finite(valu
 COUNT = Kind("a whole number from 0", lambda value: WHOLE.holds(value) and value >= 0)
 
 
-def read_json(path: Path, form: Any) -> Any:
+def read_json(path: Path, form: Any = ANYTHING) -> Any:
     """The contents of a JSON file. ValueError naming the file, and the key that is not as `form` says."""
     return parsed(path.read_bytes(), form, str(path))
 
@@ -81,11 +81,11 @@ def _fault(value: Any, form: Any, key: str) -> str:
         return "" if form.holds(value) else f"{key or 'it'} is {_shown(value)}; expected {form.words}"
     if isinstance(form, list):
         if not isinstance(value, list):
-            return f"{key or 'it'} is {_shown(value)}; expected a list"
+            return f"{key or 'it'} is {_shown(value)}, a {type(value).__name__}; expected a list"
         faults = (_fault(entry, form[0], f"{key}[{i}]") for i, entry in enumerate(value))
         return next(filter(None, faults), "")
     if not isinstance(value, dict):
-        return f"{key or 'it'} is {_shown(value)}; expected an object with keys"
+        return f"{key or 'it'} is {_shown(value)}, a {type(value).__name__}; expected a dict"
     return next(filter(None, (_of_entry(value, name, entry, key) for name, entry in _entries(value, form))), "")
 
 
