@@ -1,6 +1,6 @@
 """Checks of arguments, with one wording for each error."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -24,7 +24,17 @@ def real(name: str, value: Any, expected: str, holds: Callable[[Any], bool]) -> 
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}; expected {expected}")
     if not holds(value):
-        raise ValueError(f"{name} is {value}; expected {expected}")
+        number: Any = value
+        percent = 1 < number <= 100 and holds(number / 100)
+        raise ValueError(f"{name} is {value}; expected {expected}" + f". Did you mean {number / 100:g}?" * percent)
+
+
+def did_you_mean(value: str, choices: Iterable[str]) -> str:
+    """ ". Did you mean 'rigl'?" for the choice nearest to `value`; "" where none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(value.lower().replace("_", "-"), list(choices), n=1)
+    return f". Did you mean {near[0]!r}?" if near else ""
 
 
 def same_keys(**mappings: Mapping) -> None:

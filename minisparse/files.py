@@ -1,18 +1,24 @@
-"""Atomic file writes, folders locked by one process, and .npz files with checksums."""
+"""Files: written whole or not at all, never over a user's; folders locked by one process; .npz files with checksums."""
 
 import os
 import platform
-import tempfile
+import shutil
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
+from secrets import token_hex
 from zipfile import ZipFile, ZipInfo
+from zlib import crc32
 
 import numpy as np
 
-UNFINISHED = ".unfinished-"  # prefix of files that are being written
+UNFINISHED = ".unfinished-"  # prefix of what is being written; {host}-{process}- follows
 LOCK, HOLDER = ".lock", ".holder"  # the lock file of a folder, and the file that names the process holding it
+LOCK_SECONDS = 1.0  # to wait for a lock: the processes of a command that was killed need a moment to end
+OTHERS_SECONDS = 86_400  # after which what a process on another host is writing counts as left behind
 
 
 @contextmanager
@@ -24,7 +30,7 @@ def alone_in(directory: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     directory.mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(directory / LOCK, timeout=0, thread_local=False), directory / HOLDER
+    lock, holder = FileLock(directory / LOCK, timeout=LOCK_SECONDS, thread_local=False), directory / HOLDER
     try:
         lock.acquire()
     except Timeout as error:
@@ -44,23 +50,78 @@ def alone_in(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path to write to: it replaces `path` when the block ends, and is removed if the block fails."""
+    """A temporary path to write to: it replaces `path` when the block ends, and is removed if the block fails.
+
+    The file has the permissions that the umask leaves. An OSError that names no file gets the name of `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=path.suffix)
-    os.close(handle)
-    unfinished = Path(name)
+    sweep(path.parent)
+    unfinished = path.parent / f"{unfinished_name()}{token_hex(4)}{path.suffix}"
     try:
+        unfinished.open("xb").close()
+        mode = unfinished.stat().st_mode
         yield unfinished
-        unfinished.chmod(0o644)
+        unfinished.chmod(mode)  # for a library that gave it others
         unfinished.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
 
 
+def unfinished_name() -> str:
+    """The start of the names of this process's temporary files and folders."""
+    return f"{UNFINISHED}{_host()}-{os.getpid()}-"
+
+
 def sweep(directory: Path) -> None:
-    """Remove the temporary files of processes killed in `replacing`. Call it only where no process is writing."""
+    """Remove the temporary files and folders in `directory` whose process has ended."""
     for left in directory.glob(f"{UNFINISHED}*"):
-        left.unlink(missing_ok=True)
+        host, _, rest = left.name.removeprefix(UNFINISHED).partition("-")
+        process = rest.partition("-")[0]
+        with suppress(OSError):  # another process has just removed it
+            if not process.isdecimal():
+                ended = True
+            elif host != _host() or sys.platform == "win32":  # os.kill would end the process there
+                ended = time.time() > left.stat().st_mtime + OTHERS_SECONDS
+            else:
+                ended = not _running(int(process))
+            if ended:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _host() -> str:
+    return f"{crc32(platform.node().encode()):08x}"
+
+
+def _running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def writable(directory: Path) -> None:
+    """OSError naming `directory` unless it is a folder that can be written to, or can be made one."""
+    place = next(place for place in (directory, *directory.absolute().parents) if os.path.lexists(place))
+    if not place.is_dir():
+        raise NotADirectoryError(f"{directory} cannot be written: {place} is no folder; choose another folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(f"{directory} cannot be written: no permission to write in {place}")
+
+
+def may_write(path: Path, force: bool = False) -> None:
+    """ValueError if `path` exists, unless `force`; OSError if it cannot be written."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; expected the name of a file")
+    if os.path.lexists(path) and not force:
+        raise ValueError(f"{path} exists; choose another name, or replace it with --force")
+    writable(path.parent)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], comment: bytes = b"") -> None:

@@ -752,7 +752,7 @@ COMMANDS = [
     ("evaluate", "RUN"),
     ("evaluate nowhere", "nowhere holds no run"),
     ("evaluate BROKEN", "config.json is no JSON"),
-    ("evaluate FOREIGN", "config.json is not what decides a run"),
+    ("evaluate FOREIGN", "config.json is damaged, or another kind of file"),
     ("evaluate OTHER", "checkpoint.npz is of another run"),
     ("inspect nowhere", "nowhere holds no run"),
     ("inspect OTHER", "checkpoint.npz is of another run"),

@@ -13,7 +13,7 @@ from minisparse import backend
 
 ROWS = [  # a module imports from rows above its own; one of a package, from its package too
     "backend checks files looks",
-    "streams schedule",
+    "streams schedule records",
     "threads dtypes",
     "storage allocate channels windows",
     "autograd",
@@ -28,6 +28,7 @@ ROWS = [  # a module imports from rows above its own; one of a package, from its
     "runs",
     "experiments notebook",
     "cli",
+    "__main__",
 ]
 ROW = {name: number for number, names in enumerate(ROWS) for name in names.split()}
 OPEN_INSIDE = set("data nn recipes sparse models golden plot runs experiments cli".split())  # without a circle

@@ -1,9 +1,9 @@
 """`minisparse cost`: what a network costs, from shapes alone."""
 
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any
 
@@ -16,8 +16,11 @@ from ..runs.methods import METHODS
 from ..runs.names import NETWORKS, WITH_WIDTH, allotted, network
 from ..runs.plan import Plan
 from ..sparse import training_memory
-from .options import AsJson, option
-from .tables import console, plain_table, short
+from .options import AsJson, Quiet, option
+from .tables import console, hush, plain_table, print_json, short
+
+MOST = 10**15  # weights that can be counted exactly
+MOST_OPTION = 10**9
 
 
 def cost(
@@ -26,23 +29,32 @@ def cost(
     distribution: Annotated[str, option("distribution", panel=False)] = Plan().distribution,
     dense: Annotated[list[str] | None, option("dense", panel=False)] = None,
     shape: Annotated[str | None, typer.Option(help="Of an example, such as 32x32x3. Default: the paper's.")] = None,
-    classes: Annotated[int | None, typer.Option(min=1, help="Default: the paper's.")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, max=MOST_OPTION, help="Default: the paper's.")] = None,
     width: Annotated[float | None, typer.Option(help=f"Factor on channels, for {', '.join(WITH_WIDTH)}.")] = None,
     method: Annotated[str | None, typer.Option(help=f"{', '.join(flops.TRAINING)}. Default: each.")] = None,
-    period: Annotated[int, typer.Option(min=1, help="ΔT of rigl: optimizer steps between updates.")] = 100,
-    batch: Annotated[int, typer.Option(min=1, help="Examples per batch; factored gradients grow with it.")] = 100,
+    period: Annotated[
+        int, typer.Option(min=1, max=MOST_OPTION, help="ΔT of rigl: optimizer steps between updates.")
+    ] = 100,
+    batch: Annotated[
+        int, typer.Option(min=1, max=MOST_OPTION, help="Examples per batch; factored gradients grow with it.")
+    ] = 100,
     convention: Annotated[str, typer.Option(help=f"Counting convention: {', '.join(flops.CONVENTIONS)}.")] = "clean",
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show the cost of a sparse network, layer by layer, in weights, multiply-adds and bytes; and of its training."""
+    hush(quiet, as_json)
     built, example = network(model, partial(_example, shape), classes, width)
     sites = nn.sites(built, example)
     shapes = {site.name: site.kernel_shape for site in sites}
+    weights = sum(math.prod(shape) for shape in shapes.values())
+    if weights >= MOST:
+        raise ValueError(f"--model {model} of this shape and width has {Decimal(weights):.1e} weights; expected fewer "
+                         f"than {MOST:.0e}")  # fmt: skip
     densities, full = allotted(sites, sparsity, distribution, dense or [])
     kept = counts(shapes, densities)
 
     account = _account(sites, kept, full, convention)
-    weights = sum(math.prod(shape) for shape in shapes.values())
     parameters = sum(math.prod(shape) for shape in built.shapes().values())
     account["parameters"] = {"dense": parameters, "kept": parameters - weights + sum(kept.values())}
     account["training"] = {
@@ -54,7 +66,7 @@ def cost(
     asked = {"model": model, "shape": example, "sparsity": sparsity, "distribution": distribution, "period": period,
              "batch": batch}  # fmt: skip
     if as_json:
-        typer.echo(json.dumps(asked | account, indent=1))
+        print_json(asked | account)
     else:
         _print_account(account, period)
         _print_memory(account["memory"], batch)

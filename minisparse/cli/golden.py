@@ -1,6 +1,5 @@
 """`minisparse golden`: list, draw and export the vectors, and check any code against them."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +9,8 @@ from ..golden import cases, check, show
 from ..golden.arrays import LIBRARIES
 from ..golden.verdict import Verdict
 from ..runs.names import chosen
-from .options import AsJson
-from .tables import console, plain_table
+from .options import AsJson, Force
+from .tables import console, plain_table, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Golden vectors: is your RigL RigL, and if not, which convention breaks.")
 
@@ -26,7 +25,7 @@ def list_functions(as_json: AsJson = False) -> None:
         content = {
             name: [{"id": case.id, "reason": case.reason} for case in found] for name, found in functions.items()
         }
-        typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
+        print_json(content)
         return
     table = plain_table("function", "cases", "profiles that differ")
     for name, found in functions.items():
@@ -44,7 +43,7 @@ def show_cases(
     """Draw the cases of a function: weights as a row of signs, with those dropped and grown."""
     wanted = cases.find(name, cases.load())
     if as_json:
-        typer.echo(json.dumps([vars(case) for case in wanted], indent=1, ensure_ascii=False))
+        print_json([vars(case) for case in wanted])
         return
     for case in wanted:
         for line in show.drawn(case):
@@ -57,9 +56,10 @@ def show_cases(
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for cases.json and expected.json.")],
     function: Function = None,
+    force: Force = False,
 ) -> None:
     """Write the questions and the answers as two JSON files, for a program in any language."""
-    for path in cases.export(folder, cases.chosen(function or [], cases.load())):
+    for path in cases.export(folder, cases.chosen(function or [], cases.load()), force):
         console.print(f"{path}", soft_wrap=True, highlight=False)
 
 
@@ -82,7 +82,7 @@ def check_answers(
     chosen("--ties", ties, ("lower", "any"))
     verdict = check.checked(what, call, function or [], arrays, ties == "any", profile, float32)
     if as_json:
-        typer.echo(json.dumps(verdict.as_json(), indent=1, ensure_ascii=False))
+        print_json(verdict.as_json())
     else:
         _print(verdict)
     raise typer.Exit(0 if verdict.passes else 1)
@@ -90,7 +90,7 @@ def check_answers(
 
 def _print(verdict: Verdict) -> None:
     def say(line: str, **style: Any) -> None:
-        console.print(line, soft_wrap=True, highlight=False, markup=False, **style)
+        console.print(line, soft_wrap=True, highlight=False, **style)
 
     for outcome in verdict.failed:
         say(outcome.case.id + (" (optional)" if outcome.case.optional else ""), style="bold red")

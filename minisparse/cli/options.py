@@ -1,6 +1,6 @@
 """Command-line options: those that Plan's fields declare, and those that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -8,7 +8,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from ..runs.methods import METHODS, users
+from ..data import READERS
+from ..runs.methods import METHODS, unused, users
+from ..runs.names import DISTRIBUTIONS, NETWORKS, chosen
 from ..runs.plan import RUN, WHAT, Plan
 
 FIELDS = {name: get_args(hint) for name, hint in get_type_hints(Plan, include_extras=True).items()}
@@ -16,6 +18,8 @@ NAMES = "; ".join(f"{name} ({entry.about})" for name, entry in METHODS.items())
 
 Methods = Annotated[list[str] | None, typer.Option(help=f"{NAMES}; repeatable, default all.", rich_help_panel=WHAT)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder that holds {data}/. Default: $MINISPARSE_DATA, or a download.", rich_help_panel=WHAT),
@@ -41,6 +45,42 @@ def dashed(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def given(context: typer.Context) -> list[str]:
+    """The fields of Plan whose options were given on the command line."""
+    sources = {name: context.get_parameter_source(name) for name in Plan._fields}
+    return [name for name, source in sources.items() if source and source.name != "DEFAULT"]
+
+
+def refuse_unused(options: Iterable[str], plan: Plan, methods: Iterable[str]) -> None:
+    """ValueError for an option that was given and that no method, or not the optimizer, uses."""
+    methods = list(methods)
+    for method in methods:
+        chosen("--method", method, METHODS)
+    for name in options:
+        if all(name in unused(method) for method in methods):
+            raise ValueError(f"{dashed(name)} is given for {', '.join(methods)}; it is for {', '.join(users(name))}")
+        if name in ("momentum", "nesterov") and plan.optimizer == "adam":
+            raise ValueError(f"{dashed(name)} is given for adam; it is for --optimizer sgd")
+
+
+CHOICES: dict[str, Iterable[str]] = {  # that a shell completes
+    "method": METHODS,
+    "model": NETWORKS,
+    "data": READERS,
+    "distribution": DISTRIBUTIONS,
+    "optimizer": ("sgd", "adam"),
+    "storage": ("masked", "sparse"),
+    "device": ("cpu", "cuda"),
+}
+
+
+def completed(name: str) -> Callable[[str], list[str]] | None:
+    """For a field of Plan with known values: (what is typed of a value) -> those that begin with it."""
+    if name not in CHOICES:
+        return None
+    return lambda incomplete: [choice for choice in CHOICES[name] if choice.startswith(incomplete)]
+
+
 def option(name: str, panel: bool = True) -> Any:
     """What a field of Plan declares, for typer; without its panel in a command that has none."""
     _, declared = FIELDS[name]
@@ -49,6 +89,7 @@ def option(name: str, panel: bool = True) -> Any:
         help=declared.help.format(methods=NAMES, users=", ".join(users(name))),
         min=declared.minimum,
         metavar=declared.metavar,
+        autocompletion=completed(name),
         rich_help_panel=declared.panel if panel else None,
     )
 

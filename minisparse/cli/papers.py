@@ -3,30 +3,26 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Column, Table
 
+from ..checks import did_you_mean
 from ..runs.names import chosen
 from ..runs.plan import RUN
-from .options import Jobs, Scheduler
+from .options import Force, Jobs, Scheduler
 from .tables import console, plain_table
+from .training import status_of
 
 if TYPE_CHECKING:  # commands without experiments start without importing them
+    from rich.progress import Progress, TaskID
+
     from ..experiments.studies import Finished, Study
+
 
 DataDir = Annotated[
     Path | None,
@@ -43,19 +39,21 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Runs with the same seed are identical.")] = 0,
 ) -> None:
     """Train a 98 % sparse network with RigL, beside a static mask and a dense network; draw where connections moved."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
     from threadpoolctl import threadpool_limits
 
     from ..data import load
     from ..experiments.rigl.picture import DEMO, METHODS, Snapshot, central_share, cost, picture, snapshots
+    from .bars import progress as shown
 
     chosen("--data", data, ("digits", "mnist"))
     train_set, test_set = load(data, data_dir, "train"), load(data, data_dir, "test")
     console.print(f"{data}: {len(train_set[1]):,} training and {len(test_set[1]):,} test images")
 
     runs: dict[str, list[Snapshot]] = {}
-    columns = (TextColumn("{task.description:7}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = ("{task.description:7}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # A second BLAS thread gains little on matrices this small, and costs much on a busy machine.
-    with Progress(*columns, console=console) as progress, threadpool_limits(1):
+    with shown(*columns) as progress, threadpool_limits(1):
         for method in METHODS:
             task = progress.add_task(method, total=DEMO.steps)
             runs[method] = []
@@ -106,43 +104,53 @@ def reproduce(
             rich_help_panel=RUN,
         ),
     ] = True,
+    force: Force = False,
 ) -> None:
     """Run a paper's experiments in full. Finished runs are not repeated, so an interrupted study continues."""
+    from rich.progress import BarColumn, TaskProgressColumn, TimeElapsedColumn
+
     from ..experiments.all import STUDIES
+    from ..experiments.report import claim
     from ..experiments.studies import finished, folder, go
+    from .bars import progress as shown
 
     if listed:
         _list(STUDIES, out)
         return
     if name != "all" and name not in (known := [study.name for study in STUDIES if study.runs(1)]):
-        raise ValueError(f"NAME is {name!r}; expected all, {', '.join(known)}")
+        near = did_you_mean(name or "", known)
+        raise ValueError(f"NAME is {name!r}; expected all, {', '.join(known)}{near}")
     studies = [study for study in STUDIES if name == "all" or study.name == name]
     work = [(study, run) for study in studies for run in study.runs(seeds or study.seeds)]
+    claim(STUDIES, out, force)
     place = folder(studies[0], out) if len(studies) == 1 else out
     console.print(f"Results go to {place.resolve()}; finished runs there are not repeated", soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = ("{task.description}", BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     try:
         with (
             TemporaryDirectory() as watched,
-            Progress(*columns, console=console) as progress,
+            shown(*columns) as progress,
             closing(go(work, jobs, out, data_dir, Path(watched), scheduler)) as runs,
             _watching(Path(watched), progress),
         ):
             total = progress.add_task(f"{len(work)} runs", total=len(work))
             for _ in runs:
                 progress.advance(total)
-    except KeyboardInterrupt:
-        again = f"minisparse reproduce {name} --out {out}" + (f" --scheduler {scheduler}" if scheduler else "")
+    except (KeyboardInterrupt, SystemExit) as stop:
+        again = f"minisparse reproduce {name} --out {quote(str(out))}" + (
+            f" --scheduler {scheduler}" if scheduler else ""
+        )
         console.print(f"Stopped. Finished runs are kept; continue with: {again}", soft_wrap=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(status_of(stop)) from None
     for study in studies:
         _outcome(study, finished(study, out), out, data_dir)
 
 
 @contextmanager
-def _watching(folder: Path, progress: Progress) -> Iterator[None]:
+def _watching(folder: Path, progress: "Progress") -> Iterator[None]:
     """A bar for every running run, from the files in which they write their progress."""
-    stop, bars = Event(), dict[str, TaskID]()
+    stop = Event()
+    bars: dict[str, TaskID] = {}
 
     def look() -> None:
         while not stop.wait(WATCH_SECONDS):
@@ -181,22 +189,26 @@ def _list(studies: Sequence["Study"], out: Path) -> None:
 def _outcome(study: "Study", runs: Sequence["Finished"], out: Path, data_dir: Path | None) -> None:
     """A study's rows and figures."""
     from ..experiments.report import figures
+    from ..experiments.studies import naming
 
+    with naming(study, runs, out):
+        cells = [figures(row, study, runs) for row in study.rows]
+        lines = study.table(runs)
+        paths = study.figures(runs, out, data_dir)
     if study.rows:
         table = Table(Column(study.name), *(Column(title, justify="right") for title in ("paper", "ours", "verdict")))
-        for row in study.rows:
-            published, ours, _, said = figures(row, study, runs)
+        for row, (published, ours, _, said) in zip(study.rows, cells, strict=True):
             table.add_row(row.about, published, ours, said.strip("*"))
         console.print(table)
-    for line in study.table(runs):
+    for line in lines:
         console.print(line, soft_wrap=True)
-    for path in study.figures(runs, out, data_dir):
+    for path in paths:
         console.print(f"The picture is {path.resolve()}", soft_wrap=True)
 
 
-def report(data_dir: DataDir = None, out: Out = Path("figures")) -> None:
+def report(data_dir: DataDir = None, out: Out = Path("figures"), force: Force = False) -> None:
     """Write README.md beside the results, with every published figure, ours and a verdict; draw all figures."""
     from ..experiments.all import STUDIES
     from ..experiments.report import written
 
-    console.print(f"The report is {written(STUDIES, out, data_dir).resolve()}", soft_wrap=True)
+    console.print(f"The report is {written(STUDIES, out, data_dir, force).resolve()}", soft_wrap=True)

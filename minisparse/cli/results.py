@@ -1,6 +1,5 @@
 """`minisparse evaluate`, `inspect` and `export`: the results of a run."""
 
-import json
 import math
 from itertools import pairwise
 from pathlib import Path
@@ -11,25 +10,28 @@ import typer
 
 from .. import nn
 from ..backend import Array, to_numpy
+from ..files import may_write
 from ..methods.magnitude import leading_on, led_to
 from ..models import pytorch as exchange
 from ..runs import run as runs
+from ..runs.folder import refuse_own
 from ..runs.methods import METHODS
 from ..runs.names import chosen
 from ..sparse import dense
-from .options import AsJson, DataDir
-from .tables import console, plain_table
+from .options import AsJson, DataDir, Force, Quiet
+from .tables import console, hush, plain_table, print_json
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, finished or not.")]
 ENDINGS = {"npz": ".npz", "safetensors": ".safetensors", "torch": ".pt"}
 
 
-def evaluate(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def evaluate(run: Run, data_dir: DataDir = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Test accuracy of a run's network in its present state."""
+    hush(quiet, as_json)
     task, state = runs.reopen(run, data_dir)
     seen = runs.evaluate(task, state.params) | {"batches": state.number, "examples": len(task.test_set[1])}
     if as_json:
-        typer.echo(json.dumps(seen, indent=1))
+        print_json(seen)
         return
     error = (seen["accuracy"] * (1 - seen["accuracy"]) / seen["examples"]) ** 0.5
     console.print(
@@ -39,12 +41,13 @@ def evaluate(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> Non
     )
 
 
-def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Show a run's masks layer by layer: connections, density, and unconnected or dead units.
 
     A unit is dead if no path from input to output runs through it. Where a network has branches or depthwise layers,
     only inputs and outputs without any connection in their layer are counted.
     """
+    hush(quiet, as_json)
     task, state = runs.reopen(run, data_dir)
     sites = nn.sites(task.model, task.shape)
     kept = to_numpy(dict(METHODS[task.plan.method].kept(state.params, state.masks)))
@@ -65,7 +68,7 @@ def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False) -> None
         for name, mask in masks.items()
     ]
     if as_json:
-        typer.echo(json.dumps({"batches": state.number, "layers": layers}, indent=1))
+        print_json({"batches": state.number, "layers": layers})
         return
     table = plain_table("layer", "kernel", "active", "of", "density", "inputs\nunread", "outputs\nunfed", "dead\nunits")
     for layer in layers:
@@ -111,14 +114,21 @@ def _dead(model: nn.Layer, masks: dict[str, Array]) -> dict[str, int] | None:
 def export(
     run: Run,
     to: Annotated[str, typer.Option(help=f"{', '.join(ENDINGS)}.")] = "npz",
-    out: Annotated[Path | None, typer.Option(help="The file. Default: one in the run's folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file; its ending may be left out. Default: one in the run's folder.")
+    ] = None,
     data_dir: DataDir = None,
+    force: Force = False,
 ) -> None:
     """Write a run's weights: npz in minisparse's layout, with masks; safetensors and torch as a PyTorch state dict.
 
-    Batch norm's statistics for inference are included.
+    Batch norm's statistics for inference are included. A file that exists is not replaced without --force, and a run's
+    own files never are.
     """
     chosen("--to", to, ENDINGS)
+    path = run / f"weights{ENDINGS[to]}" if out is None else _with_ending(out, to)
+    refuse_own(path)
+    may_write(path, force)
     task, state = runs.reopen(run, data_dir)
     params, masks, stats = to_numpy((state.params, dict(state.masks), runs.statistics(task, state.params)))
     params, masks = ({name: dense(a) for name, a in tree.items()} for tree in (params, masks))
@@ -126,5 +136,13 @@ def export(
     if to != "npz":
         model, params = nn.ungated(task.model, params)
         arrays = exchange.to_torch(model, params, task.image if len(task.image) == 3 else task.shape, stats)
-    path = (out or run / "weights").with_suffix(ENDINGS[to])
     console.print(f"{len(arrays)} arrays are in {exchange.save(path, arrays).resolve()}", soft_wrap=True)
+
+
+def _with_ending(out: Path, to: str) -> Path:
+    """The file that --out names. A dot in a name is part of it: a-S0.9 is a-S0.9.npz."""
+    if out.suffix == ENDINGS[to]:
+        return out
+    if out.name in ("", "..") or out.suffix in ENDINGS.values():
+        raise ValueError(f"--out is {str(out)!r}, --to {to!r}; expected the name of a file that ends in {ENDINGS[to]}")
+    return out.with_name(out.name + ENDINGS[to])

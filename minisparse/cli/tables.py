@@ -1,10 +1,39 @@
-"""The console that every command writes to, and its tables of numbers."""
+"""The console that every command writes to, its tables of numbers, and JSON.
 
+No text is markup there: names, paths and errors are printed as they are.
+"""
+
+import json
+import math
+import sys
+from typing import Any
+
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-console = Console()
+console = Console(markup=False, emoji=False)
+errors = Console(markup=False, emoji=False, highlight=False, stderr=True)
+
+
+def hush(quiet: bool, as_json: bool = False) -> None:
+    """Print nothing more to the console, for --quiet and --json."""
+    console.quiet = quiet or as_json
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; numbers that are not finite, which JSON does not have, as null."""
+    in_ascii = not (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    typer.echo(json.dumps(_finite(value), indent=1, ensure_ascii=in_ascii, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def plain_table(first: str, *others: str, gap: int = 2) -> Table:

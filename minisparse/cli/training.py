@@ -3,40 +3,64 @@
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..files import alone_in
+from ..files import alone_in, writable
+from ..records import read_json, write_json
 from ..runs.cluster import packed, spread, unpacked
-from ..runs.folder import CONFIG, RESULT, claim, metrics, read_json, write_json
-from ..runs.methods import METHODS, unused, users
+from ..runs.folder import CONFIG, OWN, RESULT, claim
+from ..runs.methods import METHODS, unused
 from ..runs.names import has_width
+from ..runs.parallel import in_processes
 from ..runs.plan import Plan, Task
 from ..runs.prepare import prepare
-from ..runs.run import finish, go, plan_of
-from .options import DataDir, Jobs, Methods, Out, Resume, Scheduler, dashed, takes_plan
-from .tables import console, plain_table
+from ..runs.run import finish, go, lines_of, outcome, plan_of, task_of
+from .options import (
+    AsJson,
+    DataDir,
+    Jobs,
+    Methods,
+    Out,
+    Quiet,
+    Resume,
+    Scheduler,
+    dashed,
+    given,
+    refuse_unused,
+    takes_plan,
+)
+from .tables import console, hush, plain_table, print_json
+
+COMPARISON = "compare.json"
 
 
 @takes_plan
 def train(
-    plan: Plan, context: typer.Context, data_dir: DataDir = None, out: Out = None, resume: Resume = False
+    plan: Plan,
+    context: typer.Context,
+    data_dir: DataDir = None,
+    out: Out = None,
+    resume: Resume = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a network by one method, in a folder from which an interrupted run continues."""
+    hush(quiet, as_json)
     if resume and out is None:
         raise ValueError("--resume is given without --out, the folder of the run to continue")
-    sources = {name: context.get_parameter_source(name) for name in Plan._fields}
-    given = [name for name, source in sources.items() if source and source.name != "DEFAULT"]
-    if out and resume and (out / CONFIG).exists():
-        plan = _same(plan, given, out)
-    if plan.method in METHODS and (odd := [name for name in given if name in unused(plan.method)]):
-        raise ValueError(f"{dashed(odd[0])} is given for {plan.method}; it is for {', '.join(users(odd[0]))}")
-    task = prepare(plan, data_dir)
+    options = given(context)
+    if again := bool(out and resume and (out / CONFIG).exists()):
+        plan = _same(plan, options, Path(out or ""))
+    refuse_unused(options, plan, [plan.method])
     out = out or Path("runs") / _name(plan)
+    writable(out)
+    task = task_of(out, plan, data_dir) if again else prepare(plan, data_dir)
     begun = (out / CONFIG).exists()
+    _refuse_others(out, CONFIG, [*OWN, *pictures_of("loss_and_accuracy")])
     claim(out, task.config)
     finished = (out / RESULT).exists()
     if begun and not resume and not finished:
@@ -47,11 +71,31 @@ def train(
     try:
         if not finished:
             _follow(task, out)
-    except KeyboardInterrupt:
-        console.print(f"Stopped. Continue with: minisparse train --resume --out {out}", soft_wrap=True)
-        raise typer.Exit(130) from None
-    _report({plan.method: read_json(out / RESULT)}, task)
-    console.print(f"The picture is {_picture(task, out).resolve()}", soft_wrap=True)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        console.print(f"Stopped. Continue with: minisparse train --resume --out {quote(str(out))}", soft_wrap=True)
+        raise typer.Exit(status_of(stop)) from None
+    result = outcome(out)
+    _report({plan.method: result}, task)
+    picture = _picture(task, out).resolve()
+    console.print(f"The picture is {picture}", soft_wrap=True)
+    if as_json:
+        print_json({"run": str(out.resolve()), "config": task.config, "result": result, "picture": str(picture)})
+
+
+def status_of(stop: BaseException) -> int:
+    """The exit status of a command that Ctrl-C or a signal ended."""
+    return stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130
+
+
+def pictures_of(name: str) -> list[str]:
+    """The files that a figure is saved as."""
+    return [f"{name}.png", f"{name}.svg"]
+
+
+def _refuse_others(out: Path, mark: str, names: list[str]) -> None:
+    """ValueError if `out` holds a file of these names without `mark`, and so someone else's."""
+    if not (out / mark).exists() and (others := [name for name in names if (out / name).exists()]):
+        raise ValueError(f"{out} holds {others[0]} and no {mark}: it would be replaced; choose another --out")
 
 
 def _same(plan: Plan, given: list[str], out: Path) -> Plan:
@@ -70,12 +114,14 @@ def _name(plan: Plan) -> str:
 
 def _follow(task: Task, out: Path) -> None:
     """Run the task, with its progress on the screen."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+
+    from .bars import progress as shown
+
     rounds = task.plan.rounds or 0
-    words = TextColumn("loss {task.fields[loss]:.4f}, test accuracy {task.fields[accuracy]}")
-    with (
-        Progress(BarColumn(), MofNCompleteColumn(), words, TimeRemainingColumn(), console=console) as progress,
-        closing(go(task, out)) as lines,
-    ):
+    words = "loss {task.fields[loss]:.4f}, test accuracy {task.fields[accuracy]}"
+    columns = (BarColumn(), MofNCompleteColumn(), words, TimeRemainingColumn())
+    with shown(*columns) as progress, closing(go(task, out)) as lines:
         bar = progress.add_task("", total=(rounds + 1) * task.steps, loss=float("nan"), accuracy="…")
         for line in lines:
             seen: dict[str, Any] = {"accuracy": f"{line['accuracy']:.2%}"} if "accuracy" in line else {}
@@ -86,7 +132,7 @@ def _follow(task: Task, out: Path) -> None:
 def _picture(task: Task, out: Path) -> Path:
     from ..plot import loss_and_accuracy
 
-    lines = metrics(out)
+    lines = lines_of(out)
     return loss_and_accuracy(
         out / "loss_and_accuracy.png",
         f"{task.plan.method}: {task.plan.model} on {Path(task.plan.data).stem}",
@@ -99,69 +145,92 @@ def _picture(task: Task, out: Path) -> Path:
 @takes_plan
 def compare(
     plan: Plan,
+    context: typer.Context,
     method: Methods = None,
     data_dir: DataDir = None,
     out: Out = None,
     jobs: Jobs = 1,
     scheduler: Scheduler = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a network by every method, with the same sparsity, batches and seed: a table, JSON and a picture.
 
     Every run has a folder in --out. Finished runs are not repeated, so an interrupted comparison continues.
     """
-    from ..plot import accuracy_against_cost
-
+    hush(quiet, as_json)
     possible = [name for name, entry in METHODS.items() if plan.storage != "sparse" or not entry.refusal]
     names = method or [name for name in possible if name != "small-dense" or has_width(plan.model)]
+    refuse_unused((name for name in given(context) if name != "method"), plan, names)
     asked = {name: plan._replace(method=name) for name in names}
+    out = out or Path("runs") / f"compare-{Path(plan.data).stem}-{plan.model}-S{plan.sparsity}-seed{plan.seed}"
+    writable(out)
     tasks = {name: prepare(plan, data_dir) for name, plan in asked.items()}
     first = next(iter(tasks.values()))
-    out = out or Path("runs") / f"compare-{Path(plan.data).stem}-{plan.model}-S{plan.sparsity}-seed{plan.seed}"
+    _refuse_others(out, COMPARISON, pictures_of("accuracy_against_cost"))
+    for name in tasks:
+        _refuse_others(out / name, CONFIG, list(OWN))
+    if (out / COMPARISON).exists():
+        read_json(out / COMPARISON, {"data": {}, "runs": {}})  # else it is someone else's
     console.print(f"{len(tasks)} runs of {first.steps:,} batches, in {out.resolve()}", soft_wrap=True)
 
-    with alone_in(out):
-        for name, task in tasks.items():
-            claim(out / name, task.config)
-        results = {name: read_json(out / name / RESULT) for name in tasks if (out / name / RESULT).exists()}
-        missing = {name: asked[name] for name in tasks if name not in results}
-        with (
-            Progress(TextColumn("runs"), BarColumn(), MofNCompleteColumn(), console=console) as progress,
-            closing(_finished(missing, out, data_dir, jobs, scheduler)) as runs,
-        ):
-            bar = progress.add_task("", total=len(tasks), completed=len(results))
-            for name, result in runs:
-                results[name] = result
-                progress.update(bar, advance=1)
+    from rich.progress import BarColumn, MofNCompleteColumn
+
+    from .bars import progress as shown
+
+    try:
+        with alone_in(out):
+            for name, task in tasks.items():
+                claim(out / name, task.config)
+            results = {name: outcome(out / name) for name in tasks if (out / name / RESULT).exists()}
+            missing = {name: asked[name] for name in tasks if name not in results}
+            with (
+                shown("runs", BarColumn(), MofNCompleteColumn()) as progress,
+                closing(_finished(missing, out, data_dir, jobs, scheduler)) as runs,
+            ):
+                bar = progress.add_task("", total=len(tasks), completed=len(results))
+                for name, result in runs:
+                    results[name] = result
+                    progress.update(bar, advance=1)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        console.print("Stopped. Finished runs are kept; continue with the same command", soft_wrap=True)
+        raise typer.Exit(status_of(stop)) from None
     results = {name: results[name] for name in tasks}
     _report(results, first)
     runs_json = {name: tasks[name].config | {"result": result} for name, result in results.items()}
-    write_json(out / "compare.json", {"data": first.data, "runs": runs_json})
+    report = {"data": first.data, "runs": runs_json}
+    write_json(out / COMPARISON, report)
+    picture = _costs_picture(plan, out, first, results).resolve()
+    console.print(f"The picture is {picture}", soft_wrap=True)
+    if as_json:
+        print_json({"folder": str(out.resolve()), **report, "picture": str(picture)})
+
+
+def _costs_picture(plan: Plan, out: Path, first: Task, results: dict[str, dict[str, Any]]) -> Path:
+    from ..plot import accuracy_against_cost
+
     points = [
         (METHODS[name].look, r["test_accuracy"], _share(r, "training_as_it_was"), _share(r, "inference"))
         for name, r in results.items()
     ]
     network = f"{plan.model} on {Path(plan.data).stem}, sparsity {plan.sparsity:g}"
     title = f"{network}, {first.steps:,} batches of {plan.batch}"
-    path = accuracy_against_cost(out / "accuracy_against_cost.png", title, points, len(first.test_set[1]))
-    console.print(f"The picture is {path.resolve()}", soft_wrap=True)
+    return accuracy_against_cost(out / "accuracy_against_cost.png", title, points, len(first.test_set[1]))
 
 
 def _finished(
     missing: dict[str, Plan], out: Path, data_dir: Path | None, jobs: int, scheduler: str | None
 ) -> Generator[tuple[str, dict[str, Any]], None, None]:
     """(name, result) of every run as it finishes: here, `jobs` at a time, or on the workers of a cluster."""
-    from joblib import Parallel, delayed
-
     if scheduler is not None and missing:
         calls = ((name, plan, packed(out / name), data_dir) for name, plan in missing.items())
         with closing(spread(scheduler, _elsewhere, calls)) as runs:
             for name, files in runs:
                 unpacked(files, out / name)
-                yield name, read_json(out / name / RESULT)
+                yield name, outcome(out / name)
         return
-    once = delayed(_named)
-    calls = (once(name, plan, out / name, data_dir) for name, plan in missing.items())
-    yield from Parallel(jobs, return_as="generator_unordered")(calls)
+    with closing(in_processes(jobs, _named, [(*item, out / item[0], data_dir) for item in missing.items()])) as runs:
+        yield from runs
 
 
 def _named(name: str, plan: Plan, directory: Path, data_dir: Path | None) -> tuple[str, dict[str, Any]]:

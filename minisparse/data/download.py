@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..files import writable
 from .files import read_idx
 
 SHA256 = {
@@ -22,21 +23,22 @@ def download_mnist(file: str) -> Path:
     """The path of the file in the cache, or from the first mirror with the right content."""
     import pooch
 
-    known = SHA256[f"mnist/{file.removesuffix('.gz')}"]
+    known, cache, why = SHA256[f"mnist/{file.removesuffix('.gz')}"], pooch.os_cache("minisparse") / "mnist", ""
+    writable(cache)
     pooch.get_logger().setLevel("ERROR")
     for mirror in MNIST_MIRRORS:
         try:
             fetch = pooch.HTTPDownloader(timeout=DOWNLOAD_SECONDS)
-            path = Path(
-                pooch.retrieve(mirror + file, None, file, pooch.os_cache("minisparse") / "mnist", downloader=fetch)
-            )
+            path = Path(pooch.retrieve(mirror + file, None, file, cache, downloader=fetch))
+        except Exception as error:  # requests raises errors of many kinds for odd proxies
+            why = f" ({type(error).__name__}: {str(error)[:200]})"
+            continue
+        try:
             read_idx(path, axes=3 if "images" in file else 1, known=known)
             return path
         except ValueError:
             path.unlink()  # a wrong file must not stay in the cache
-        except (OSError, RuntimeError):  # requests' errors are OSErrors
-            continue
     raise ConnectionError(
-        f"MNIST could not be downloaded from any of {len(MNIST_MIRRORS)} mirrors; name a folder that holds "
-        "mnist/*-ubyte.gz with --data-dir, or use the embedded digits with --data digits"
+        f"MNIST could not be downloaded from any of {len(MNIST_MIRRORS)} mirrors{why}; name a folder that "
+        "holds mnist/*-ubyte.gz with --data-dir, or use the embedded digits with --data digits"
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from ..runs.parallel import end_with
+
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -16,9 +18,12 @@ def apart(work: Callable[..., Iterator[Any]], threads: int, **numbers: Any) -> I
     """What work(**numbers) yields in a fresh process with `threads` threads.
 
     work: a module's, by name; numbers: as JSON has them. RuntimeError with the last words of a process that fails. When
-    the caller stops, the process notices at its next line, and ends as if interrupted.
+    the caller stops, the process notices at its next line, and ends as if interrupted; where the caller's process ends,
+    it ends at once.
     """
-    code = f"from {work.__module__} import {work.__name__}; from {__name__} import said; said({work.__name__})"
+    code = (
+        f"from {work.__module__} import {work.__name__} as work; from {__name__} import said; said(work, {os.getpid()})"
+    )
     command, env = [sys.executable, "-c", code, json.dumps(numbers)], os.environ | dict.fromkeys(THREADS, str(threads))
     with (
         TemporaryFile("w+") as errors,
@@ -31,8 +36,9 @@ def apart(work: Callable[..., Iterator[Any]], threads: int, **numbers: Any) -> I
             raise RuntimeError(f"{work.__name__} ended with exit status {process.returncode}; its last words: {last}")
 
 
-def said(work: Callable[..., Iterator[Any]]) -> None:
+def said(work: Callable[..., Iterator[Any]], parent: int) -> None:
     """The other process of `apart`: a line of JSON for everything that `work` yields."""
+    end_with(parent)
     for line in work(**json.loads(sys.argv[1])):
         print(json.dumps(line), flush=True)
 

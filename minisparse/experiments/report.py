@@ -2,15 +2,16 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from .. import plot
-from ..files import replacing
-from .studies import Finished, Row, Study, cause, finished, verdict
+from ..files import replacing, writable
+from .studies import Finished, Row, Study, cause, finished, folder, naming, verdict
 
+REPORT, PICTURES = "README.md", (".png", ".svg", ".gif")
 HEAD = """# The papers, beside what came out here
 
 Made by `minisparse report` from the runs in these folders; do not edit. {counts}
@@ -24,12 +25,41 @@ unless a row says so. *Not attempted* comes with the minutes of one core that a 
 """
 
 
-def written(studies: Iterable[Study], directory: Path, data_dir: Path | None = None) -> Path:
-    """Draw all figures that the finished runs in `directory` suffice for, and write and return its README.md."""
+def claim(studies: Sequence[Study], directory: Path, force: bool = False) -> None:
+    """ValueError if `directory` holds pictures but neither a study nor a report, unless `force`; figures might replace
+    them. OSError if it cannot be written. Called before runs, which take hours.
+    """
+    folders = [folder(study, directory) for study in studies]
+    for place in (directory, *folders):
+        writable(place)
+    ours = any(place.is_dir() for place in folders) or _is_report(directory / REPORT)
+    pictures = sorted(path.name for path in directory.glob("[!.]*") if path.suffix in PICTURES)
+    if pictures and not (ours or force):
+        raise ValueError(f"{directory} holds {pictures[0]} and no study: figures might replace pictures that are not "
+                         "minisparse's; choose another --out, or allow it with --force")  # fmt: skip
+
+
+def _is_report(path: Path) -> bool:
+    return path.is_file() and path.read_bytes().startswith(HEAD.partition("\n")[0].encode())
+
+
+def written(studies: Sequence[Study], directory: Path, data_dir: Path | None = None, force: bool = False) -> Path:
+    """Draw all figures that the finished runs in `directory` suffice for, and write and return its README.md.
+
+    ValueError if there is a README.md, or are pictures, that are not minisparse's, unless `force`; and naming the file
+    of a damaged run.
+    """
+    claim(studies, directory, force)
+    path = directory / REPORT
+    if path.exists() and not force and not _is_report(path):
+        raise ValueError(f"{path} exists, and is no report; choose another --out, or replace it with --force")
     papers: dict[str, list[tuple[Study, list[Finished]]]] = {}
     for study in studies:
         papers.setdefault(study.paper, []).append((study, finished(study, directory)))
     all_of_them = [pair for pairs in papers.values() for pair in pairs]
+    for study, runs in all_of_them:
+        with naming(study, runs, directory):
+            [row.ours(runs) for row in study.rows]
     verdicts = Counter(verdict(row, row.ours(runs)) for study, runs in all_of_them for row in study.rows)
     waiting = [study for study, runs in all_of_them if any(not len(row.ours(runs)) for row in study.rows)]
     counts = f"Of {verdicts.total()} rows **{verdicts['reached']} are reached, {verdicts['missed']} are missed and "
@@ -37,9 +67,8 @@ def written(studies: Iterable[Study], directory: Path, data_dir: Path | None = N
     hours = sum(s.minutes * s.seeds for s in waiting) / 60
     counts += f", whose studies take about {hours:.1f} hours of one core." if waiting else "."
     sections = [_section(paper, pairs, directory, data_dir) for paper, pairs in papers.items()]
-    path = directory / "README.md"
     with replacing(path) as unfinished:
-        unfinished.write_text("\n".join([HEAD.format(counts=counts), *sections]))
+        unfinished.write_text("\n".join([HEAD.format(counts=counts), *sections]), encoding="utf-8")
     return path
 
 
@@ -62,10 +91,13 @@ def _section(
         lines += ["", "Missed, as far as a cause was found:", ""] if causes else []
         lines += [f"{number}. {why}" for number, why in enumerate(causes, 1)]
     for study, runs in studies:
-        if shown := study.table(runs):
-            lines += ["", *shown]
+        with naming(study, runs, directory):
+            shown = study.table(runs)
+        lines += ["", *shown] if shown else []
     for study, runs in studies:
-        for path in study.figures(runs, directory, data_dir):
+        with naming(study, runs, directory):
+            drawn = study.figures(runs, directory, data_dir)
+        for path in drawn:
             lines += ["", f"![{alt(path, study)}]({path.relative_to(directory).as_posix()})"]
     return "\n".join(lines) + "\n"
 

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..files import replacing
+from ..files import may_write, replacing
 from .values import decode
 
 VERSION = 1
@@ -98,11 +98,15 @@ def chosen(names: Iterable[str], functions: Mapping[str, Sequence[Case]]) -> dic
     return {name: list(functions[name]) for name in (names or functions)}
 
 
-def export(folder: Path, functions: Mapping[str, Sequence[Case]]) -> tuple[Path, Path]:
+def export(folder: Path, functions: Mapping[str, Sequence[Case]], force: bool = False) -> tuple[Path, Path]:
     """Write `folder`/cases.json, without answers, and expected.json, the answers; return both paths.
 
-    expected.json has the form of answers.json, plus the intermediate stages.
+    expected.json has the form of answers.json, plus the intermediate stages. ValueError if one of the files exists,
+    unless `force`.
     """
+    paths = folder / "cases.json", folder / "expected.json"
+    for path in paths:
+        may_write(path, force)
     cases = [case for group in functions.values() for case in group]
     questions = [
         {
@@ -121,12 +125,10 @@ def export(folder: Path, functions: Mapping[str, Sequence[Case]]) -> tuple[Path,
         "answers": {case.id: case.expected for case in cases},
         "stages": {case.id: [[name, value] for name, value in case.stages.items()] for case in cases if case.stages},
     }
-    written = []
-    for name, content in (("cases", {"version": VERSION, "cases": questions}), ("expected", answers)):
-        written.append(folder / f"{name}.json")
-        with replacing(written[-1]) as unfinished:
+    for path, content in zip(paths, ({"version": VERSION, "cases": questions}, answers), strict=True):
+        with replacing(path) as unfinished:
             unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return written[0], written[1]
+    return paths
 
 
 def _case(function: str, case: dict[str, Any]) -> Case:

@@ -35,9 +35,12 @@ def published(
 def save(figure: Figure, path: str | os.PathLike) -> Path:
     """Write a figure as a PNG to `path`, and as an SVG beside it; return the path of the PNG.
 
-    Equal figures give equal SVGs, byte for byte.
+    Equal figures give equal SVGs, byte for byte. ValueError for a name that does not end in .png: what is beside it
+    would be another file's name.
     """
     path = Path(path)
+    if path.suffix != ".png":
+        raise ValueError(f"path is {str(path)!r}; expected a name that ends in .png")
     for target, metadata in ((path, None), (path.with_suffix(".svg"), {"Date": None})):
         with mpl.rc_context(STYLE | {"svg.hashsalt": path.name}), replacing(target) as unfinished:
             figure.savefig(unfinished, metadata=metadata)

@@ -16,6 +16,8 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
+from ..files import sweep, unfinished_name
+
 ANSWER_SECONDS = 10  # to wait for a scheduler
 
 
@@ -77,7 +79,8 @@ def packed(directory: Path) -> dict[str, bytes]:
 def unpacked(files: dict[str, bytes], directory: Path) -> None:
     """Replace the contents of `directory` by these files; an interruption leaves all of them or none."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=directory.parent, prefix=".") as beside:
+    sweep(directory.parent)
+    with TemporaryDirectory(dir=directory.parent, prefix=unfinished_name()) as beside:
         new = Path(beside) / "new"
         new.mkdir()
         for name, content in files.items():

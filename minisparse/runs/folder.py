@@ -22,10 +22,11 @@ from ..backend import Array, to_device, to_numpy
 from ..checks import masks_fit, whole
 from ..files import alone_in, replacing, sweep, write_arrays
 from ..masks import Masks
+from ..records import parsed, read_json, write_json
 from ..sparse import FactoredGradient, Positions, SparseWeight
 from ..train import ADVICE, State, not_finite
 
-CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.npz", "result.json"
+OWN = CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.npz", "result.json"
 FORMAT = 1  # of a checkpoint
 SUM = 64  # bytes at the end of a checkpoint: the SHA-256 of the bytes before them, in hexadecimal
 
@@ -39,9 +40,7 @@ def claim(directory: str | PathLike, config: Mapping[str, Any]) -> None:
     with alone_in(path.parent):
         if not path.exists():
             write_json(path, config)
-        there = read_json(path)
-    if not isinstance(there, dict):
-        raise ValueError(f"{path} holds {type(there).__name__}; expected a dict that describes a run")
+        there = read_json(path, {})
     if odd := difference(there, config):
         raise ValueError(f"{directory} holds another run: {odd}; choose another folder")
 
@@ -125,27 +124,23 @@ def _continued(path: Path, number: int) -> Iterator[IO[str]]:
         yield file
 
 
-def metrics(directory: str | PathLike) -> list[dict[str, Any]]:
-    """The lines of metrics that a run has written so far. ValueError naming file and line where one is not JSON."""
+def metrics(directory: str | PathLike, form: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The lines of metrics that a run has written so far.
+
+    ValueError naming file and line where one is not JSON, or not of the form (as `records.read_json` takes it).
+    """
     path = Path(directory) / METRICS
-    return [_parsed(line, f"line {n} of {path}") for n, line in enumerate(path.read_bytes().splitlines(), 1)]
+    lines = path.read_bytes().splitlines()
+    return [parsed(line, form or {}, f"line {n} of {path}") for n, line in enumerate(lines, 1)]
 
 
-def read_json(path: Path) -> Any:
-    """The contents of a JSON file. ValueError naming the file if it is not JSON."""
-    return _parsed(path.read_bytes(), str(path))
-
-
-def _parsed(text: bytes, place: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{place} is no JSON, or damaged: {error}") from error
-
-
-def write_json(path: Path, value: Any) -> None:
-    with replacing(path) as unfinished:
-        unfinished.write_text(json.dumps(value, indent=1) + "\n")
+def refuse_own(path: Path) -> None:
+    """ValueError if `path` is, or would become, a file of a run's own, through whatever link."""
+    place = path.resolve()
+    inside = any((folder / CONFIG).exists() for folder in (place.parent, place.parent.parent))  # a round's is in a run
+    known = [place.parent / name for name in OWN]
+    if (place.exists() and any(own.exists() and own.samefile(place) for own in known)) or (inside and place in known):
+        raise ValueError(f"{path} is a run's own file, which nothing replaces; choose another name")
 
 
 def save_state(path: str | PathLike, state: State) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 
 from .. import models, nn, recipes
 from ..allocate import density_of, erdos_renyi, erdos_renyi_kernel, uniform
+from ..checks import did_you_mean
 
 NETWORKS: dict[str, tuple[Callable[..., nn.Chain], nn.Shape]] = {
     "lenet-300-100": (lambda shape, **given: models.lenet_300_100(*shape, **given), (784,)),
@@ -27,7 +28,7 @@ DISTRIBUTIONS = (*ALLOCATIONS, "rigl-mnist")
 def chosen(option: str, value: str, choices: Iterable[str]) -> None:
     """ValueError, naming the option, unless `value` is one of `choices`."""
     if value not in (choices := list(choices)):
-        raise ValueError(f"{option} is {value!r}; expected {', '.join(choices)}")
+        raise ValueError(f"{option} is {value!r}; expected {', '.join(choices)}{did_you_mean(value, choices)}")
 
 
 def network(
@@ -48,7 +49,7 @@ def network(
     else:
         raise ValueError(
             f"--model is {name!r}; expected {', '.join(NETWORKS)}, wrn-D-K such as wrn-22-2, "
-            "or mlp-A-B-… with hidden widths, such as mlp-64-32"
+            f"or mlp-A-B-… with hidden widths, such as mlp-64-32{did_you_mean(name, NETWORKS)}"
         )
     if width is not None and not (has_width(name) and 0 < width < math.inf):
         raise ValueError(f"--width is {width} for {name}; expected a positive number for {', '.join(WITH_WIDTH)}")
@@ -106,5 +107,8 @@ def _named(sites: Sequence[nn.Site], names: Sequence[str]) -> set[str]:
     }
     if unknown := [name for name, matching in found.items() if not matching]:
         layers = ", ".join(site.name.removesuffix(".weight") for site in sites)
-        raise ValueError(f"--dense is {unknown[0]!r}; expected conv, depthwise or linear where there are any, {layers}")
+        near = did_you_mean(unknown[0], ["conv", "depthwise", "linear", *layers.split(", ")])
+        raise ValueError(
+            f"--dense is {unknown[0]!r}; expected conv, depthwise or linear where there are any, {layers}{near}"
+        )
     return set().union(*found.values())

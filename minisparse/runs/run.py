@@ -5,7 +5,7 @@ import platform
 from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -13,14 +13,42 @@ from .. import flops, nn, ops, recipes, sparse
 from ..backend import Array, to_device, to_numpy
 from ..data import batches
 from ..masks import Masks, project
+from ..records import (
+    COUNT,
+    FLAG,
+    FRACTION,
+    LOSS,
+    NUMBER,
+    NUMBER_OR_NULL,
+    POSITIVE,
+    TEXT,
+    WHOLE,
+    check,
+    read_json,
+    write_json,
+)
 from ..sparse import everywhere
 from ..streams import draw_key
 from ..train import State, train
-from .folder import CHECKPOINT, CONFIG, RESULT, claim, difference, load_state, metrics, read_json, recorded, write_json
-from .methods import METHODS, rate_of
+from .folder import CHECKPOINT, CONFIG, RESULT, claim, difference, load_state, metrics, recorded
+from .methods import METHODS, rate_of, unused
 from .plan import Arrays, Plan, Task
 from .prepare import prepare
 
+LINE = {"step": COUNT, "loss": NUMBER, "rewired": FLAG, "multiply_adds": COUNT, "accuracy?": FRACTION}
+COSTS = {
+    "inference": COUNT, "inference_dense": POSITIVE, "training_by_formula": NUMBER_OR_NULL,
+    "training_as_it_was": NUMBER, "training_dense": POSITIVE,
+}  # fmt: skip
+OUTCOME = {
+    "test_accuracy": FRACTION, "test_loss": LOSS, "weights": POSITIVE, "active": COUNT, "layers": {str: COUNT},
+    "multiply_adds": COSTS,
+}  # fmt: skip
+DATA = {"name": TEXT, "train": COUNT, "test": COUNT, "sha256": TEXT}
+KINDS: dict[Any, Any] = {  # of the fields of Plan, by type, in JSON
+    str: TEXT, str | None: TEXT, bool: FLAG, float: NUMBER, int: WHOLE, int | None: WHOLE,
+    tuple[str, ...]: [TEXT], tuple[float, ...]: [NUMBER],
+}  # fmt: skip
 CALIBRATION = 20  # batches for batch norm's statistics at inference
 CHUNK = 500  # examples evaluated at a time,
 CHUNK_NUMBERS = 1 << 25  # or fewer, where a layer's outputs would be more numbers than this
@@ -60,7 +88,17 @@ def finish(plan: Plan, directory: str | Path, data_dir: str | Path | None = None
     with threadpool_limits(1):
         for _ in go(prepare(plan, data_dir), directory):
             pass
-    return read_json(Path(directory) / RESULT)
+    return outcome(directory)
+
+
+def outcome(directory: str | Path) -> dict[str, Any]:
+    """The result of the finished run in `directory`. ValueError naming file and key if it is damaged."""
+    return read_json(Path(directory) / RESULT, OUTCOME)
+
+
+def lines_of(directory: str | Path) -> list[dict[str, Any]]:
+    """The lines of metrics of the run in `directory`. ValueError naming file, line and key if one is damaged."""
+    return metrics(directory, LINE)
 
 
 def _origin(task: Task) -> State:
@@ -168,7 +206,7 @@ def _result(task: Task, directory: Path) -> dict[str, Any]:
     _, inference = flops.forward(task.costs, entry.kept(state.params, state.masks))
     _, trained = flops.forward(task.costs, state.masks)
     folders = [directory, *(_round(directory, number) for number in range(task.plan.rounds or 0))]
-    did = 3 * dense * entry.before + sum(line["multiply_adds"] for folder in folders for line in metrics(folder))
+    did = 3 * dense * entry.before + sum(line["multiply_adds"] for folder in folders for line in lines_of(folder))
     return {
         **{f"test_{name}": value for name, value in evaluate(task, state.params).items()},
         "weights": task.weights,
@@ -190,20 +228,27 @@ def plan_of(directory: str | Path) -> Plan:
     path = Path(directory) / CONFIG
     if not path.exists():
         raise ValueError(f"{directory} holds no run: there is no {CONFIG}")
-    config = read_json(path)
-    try:
-        config["data"] = config["data"]["name"]
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"{path} is not what decides a run: it names no data") from error
+    config = read_json(path, {"method": TEXT, "data": DATA})
+    free = {*unused(config["method"]), *(name for name, default in Plan._field_defaults.items() if default is None)}
+    kinds = {name: KINDS[hint] for name, hint in get_type_hints(Plan).items() if name != "data"}
+    check(config, {name + "?" * (name in free): kind for name, kind in kinds.items()}, str(path))
     asked: dict[str, Any] = {name: config[name] for name in Plan._fields if name in config}
     asked |= {name: tuple(value) for name, value in asked.items() if isinstance(value, list)}
-    return Plan(**asked)
+    return Plan(**asked | {"data": config["data"]["name"]})
+
+
+def task_of(directory: str | Path, plan: Plan, data_dir: str | Path | None = None) -> Task:
+    """The task of `plan`, which is that of the run in `directory`; a ValueError names its file."""
+    try:
+        return prepare(plan, data_dir)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{Path(directory) / CONFIG}: {error}") from error
 
 
 def reopen(directory: str | Path, data_dir: str | Path | None = None) -> tuple[Task, State]:
     """The task and last state of the run in `directory`. ValueError if there is none, or its data has changed."""
-    path, task = Path(directory) / CHECKPOINT, prepare(plan_of(directory), data_dir)
-    known = read_json(Path(directory) / CONFIG)["data"]["sha256"]
+    path, task = Path(directory) / CHECKPOINT, task_of(directory, plan_of(directory), data_dir)
+    known = read_json(Path(directory) / CONFIG, {"data": DATA})["data"]["sha256"]
     if task.data["sha256"] != known:
         raise ValueError(f"{task.plan.data} is not the data of {directory}: its hash is not {known[:16]}…")
     if not path.exists():

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from command_line import said
+from rich.progress import Progress
 
 from minisparse.cli import papers, tables
 from minisparse.experiments import all as every
@@ -92,7 +93,7 @@ def test_the_report_is_written_beside_the_results(tmp_path):
 
 def test_runs_in_work_have_bars_that_follow_their_files_and_go_with_them(tmp_path, monkeypatch):
     monkeypatch.setattr(papers, "WATCH_SECONDS", 0.005)
-    progress = papers.Progress(console=tables.console, disable=True)
+    progress = Progress(console=tables.console, disable=True)
     seen = lambda: {task.description: task.completed for task in progress.tasks}
 
     def soon(wanted):

@@ -293,7 +293,9 @@ def test_a_new_method_is_compared_with_all_others_in_the_picture_too(tmp_path, n
 
 def test_an_interrupted_comparison_repeats_no_run_that_is_finished(tmp_path):
     some = ("--method", "static", "--method", "rigl")
-    said("compare", *QUICK, *some[:2], "--out", tmp_path)
+    with pytest.raises(ValueError, match="--delta-t is given for static; it is for rigl-random, rigl"):
+        said("compare", *QUICK, *some[:2], "--out", tmp_path)
+    said("compare", *QUICK[:4], *QUICK[6:], *some[:2], "--out", tmp_path)
     before = (tmp_path / "static" / "checkpoint.npz").stat().st_mtime_ns
     said("compare", *QUICK, *some, "--jobs", "2", "--out", tmp_path)
     assert (tmp_path / "static" / "checkpoint.npz").stat().st_mtime_ns == before

@@ -251,7 +251,7 @@ def test_a_checkpoint_of_another_run_is_refused_naming_the_difference_and_left_a
 def test_a_config_that_is_none_is_refused_by_name(tmp_path):
     for text in ("[]", "{}", '{"data": 3}'):
         (tmp_path / "config.json").write_text(text)
-        with pytest.raises(ValueError, match=r"config\.json is not what decides a run: it names no data"):
+        with pytest.raises(ValueError, match=r"config\.json is damaged, or another kind of file: "):
             plan_of(tmp_path)
 
 

@@ -16,10 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ... import plot
-from ...runs.folder import RESULT, read_json
 from ...runs.plan import Plan
 from ...runs.prepare import prepare
-from ...runs.run import go
+from ...runs.run import go, outcome
 from ..studies import Finished, Ours, Run, Study, gap, grouped, orderings
 from .recipe import PAPER, PAPER_NAME
 
@@ -44,7 +43,7 @@ def run(data_dir: Path | None, **numbers: Any) -> Iterator[float | dict[str, Any
             if "accuracy" in line:
                 errors.append(round(100 * (1 - line["accuracy"]), 6))
                 yield (line.get("round", rounds) * task.steps + line["step"] + 1) / (rounds + 1) / task.steps
-        result = read_json(Path(directory) / RESULT)
+        result = outcome(directory)
     last = errors[-task.plan.epochs :]  # of a ticket, without the rounds before it
     yield {
         "error_last": last[-1],

@@ -61,9 +61,17 @@ def by_seed(figure: Figure, **config: Any) -> BySeed:
 
     def figures(finished: Sequence[Finished]) -> dict[int, float]:
         chosen = [run for run in finished if all(run["config"].get(name) == value for name, value in config.items())]
-        of_seed = {run["seed"]: float(take(run["result"])) for run in sorted(chosen, key=lambda run: run["seed"])}
+        of_seed = {run["seed"]: _figure(take, run) for run in sorted(chosen, key=lambda run: run["seed"])}
         if len(of_seed) < len(chosen):
             raise ValueError(f"config is {config}, which several runs of one seed have")
         return of_seed
 
     return figures
+
+
+def _figure(take: Callable[[Mapping[str, Any]], float], run: Finished) -> float:
+    """A figure of a run. ValueError naming the run if its result does not have it."""
+    try:
+        return float(take(run["result"]))
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"{getattr(run['result'], 'place', run['run'])} is damaged: {error}") from error

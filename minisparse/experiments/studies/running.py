@@ -7,8 +7,8 @@ A finished run is a file, {figures}/{study, with _ for -}/{run}.json:
 import platform
 import shutil
 import time
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,11 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from ...records import COUNT, TEXT, read_json, write_json
 from ...runs.cluster import packed, spread, unpacked
-from ...runs.folder import difference, read_json, write_json
-from .study import Finished, Run, Study
+from ...runs.folder import difference
+from ...runs.parallel import in_processes
+from .study import FIGURES, Finished, Result, Run, Study, kind_of
 
 PROGRESS_SECONDS = 0.5  # between two notes of a run's progress
+SEEDS = 10_000  # a higher seed in a file is damage
+FILE = {"study": TEXT, "run": TEXT, "seed": COUNT, "config": {}, "result": {str: FIGURES}}
 
 
 def folder(study: Study, directory: Path) -> Path:
@@ -33,12 +37,51 @@ def finished(study: Study, directory: Path) -> list[Finished]:
 
     ValueError naming the file and the difference if a run's numbers are not those of the study.
     """
-    there = [read_json(path) for path in sorted(folder(study, directory).glob("[!.]*.json"))]
+    there = [_read(path) for path in sorted(folder(study, directory).glob("[!.]*.json"))]
     known = {run.name: run for run in study.runs(1 + max((done["seed"] for done in there), default=0))}
     there = [done for done in there if done["run"] in known]
     for done in there:
         _check(_file(study, known[done["run"]], directory), done, known[done["run"]])
     return there
+
+
+@contextmanager
+def naming(study: Study, runs: Sequence[Finished], directory: Path) -> Iterator[None]:
+    """Turn the error of a table or figure of `runs`, whatever it is, into a ValueError that names the damaged run."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        if str(folder(study, directory)) in str(error):
+            raise
+        shapes: dict[str, list[tuple[str, str]]] = {}
+        for done in runs:
+            shapes.setdefault(kind_of(done), []).append((_outline(done["result"]), done["run"]))
+        odd = (
+            name
+            for of_kind in shapes.values()
+            for shape, name in of_kind
+            if 2 * sum(shape == other for other, _ in of_kind) < len(of_kind)
+        )
+        named = next((folder(study, directory) / f"{name}.json" for name in odd), None)
+        place = named or f"a run in {folder(study, directory)}"
+        raise ValueError(f"{place} is damaged, or of another version: {error}; move it away and repeat it") from error
+
+
+def _outline(value: Any) -> str:
+    """The keys and the types of a value, without its numbers."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_outline(entry)}' for key, entry in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(sorted({_outline(entry) for entry in value}))}]"
+    return "number" if type(value) in (int, float) else type(value).__name__
+
+
+def _read(path: Path) -> Finished:
+    """A finished run; a key that its result lacks is a ValueError naming the file."""
+    done = read_json(path, FILE)
+    if done["seed"] >= SEEDS:
+        raise ValueError(f"{path} is damaged: seed is {done['seed']}; expected a whole number below {SEEDS}")
+    return done | {"result": Result.of(done["result"], f"{path}: result")}
 
 
 def go(
@@ -53,19 +96,17 @@ def go(
 
     Finished runs survive interruption. ValueError, before anything is run, if a file has other numbers than its run.
     """
-    from joblib import Parallel, delayed, parallel_config
-
     missing = []
     for study, run in work:
         path = _file(study, run, directory)
         if path.exists():
-            _check(path, read_json(path), run)
+            _check(path, _read(path), run)
             _tidy(path, run)  # where the run was killed after its last line
         else:
             missing.append((study, run, path))
     for study, run in work:
         if (path := _file(study, run, directory)).exists():
-            yield study, run, read_json(path)
+            yield study, run, _read(path)
     places = {(study.name, run.name): (study, run) for study, run, _ in missing}
     if scheduler is not None and missing:
         calls = ((study.name, run, data_dir, packed(path.with_suffix(""))) for study, run, path in missing)
@@ -74,11 +115,9 @@ def go(
                 study, run = places[done["study"], done["run"]]
                 yield study, run, _kept(_file(study, run, directory), run, done)
         return
-    limit = {"inner_max_num_threads": 1} if jobs > 1 else {}
-    with parallel_config("loky", n_jobs=jobs, **limit):
-        once = delayed(_once)
-        calls = (once(study.name, run, path, data_dir, watched) for study, run, path in missing)
-        for result in Parallel(return_as="generator_unordered", pre_dispatch=jobs)(calls):
+    work_left = ((study.name, run, path, data_dir, watched) for study, run, path in missing)
+    with closing(in_processes(jobs, _once, work_left)) as results:
+        for result in results:
             yield *places[result["study"], result["run"]], result
 
 
@@ -129,7 +168,7 @@ def _kept(path: Path, run: Run, done: Finished) -> Finished:
     """A finished run, written to its file, which replaces its folder."""
     write_json(path, done)
     _tidy(path, run)
-    return read_json(path)
+    return _read(path)
 
 
 def _tidy(path: Path, run: Run) -> None:
@@ -140,5 +179,8 @@ def _tidy(path: Path, run: Run) -> None:
 
 def _check(path: Path, there: Finished, run: Run) -> None:
     """ValueError if the run in the file `path` has other numbers."""
+    if there["run"] != run.name or there["seed"] != run.seed:
+        raise ValueError(f"{path} holds the run {there['run']!r} of seed {there['seed']}; expected {run.name!r} of "
+                         f"seed {run.seed}; move it away")  # fmt: skip
     if odd := difference(there["config"], run.config):
         raise ValueError(f"{path} holds a run by other numbers: {odd}; move it away")

@@ -7,8 +7,37 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...records import NUMBER, Kind
+
+FIGURES = Kind("finite numbers, texts, and lists and objects of them", lambda value: _finite(value))
 Finished = Mapping[str, Any]  # a finished run, as its file has it (running.py)
 Ours = Callable[[Sequence[Finished]], Sequence[float]]
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return all(map(_finite, value.values() if isinstance(value, dict) else value))
+    return value is None or isinstance(value, str | bool) or NUMBER.holds(value)
+
+
+class Result(dict):
+    """The result in a file; a key that it lacks is a ValueError naming `place`, the file."""
+
+    place = ""
+
+    @classmethod
+    def of(cls, value: Any, place: str) -> Any:
+        """`value`, as read from JSON, with a Result for every dict in it."""
+        if isinstance(value, list):
+            return [cls.of(entry, f"{place}[{i}]") for i, entry in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        made = cls({key: cls.of(entry, f"{place}.{key}") for key, entry in value.items()})
+        made.place = place
+        return made
+
+    def __missing__(self, key: Any) -> Any:
+        raise ValueError(f"{self.place}.{key} is missing")
 
 
 class Row(NamedTuple):
