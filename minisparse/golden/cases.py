@@ -19,7 +19,7 @@ VERSION = 1
 V1 = Path(__file__).parent / "v1"
 PROFILES = (
     "reference rigl-tf1 rigl-torch jaxpruner rigl-reproducibility sparse-learning set-official snip-official "
-    "l0-official torch-prune tfmot"
+    "l0-official torch-prune tfmot sparsimony sparselab granet itop"
 ).split()
 
 
@@ -39,6 +39,7 @@ class Case:
     optional: bool = False
     rtol: float = 1e-9
     atol: float = 1e-12
+    superseded_by: str | None = None
 
     def arguments(self) -> dict[str, Any]:
         """The inputs by the contract's parameter names, in new arrays."""
@@ -57,9 +58,11 @@ class Case:
         return replace(self, rtol=max(self.rtol, 1e-6), atol=max(self.atol, 1e-7))
 
 
-def load(folder: Path | None = None) -> dict[str, list[Case]]:
+def load(folder: Path | None = None, superseded: bool = False) -> dict[str, list[Case]]:
     """{function: its cases} of a folder, by default v1; functions sorted by name, cases in file order.
 
+    superseded: with the cases that another has taken the place of, since something in them was wrong. They stay in the
+    files, and nobody is asked them.
     ValueError for a file of another version, or a duplicate id.
     """
     functions: dict[str, list[Case]] = {}
@@ -73,7 +76,8 @@ def load(folder: Path | None = None) -> dict[str, list[Case]]:
             if case.id in seen:
                 raise ValueError(f"{path} has the case {case.id!r} twice")
             seen.add(case.id)
-        functions.setdefault(file["function"], []).extend(cases)
+        current = [case for case in cases if superseded or not case.superseded_by]
+        functions.setdefault(file["function"], []).extend(current)
     return functions
 
 

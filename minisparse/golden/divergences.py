@@ -47,6 +47,20 @@ DIVERGENCES = (
     ("verified", "your zeros are truncated before the scale is solved", "rigl-tf1"),
     ("Pin", "at least one connection stays in your code", "jaxpruner"),
     ("Zhu-Gupta", "your pruning is a step ahead of its schedule", "jaxpruner"),
+    ("C4", "your progress divides by the end, not by the time since begin", "sparsimony"),
+    ("A15", "your count is rounded up", "sparsimony granet"),
+    ("R11", "your count is rounded up", "sparsimony granet"),
+    ("C1", "your cosine ends at .005", "granet"),
+    ("G9", "your drop looks at magnitudes and not at signs", "sparsimony sparselab"),
+    ("0.1 finding 7", "your drop keeps only the most negative weights", "sparse-learning"),
+    ("A3", "your drop takes all that tie at the threshold", "sparselab granet itop"),
+    ("R3", "your drop takes all that tie at the threshold", "sparselab granet itop"),
+    ("A16", "your drop takes all that tie at the threshold", "granet itop"),
+    ("R13", "a count of zero is no strict no-op in your code", "sparselab granet itop"),
+    ("G1", "you drop more of each sign than asked", "set-official"),
+    ("design.md 3", "your zeros are truncated in every layer", "rigl-tf1 rigl-torch"),
+    ("1.2 raw", "your zeros are truncated before the scale is solved", "rigl-tf1 jaxpruner"),
+    ("verified", "your zeros are truncated before the scale is solved", "jaxpruner"),
 )
 
 

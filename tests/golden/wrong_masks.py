@@ -692,7 +692,7 @@ SET = [
     Wrong("signs swapped", "set_counts", lambda *a: right.set_counts(*a)[::-1], "1.3", "signs-of-unequal-number"),
     Wrong("an index into the sorted weights", "set_counts", lambda w, mask, zeta: tuple(
           min(n, int(zeta * n) + 1) if n else 0 for n in (int((mask & (w < 0)).sum()), int((mask & (w >= 0)).sum()))),
-          "1.3 SETs", "no-negatives"),
+          "1.3 SETs", "only-positives"),
     Wrong("SET by |w|", "set_update", by_sign(lambda w, mask, neg, pos, a, b: first(-abs(w), a + b, mask)), "4.4; G9",
           "not-by-magnitude"),
     Wrong("the most negative go", "set_update", by_sign(lambda w, mask, neg, pos, a, b: first(-w, a, neg)
@@ -811,13 +811,43 @@ SNFS = [
           snfs(grow=lambda kept, mask, m, n: kept | first(abs(m), n, ~mask)), "4.4", "dropped-connection-returns"),
 ]  # fmt: skip
 
+SET.append(Wrong("keeps only the most negative", "set_update", lambda *a: by_sign(set_of_the_most_negative)(*a),
+                 "0.1 finding 7", "largest-of-either-sign-stay"))  # fmt: skip
+
 WRONG = [*RIGL, *SCHEDULES, *DENSITIES, *SHARING, *CHOOSING, *DEAD, *SNIP, *SET, *SNFS]
 
 
 def set_by_index(weight, mask, zeta):
-    """As the SciPy SET counts where there is one sign: what stands at an index of the sorted weights goes too."""
-    n, p = (int((mask & (weight < 0)).sum()), int((mask & (weight >= 0)).sum()))
-    return (n and min(n, int(zeta * n) + 1), p and min(p, int(zeta * p) + 1))
+    """What the SciPy SET counts: thresholds at indices of the sorted weights, from the ones nearest zero on."""
+    values = np.sort(weight[mask])
+    first_zero, last_zero = int(abs(values).argmin()), values.size - int(abs(values)[::-1].argmin())
+    low = values[int((1 - zeta) * first_zero)]
+    high = values[int(min(values.size - 1, last_zero + zeta * (values.size - last_zero)))]
+    gone = values[(values >= low) & (values <= high)]
+    return int((gone < 0).sum()), int((gone >= 0).sum())
+
+
+def set_of_the_most_negative(w, mask, negative, positive, n, p):
+    """What sparse-learning drops: all but the ⌈k/2⌉ most negative."""
+    return mask & ~first(-w, math.ceil((n + p) / 2), mask & (w < 0)) & (n + p > 0)
+
+
+def strictly_above(weight, mask, dense_grad, n_update):
+    """What GraNet and ITOP do: all that tie at the threshold go, zeros always, and as many grow as went, over all."""
+    size = np.sort(abs(weight * mask).ravel())
+    edge = size[size.size - int(mask.sum()) + n_update - 1] if n_update or not mask.all() else 0.0
+    kept = abs(weight * mask) > edge
+    return kept | first(abs(dense_grad) * ~kept, int(mask.sum() - kept.sum()))
+
+
+def all_that_tie(weight, mask, dense_grad, n_update):
+    """What sparselab does: one goes at least, and all that tie at the threshold; as many grow in the row that lost."""
+    if not mask.any():
+        return mask
+    edge = np.sort(abs(weight)[mask])[max(n_update, 1) - 1]
+    rows = [a.reshape(-1, a.shape[-1]) for a in (mask, mask & (abs(weight) > edge), abs(dense_grad))]
+    new = [grown(kept, grad, int(before.sum() - kept.sum())) for before, kept, grad in zip(*rows, strict=True)]
+    return np.array(new).reshape(mask.shape)
 
 
 TRUNCATED_ZEROS = partial(counts_by_floored_zeros, exact=False)
@@ -857,4 +887,16 @@ TOLD = {
     ("set_update", "rigl-tf1"): SET_OF_MOST_CODE,
     ("set_update", "jaxpruner"): SET_OF_MOST_CODE,
     ("set_update", "rigl-reproducibility"): SET_OF_MOST_CODE,
+    ("set_update", "sparsimony"): SET_OF_MOST_CODE,
+    ("set_update", "sparselab"): SET_OF_MOST_CODE,
+    ("set_update", "sparse-learning"): by_sign(set_of_the_most_negative),
+    ("rigl_update", "granet"): strictly_above,
+    ("rigl_update", "itop"): strictly_above,
+    ("rigl_update", "sparselab"): all_that_tie,
+    ("rigl_count", "sparsimony"): count(math.ceil),
+    ("rigl_count", "granet"): count(math.ceil),
+    ("cosine", "granet"): lambda step, alpha, t_end, begin=0: 0.005 + right.cosine(step, alpha - 0.005, t_end, begin),
+    ("cubic", "sparsimony"): lambda step, begin, end, final, initial=0.0: (
+        final - final * (1 - (step - begin) / end) ** 3
+    ),
 }
