@@ -135,6 +135,23 @@ def _shared(n_grow: Mapping[str, int], given: Mapping[str, Any]) -> str | None:
     return f"grows {dict(n_grow)} by layer, wanted {usual}"
 
 
+def _update(got: Any, given: Mapping[str, Any], want: Any) -> str | None:
+    if not isinstance(got, Mapping) or got.keys() != want.keys():
+        return matches(got, want)
+    method, mask, k = given.get("method", "rigl"), given["mask"], given["n_update"]
+    score = given["scores"] if method in ("set", "snfs") else given["dense_grad"]
+    new, wrong = _masks(got["mask"], want["mask"])
+    wrong = wrong or _moved(
+        new, mask, [(-abs(given["weight"]), mask, k)], score if method == "set" else abs(score),
+        0 if method == "magnitude" else k,
+    )  # fmt: skip
+    if wrong:
+        return f"['mask'] {wrong}"
+    there = mask & new  # these were never away, in whatever order ties were broken
+    carried = {name: slot * there for name, slot in given["slots"].items()}
+    return matches(got, {"weight": given["weight"] * there, "mask": new, "slots": carried})
+
+
 def _first(where: np.ndarray) -> Any:
     """The first true position: a number for one axis, else a tuple."""
     place = tuple(int(i) for i in np.argwhere(where)[0])
@@ -149,4 +166,5 @@ RULES: dict[str, Rule] = {
     "set_update": _set_update,
     "set_update_by_magnitude": _by_magnitude("noise"),
     "snfs_update": _snfs_update,
+    "update": _update,
 }

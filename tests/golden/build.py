@@ -21,11 +21,13 @@ from tests.golden import (
     pruning,
     schedules,
     trajectories,
+    updating,
 )
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "minisparse" / "golden" / f"v{VERSION}"
-FUNCTIONS = [function for module in (choosing, allocation, schedules, pruning, moving) for function in module.FUNCTIONS]
+UNITS = (choosing, allocation, schedules, pruning, moving, updating)
+FUNCTIONS = [function for module in UNITS for function in module.FUNCTIONS]
 NUMBERS = [function for module in (gates, derivatives, costs, counting, trajectories) for function in module.FUNCTIONS]
 
 

@@ -5,12 +5,12 @@ import pytest
 from arrays import back, give
 
 from minisparse import allocate, flops, masks, schedule
-from minisparse.golden import arrays, cases, check, sites, trajectory, vjp
+from minisparse.golden import arrays, calls, cases, check, sites, trajectory, vjp
 from minisparse.golden.ties import RULES
 from minisparse.golden.values import decode
 from minisparse.methods import l0, magnitude, rigl, set, snfs, snip
 
-HOMES = (allocate, flops, masks, schedule, l0, magnitude, rigl, set, snfs, snip, trajectory, vjp, sites)
+HOMES = (allocate, flops, masks, schedule, l0, magnitude, rigl, set, snfs, snip, trajectory, vjp, sites, calls)
 FUNCTIONS = cases.load()
 OURS = {name: getattr(home, name) for name in FUNCTIONS for home in HOMES if hasattr(home, name)}
 CASES = [case for own in FUNCTIONS.values() for case in own]

@@ -8,6 +8,7 @@ import pytest
 
 from minisparse.allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, uniform
 from minisparse.golden import cases
+from minisparse.golden.calls import update
 from minisparse.golden.values import decode, matches
 from minisparse.masks import top_k
 from minisparse.methods.magnitude import magnitude_mask, remove_dead_units, retrain_dropout, threshold_mask
@@ -21,7 +22,7 @@ from tests.golden import build, other_masks, wrong_masks
 OURS = (
     top_k, apportion, counts, uniform, erdos_renyi, erdos_renyi_kernel, cosine, cubic, magnitude_mask, threshold_mask,
     retrain_dropout, remove_dead_units, sensitivity, snip_masks, set_counts, set_update, set_update_by_magnitude,
-    shares, snfs_update, rigl_count, rigl_update,
+    shares, snfs_update, rigl_count, rigl_update, update,
 )  # fmt: skip
 PROFILES = (
     "rigl-tf1", "rigl-torch", "jaxpruner", "rigl-reproducibility", "sparse-learning", "set-official", "snip-official",

@@ -814,7 +814,130 @@ SNFS = [
 SET.append(Wrong("keeps only the most negative", "set_update", lambda *a: by_sign(set_of_the_most_negative)(*a),
                  "0.1 finding 7", "largest-of-either-sign-stay"))  # fmt: skip
 
-WRONG = [*RIGL, *SCHEDULES, *DENSITIES, *SHARING, *CHOOSING, *DEAD, *SNIP, *SET, *SNFS]
+# one update with all it touches
+
+
+def updating(change=lambda new, **given: None, move=None):
+    """`update` of the other hand, with what `change` does to its answer in place, or another mask by `move`."""
+
+    def update(weight, mask, slots, dense_grad, n_update, method="rigl", scores=None):
+        given = {"weight": weight, "mask": mask, "slots": slots, "dense_grad": dense_grad, "n_update": n_update}
+        new = right.update(*given.values(), method, scores)
+        if move:
+            new["mask"] = move(method=method, scores=scores, **given)
+            there = mask & new["mask"]
+            new |= {"weight": weight * there, "slots": {name: slot * there for name, slot in slots.items()}}
+        change(new, method=method, **given)
+        return new
+
+    return update
+
+
+def in_slots(change):
+    """`change(new slot, old slot, grown, dropped, all that is given)` gives every slot's values."""
+
+    def slots(new, **given):
+        grown, gone = new["mask"] & ~given["mask"], given["mask"] & ~new["mask"]
+        for name, slot in given["slots"].items():
+            new["slots"][name] = change(new["slots"][name], slot, grown, gone, given)
+
+    return slots
+
+
+def in_weight(change):
+    def weight(new, **given):
+        grown, gone = new["mask"] & ~given["mask"], given["mask"] & ~new["mask"]
+        new["weight"] = change(new["weight"], given["weight"], grown, gone, given)
+
+    return weight
+
+
+def returned(given):
+    """What goes by the drop, of the answer's connections those that came back."""
+    return first(-abs(given["weight"]), given["n_update"], given["mask"])
+
+
+def in_order_of_storage(new, old, grown, gone, given):
+    """What sparselab does: the slots of a row stay in the order in which they are stored."""
+    mask = (given["mask"] & ~gone) | grown
+    if mask.sum() != given["mask"].sum():
+        return new
+    moved = np.zeros(mask.shape)
+    moved[mask] = old[given["mask"]]
+    return moved
+
+
+def second_slot_as_it_was(new, **given):
+    for name in list(given["slots"])[1:]:
+        new["slots"][name] = given["slots"][name].copy()
+
+
+def by_another_rank(methods, rank):
+    def move(weight, mask, slots, dense_grad, n_update, method, scores):
+        if method not in methods:
+            return right.update(weight, mask, slots, dense_grad, n_update, method, scores)["mask"]
+        kept = mask & ~first(-abs(weight), n_update, mask)
+        return grown(kept, rank(dense_grad, scores, slots), n_update)
+
+    return move
+
+
+def active_zeros_lost(weight, mask, slots, dense_grad, n_update, method, scores):
+    return right.update(weight, mask, slots, dense_grad, n_update, method, scores)["mask"] & ~(mask & (weight == 0))
+
+
+def another_drop(choose):
+    def move(weight, mask, slots, dense_grad, n_update, method, scores):
+        kept = mask & ~choose(-abs(weight), n_update, mask)
+        rank = scores if method == "set" else abs(dense_grad if scores is None else scores)
+        return kept if method == "magnitude" else grown(kept, rank, n_update)
+
+    return move
+
+
+UPDATES = [
+    Wrong("a stale value comes to life", "update", updating(in_weight(lambda new, old, grown, gone, given:
+          new + old * grown)), "5.2 SY; A4", "stale-value"),
+    Wrong("stale momentum comes to life", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          new + old * grown)), "R6", "stale-momentum"),
+    Wrong("momentum in the order of storage", "update", updating(in_slots(in_order_of_storage)), "5.2 SP",
+          "momentum-follows-its-connection"),
+    Wrong("momentum of dropped kept", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          new + old * gone)), "4.4; R7", "basic"),
+    Wrong("values of dropped kept", "update", updating(in_weight(lambda new, old, grown, gone, given:
+          new + old * gone)), "R7", "basic"),
+    Wrong("grown along the gradient", "update", updating(in_weight(lambda new, old, grown, gone, given:
+          new - 0.1 * given["dense_grad"] * grown)), "1.1 grad_scale", "basic"),
+    Wrong("momentum of grown starts at the gradient", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          new + given["dense_grad"] * grown)), "1.1 initial_acc_scale", "basic"),
+    Wrong("all momentum lost", "update", updating(in_slots(lambda new, old, grown, gone, given: 0 * new)),
+          "1.3 SETk", "nothing-to-move"),
+    Wrong("what returns starts at zero", "update", updating(in_weight(lambda new, old, grown, gone, given:
+          new * ~returned(given))), "R5 RR", "dropped-connection-returns"),
+    Wrong("what returns forgets its momentum", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          new * ~returned(given))), "R5", "everything-moves"),
+    Wrong("Adam's second moment as it was", "update", updating(second_slot_as_it_was), "4.4; A17", "adam"),
+    Wrong("Adam's moments as they were", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          old.copy() if len(given["slots"]) > 1 else new)), "1.1 TO", "adam"),
+    Wrong("active zeros lost", "update", updating(move=active_zeros_lost), "1.4 SL item 3", "nothing-to-move"),
+    Wrong("the higher index goes", "update", updating(move=another_drop(last)), "A6", "equal-weights"),
+    Wrong("places in columns", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          new.T.reshape(new.shape))), "A16", "two-axes"),
+    Wrong("at least one stays", "update", updating(move=lambda n_update, mask, **given: right.update(
+          mask=mask, n_update=min(n_update, max(int(mask.sum()) - 1, 0)), **given)["mask"]), "A8", "everything-moves"),
+    Wrong("SET by gradient", "update", updating(move=by_another_rank("set", lambda g, s, slots: abs(g))), "1.3", "set"),
+    Wrong("SET by the size of the noise", "update", updating(move=by_another_rank("set", lambda g, s, slots: abs(s))),
+          "G6", "set"),
+    Wrong("SNFS by this batch's gradient", "update", updating(move=by_another_rank(
+          "snfs", lambda g, s, slots: abs(g))), "1.4", "snfs"),
+    Wrong("SNFS with the sign", "update", updating(move=by_another_rank("snfs", lambda g, s, slots: s)), "A18", "snfs"),
+    Wrong("SNFS by the optimizer's momentum", "update", updating(move=by_another_rank(
+          "snfs", lambda g, s, slots: abs(slots["velocity"]))), "1.4", "snfs"),
+    Wrong("pruned and regrown", "update", updating(move=by_another_rank("magnitude", lambda g, s, slots: abs(g))),
+          "1.7", "magnitude"),
+]  # fmt: skip
+
+WRONG = [*RIGL, *SCHEDULES, *DENSITIES, *SHARING, *CHOOSING, *DEAD, *SNIP, *SET, *SNFS, *UPDATES]
 
 
 def set_by_index(weight, mask, zeta):
@@ -887,6 +1010,24 @@ TOLD = {
     ("set_update", "rigl-tf1"): SET_OF_MOST_CODE,
     ("set_update", "jaxpruner"): SET_OF_MOST_CODE,
     ("set_update", "rigl-reproducibility"): SET_OF_MOST_CODE,
+    ("update", "rigl-tf1"): updating(in_slots(lambda new, old, grown, gone, given: new + old * gone)),
+    ("update", "rigl-torch"): updating(
+        in_slots(lambda new, old, grown, gone, given: old.copy() if len(given["slots"]) > 1 else new)
+    ),
+    ("update", "jaxpruner"): updating(
+        lambda new, **given: [
+            change(new, **given)
+            for change in (
+                in_slots(lambda new, old, grown, gone, given: new + old * gone),
+                in_weight(lambda new, old, grown, gone, given: new + old * grown),
+            )
+        ]
+    ),
+    ("update", "rigl-reproducibility"): updating(
+        in_weight(lambda new, old, grown, gone, given: new * ~returned(given))
+    ),
+    ("update", "sparselab"): updating(in_slots(in_order_of_storage)),
+    ("update", "sparsimony"): updating(in_weight(lambda new, old, grown, gone, given: new + old * grown)),
     ("set_update", "sparsimony"): SET_OF_MOST_CODE,
     ("set_update", "sparselab"): SET_OF_MOST_CODE,
     ("set_update", "sparse-learning"): by_sign(set_of_the_most_negative),
