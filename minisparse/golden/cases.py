@@ -37,6 +37,7 @@ class Case:
     rtol: float = 1e-9
     atol: float = 1e-12
     may_lack: Sequence[str] = ()  # parameters with a default: other cases of the function leave them out
+    superseded_by: str | None = None
 
     def arguments(self) -> dict[str, Any]:
         """The inputs by the contract's parameter names, in new arrays."""
@@ -55,9 +56,11 @@ class Case:
         return replace(self, rtol=max(self.rtol, 1e-6), atol=max(self.atol, 1e-7))
 
 
-def load(folder: Path | None = None) -> dict[str, list[Case]]:
+def load(folder: Path | None = None, superseded: bool = False) -> dict[str, list[Case]]:
     """{function: its cases} of a folder, by default v1; functions sorted by name, cases in file order.
 
+    superseded: with the cases that another has taken the place of, since something in them was wrong. They stay in the
+    files, and nobody is asked them.
     ValueError for a file of another version, or a duplicate id.
     """
     functions: dict[str, list[Case]] = {}
@@ -73,7 +76,8 @@ def load(folder: Path | None = None) -> dict[str, list[Case]]:
             if case.id in seen:
                 raise ValueError(f"{path} has the case {case.id!r} twice")
             seen.add(case.id)
-        functions.setdefault(file["function"], []).extend(cases)
+        current = [case for case in cases if superseded or not case.superseded_by]
+        functions.setdefault(file["function"], []).extend(current)
     return functions
 
 

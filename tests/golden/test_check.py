@@ -402,7 +402,7 @@ def test_a_profile_is_held_to_its_own_answers_where_it_decides(vectors, guest):
     own = check.checked("rigl_update", "minisparse.methods.rigl:rigl_update", profile="rigl-tf1")
     assert not own.passes
     assert own.sentence().startswith("1 of 2: is 0 at position 0, wanted 1; ")
-    with pytest.raises(check.Unanswered, match="^no answers of tfmot for rigl_update$"):
+    with pytest.raises(check.Unanswered, match=r"^no answers of tfmot for rigl_update$"):
         check.checked("rigl_update", f"{name}:tf1", profile="tfmot")
     with pytest.raises(ValueError, match="--profile is 'mine'; expected reference, rigl-tf1"):
         check.checked("rigl_update", f"{name}:tf1", profile="mine")

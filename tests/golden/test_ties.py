@@ -229,3 +229,38 @@ MOVE = {
 def test_an_update_is_told_its_counts_its_drop_and_its_growth(got, wrong):
     mask = np.array([c == "1" for c in got])
     assert [text for _, text in faults("rigl_update", mask, MOVE, MOVE["mask"])] == wrong
+
+
+@given(weight=scores, mask=masks, grow=scores, method=st.sampled_from(["rigl", "set", "snfs", "magnitude"]),
+       data=st.data())  # fmt: skip
+def test_a_whole_update_may_break_ties_too_and_all_it_touches_follows_its_mask(weight, mask, grow, method, data):
+    k = data.draw(st.integers(0, int(mask.sum())))
+    inputs = {"weight": weight, "mask": mask, "slots": {"velocity": np.arange(1.0, SIZE + 1)}, "n_update": k}
+    inputs |= {"dense_grad": grow} if method == "rigl" else {"dense_grad": -grow[::-1], "method": method}
+    inputs |= {"scores": grow} if method in ("set", "snfs") else {}
+    rank = grow if method == "set" else abs(grow)
+    legal = moves(mask, [(-abs(weight), mask, k)], rank, 0 if method == "magnitude" else k)
+
+    def whole(new, there):
+        return {"weight": weight * there, "mask": new, "slots": {"velocity": inputs["slots"]["velocity"] * there}}
+
+    for new in EVERY:
+        wrong = faults("update", whole(new, mask & new), inputs, whole(mask, mask))
+        assert (wrong == []) == (new.tobytes() in legal), f"{new.astype(int)}: {wrong}"
+    new = np.frombuffer(sorted(legal)[0], dtype=bool)
+    if (new & ~mask).any():
+        stale = {"velocity": inputs["slots"]["velocity"] * new}
+        wrong = faults("update", whole(new, mask & new) | {"slots": stale}, inputs, whole(mask, mask))
+        assert [kind for kind, _ in wrong] == ["velocity a grown"]
+        assert wrong[0][1].startswith("the velocity of a grown connection is ")
+
+
+def test_what_is_no_whole_update_is_told_so():
+    inputs = {"weight": np.ones(2), "mask": np.ones(2, bool), "slots": {}, "dense_grad": np.ones(2), "n_update": 0}
+    want = {"weight": np.ones(2), "mask": np.ones(2, bool), "slots": {}}
+    assert faults("update", None, inputs, want) == [
+        ("form", "is None, wanted a dict with the keys weight, mask, slots")
+    ]
+    assert faults("update", want | {"mask": np.ones(3)}, inputs, want) == [
+        ("form", "['mask'] has shape (3,), wanted (2,)")
+    ]
