@@ -174,7 +174,9 @@ def moved(got: list, mask: list, dropping: list, grow: list, n_grow: int, shape:
         faults.append(("grows more", f"grew {new}, {n_grow} were asked"))
     n = sum(map(int, got))
     if not faults and n != asked:
-        faults.append((f"count {'more' if n > asked else 'fewer'}", f"ends with {n} connections, wanted {asked}"))
+        faults.append(
+            (f"count {'more' if n > asked else 'fewer'}", f"ends with {n} connection{'s' * (n != 1)}, wanted {asked}")
+        )
     stays = []
     for score, pool, n in dropping:
         ranks = sorted((score[i] for i in size if pool[i]), reverse=True)

@@ -173,7 +173,9 @@ def test_profiles_that_answer_alike_are_named_together_and_one_that_differs_else
     content["cases"][1]["profiles"] = [["rigl-tf1", wrong], ["sparsimony", wrong]]
     (vectors / "rigl_update.json").write_text(json.dumps(content))
     said = verdict(tf1).sentence()
-    assert ": in the only failure you answer as rigl-tf1 does: “your drop ranks inactive weights too”, or as spar" in said
+    assert (
+        ": in the only failure you answer as rigl-tf1 does: “your drop ranks inactive weights too”, or as spar" in said
+    )
 
 
 def test_counts_are_told(vectors):
