@@ -84,9 +84,31 @@ def _snip_masks(got: Any, given: Mapping[str, Any], want: Any) -> str | None:
     got, wrong = _masks(got, want)
     if wrong:
         return wrong
-    effect = [abs(w * given["grads"][name]).ravel() for name, w in given["weights"].items()]
-    flat = np.concatenate([got[name].ravel() for name in given["weights"]])
-    return _ranked(flat, np.concatenate(effect), given["n_keep"], np.ones_like(flat))
+    effect = {name: abs(w * given["grads"][name]) for name, w in given["weights"].items()}
+    return _ranked(_flat(got, effect), _flat(effect, effect), given["n_keep"], _flat(got, effect) | True)
+
+
+def _global_magnitude_masks(got: Any, given: Mapping[str, Any], want: Any) -> str | None:
+    got, wrong = _masks(got, want)
+    if wrong:
+        return wrong
+    size = {name: abs(w) for name, w in given["weights"].items()}
+    among = _flat(given["masks"], size) if given.get("masks") else _flat(got, size) | True
+    return _ranked(_flat(got, size), _flat(size, size), given["n_keep"], among)
+
+
+def _snip(got: Any, given: Mapping[str, Any], want: Any) -> str | None:
+    got, wrong = _masks(got, want)
+    if wrong:
+        return wrong
+    effect = {name: abs(given["params"][name] * sum(batch[name] for batch in given["grads"])) for name in want}
+    n_keep = sum(int(mask.sum()) for mask in want.values())
+    return _ranked(_flat(got, effect), _flat(effect, effect), n_keep, _flat(got, effect) | True)
+
+
+def _flat(arrays: Mapping[str, np.ndarray], order: Mapping[str, Any]) -> np.ndarray:
+    """The entries of all layers in one row."""
+    return np.concatenate([arrays[name].ravel() for name in order] or [np.zeros(0, dtype=bool)])
 
 
 def _by_magnitude(growing: str) -> Rule:
@@ -162,6 +184,8 @@ RULES: dict[str, Rule] = {
     "top_k": _top_k,
     "magnitude_mask": _magnitude_mask,
     "snip_masks": _snip_masks,
+    "snip": _snip,
+    "global_magnitude_masks": _global_magnitude_masks,
     "rigl_update": _by_magnitude("dense_grad"),
     "set_update": _set_update,
     "set_update_by_magnitude": _by_magnitude("noise"),
