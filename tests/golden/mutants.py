@@ -50,8 +50,6 @@ SWAPS = {
     ast.Eq: [ast.NotEq], ast.NotEq: [ast.Eq], ast.And: [ast.Or], ast.Or: [ast.And], ast.Is: [ast.IsNot],
     ast.IsNot: [ast.Is], ast.In: [ast.NotIn], ast.NotIn: [ast.In],
 }  # fmt: skip
-NAMES = {"floor": "ceil", "min": "max", "max": "min", "any": "all", "all": "any", "abs": "float_", "round": "floor_",
-         "sum": "max_", "mean": "max", "std": "var"}  # fmt: skip
 SECONDS = 3
 
 
@@ -80,17 +78,17 @@ def changes(node):
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "abs":
         yield node.args[0]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("floor", "ceil"):
-        yield _with(node, func=ast.Attribute(node.func.value, "ceil" if node.func.attr == "floor" else "floor"))
-        yield ast.Call(ast.Name("round"), node.args, [])
+        yield _with(node, func=_with(node.func, attr="ceil" if node.func.attr == "floor" else "floor"))
+        yield _with(node, func=ast.Name("round", ast.Load()))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("min", "max"):
-        yield _with(node, func=ast.Name("max" if node.func.id == "min" else "min"))
+        yield _with(node, func=_with(node.func, id="max" if node.func.id == "min" else "min"))
         yield from node.args
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "round":
         yield node.args[0]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "project":
         yield node.args[0]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("any", "all", "mean"):
-        yield _with(node, func=ast.Attribute(node.func.value, {"any": "all", "all": "any", "mean": "sum"}[node.func.attr]))
+        yield _with(node, func=_with(node.func, attr={"any": "all", "all": "any", "mean": "sum"}[node.func.attr]))
     if isinstance(node, ast.keyword) and node.arg == "among":
         yield _with(node, value=ast.Constant(None))
 
