@@ -165,7 +165,7 @@ def snfs(top):
 
 def snip(top):
     def snip_masks(weights, grads, n_keep):
-        flat = np.concatenate([abs(w * grads[name]).ravel() for name, w in weights.items()])
+        flat = np.concatenate([np.zeros(0), *(abs(w * grads[name]).ravel() for name, w in weights.items())])
         chosen, at, masks = top(flat, n_keep), 0, {}
         for name, w in weights.items():
             masks[name] = chosen[at : at + w.size].reshape(w.shape)
@@ -173,6 +173,30 @@ def snip(top):
         return masks
 
     return snip_masks
+
+
+def snip_of_batches(top):
+    def recipe(params, grads, density):
+        names = [name for name in params if name.endswith(".weight")]
+        mean = {name: sum(batch[name] for batch in grads) / len(grads) for name in names}
+        weights = {name: params[name] for name in names}
+        return snip(top)(weights, mean, round(round(density * sum(w.size for w in weights.values()), 9)))
+
+    return recipe
+
+
+def magnitude_of_all(top):
+    def global_magnitude_masks(weights, n_keep, masks=None):
+        ones = {name: np.ones_like(w) for name, w in weights.items()}
+        inside = {name: np.where(masks[name], abs(w), -1.0) if masks else abs(w) for name, w in weights.items()}
+        flat = np.concatenate([np.zeros(0), *(w.ravel() for w in inside.values())])
+        chosen, at, new = top(flat, n_keep), 0, {}
+        for name, w in ones.items():
+            new[name] = chosen[at : at + w.size].reshape(w.shape)
+            at += w.size
+        return new
+
+    return global_magnitude_masks
 
 
 def magnitude(top):
@@ -196,7 +220,8 @@ def a_run(top):
     """`other_trajectory` with `top` in the place of its sort."""
     call = rewritten(
         other_trajectory, "trajectory",
-        ("    order = np.lexsort((np.arange(scores.size), scores.ravel(), ~among.ravel()))\n", "    return TOP(-scores, k, among)\n    order = []\n"),
+        ("    order = np.lexsort((np.arange(scores.size), scores.ravel(), ~among.ravel()))\n",
+         "    return TOP(-scores, k, among)\n    order = []\n"),
     )  # fmt: skip
     call.__globals__["TOP"] = top
     return call
@@ -206,6 +231,8 @@ CHOOSING = {
     "top_k": [lambda top: lambda score, k, among=None: top(score, k, among)],
     "magnitude_mask": [magnitude],
     "snip_masks": [snip],
+    "snip": [snip_of_batches],
+    "global_magnitude_masks": [magnitude_of_all],
     "rigl_update": [rigl_dropping, rigl_keeping],
     "set_update": [set_by_sign],
     "set_update_by_magnitude": [set_by_magnitude],

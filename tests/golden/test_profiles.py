@@ -50,7 +50,7 @@ def answering(name, profile):
 
 def test_of_cases_that_are_not_counted_it_is_told_too():
     said = verdict(TOLD["rigl_count", "rigl-tf1"], "rigl_count").sentence()
-    assert said == "12 of 12; rigl_count/twenty-nine-hundredths is optional and fails, as rigl-tf1 does"
+    assert said == "15 of 15; rigl_count/twenty-nine-hundredths is optional and fails, as rigl-tf1 does"
 
 
 def test_every_divergence_is_of_a_row_that_some_case_pins_and_of_known_profiles():
