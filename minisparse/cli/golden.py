@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..golden import cases, check, show
+from ..golden import adapt, cases, check, show
 from ..golden.arrays import LIBRARIES
 from ..golden.verdict import Verdict
 from ..runs.names import chosen
@@ -51,6 +51,19 @@ def show_cases(
             console.print(line, soft_wrap=True)
         console.print()
     console.print(show.LEGEND, style="dim", highlight=False)
+
+
+@app.command("adapt")
+def adapter(
+    function: Annotated[str | None, typer.Argument(metavar="FUNCTION", help="A function, or a case's id.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All functions, in one file.")] = False,
+) -> None:
+    """Print an adapter to fill in, as Python: signature, what goes in and out, and one case called by hand."""
+    if every == (function is not None):
+        raise ValueError(f"adapt got {'both' if every else 'neither'}; expected FUNCTION or --all")
+    functions = cases.load()
+    first = [own[0] for own in functions.values()] if every else [cases.find(function or "", functions)[0]]
+    typer.echo(adapt.adapters(first, functions), nl=False)
 
 
 @app.command()
