@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
+from rich.table import Column, Table
 
 from ..golden import adapt, cases, check, show
 from ..golden.arrays import LIBRARIES
-from ..golden.verdict import Verdict
+from ..golden.guest import Unanswered
+from ..golden.verdict import ONCE, Outcome, Verdict
 from ..runs.names import chosen
 from .options import AsJson
-from .tables import console, plain_table
+from .tables import console
 
 app = typer.Typer(no_args_is_help=True, help="Golden vectors: is your RigL RigL, and if not, which convention breaks.")
 
@@ -28,7 +31,10 @@ def list_functions(as_json: AsJson = False) -> None:
         }
         typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
         return
-    table = plain_table("function", "cases", "profiles that differ")
+    table = Table(
+        Column("function", no_wrap=True), Column("cases", justify="right"), Column("profiles that differ"),
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False,
+    )  # fmt: skip
     for name, found in functions.items():
         differ = {p for case in found for p in case.profiles if case.differs(p)}
         table.add_row(name, str(len(found)), ", ".join(p for p in cases.PROFILES if p in differ))
@@ -82,7 +88,9 @@ def check_answers(
     call: Annotated[str | None, typer.Argument(metavar="module:callable", help="Your code for a function.")] = None,
     function: Function = None,
     arrays: Annotated[str, typer.Option(help=f"Arrays that the callable takes: {', '.join(LIBRARIES)}.")] = "numpy",
-    ties: Annotated[str, typer.Option(help="lower: lower index first, as pinned; any: every legal choice.")] = "lower",
+    ties: Annotated[
+        str, typer.Option(help="any: every legal choice among equals; pinned: the lower index first.")
+    ] = "any",
     profile: Annotated[
         str, typer.Option(help=f"Whose answers to expect where they are known: {', '.join(cases.PROFILES)}.")
     ] = "reference",
@@ -92,8 +100,12 @@ def check_answers(
     as_json: AsJson = False,
 ) -> None:
     """Check answers, a function or a module. Exit status 0 only if every case that is not optional holds."""
-    chosen("--ties", ties, ("lower", "any"))
-    verdict = check.checked(what, call, function or [], arrays, ties == "any", profile, float32)
+    chosen("--ties", ties, ("any", "pinned"))
+    try:
+        verdict = check.checked(what, call, function or [], arrays, ties == "pinned", profile, float32)
+    except Unanswered as error:
+        typer.echo(f"minisparse: {error}", err=True)
+        raise typer.Exit(1) from error
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=1, ensure_ascii=False))
     else:
@@ -105,10 +117,24 @@ def _print(verdict: Verdict) -> None:
     def say(line: str, **style: Any) -> None:
         console.print(line, soft_wrap=True, highlight=False, markup=False, **style)
 
-    for outcome in verdict.failed:
-        say(outcome.case.id + (" (optional)" if outcome.case.optional else ""), style="bold red")
-        say(f"  {outcome.case.reason}")
-        say(f"  your answer {outcome.wrong}")
+    for alike in _alike(verdict):
+        first = alike[0]
+        say(first.case.id + (" (optional)" if first.case.optional else ""), style="bold red")
+        if len(alike) > 1:
+            say(f"  and {len(alike) - 1} more: {', '.join(o.case.id.partition('/')[2] for o in alike[1:])}")
+        else:
+            say(f"  {first.case.reason}")
+        say(f"  your answer {first.wrong}")
     for name in verdict.missing:
         say(f"{name}: missing", style="bold red")
     say(verdict.sentence(), style="bold")
+
+
+def _alike(verdict: Verdict) -> list[list[Outcome]]:
+    """The failures, with those together that are wrong in the same words: a parameter's name is said once."""
+    groups: dict[tuple, list[Outcome]] = {}
+    for outcome in verdict.failed:
+        once = outcome.faults and outcome.faults[0][0] in ONCE
+        key = (outcome.case.function, outcome.wrong) if once else (outcome.case.id, "")
+        groups.setdefault(key, []).append(outcome)
+    return list(groups.values())

@@ -10,10 +10,10 @@ from typing import Any
 from .. import allocate, flops, masks, schedule
 from ..methods import l0, magnitude, rigl, snfs, snip
 from ..methods import set as by_sign
-from . import sites, trajectory, vjp
+from . import calls, sites, trajectory, vjp
 from .cases import Case
 
-HOMES = (allocate, flops, masks, schedule, l0, magnitude, rigl, by_sign, snfs, snip, trajectory, vjp, sites)
+HOMES = (allocate, flops, masks, schedule, l0, magnitude, rigl, by_sign, snfs, snip, trajectory, vjp, sites, calls)
 HEAD = '''"""An adapter for minisparse's golden vectors, saved as adapter.py. Call your code where it says so, then
 
     python adapter.py

@@ -24,6 +24,7 @@ class Case(NamedTuple):
     optional: bool = False
     rtol: float = 1e-9
     atol: float = 1e-12
+    superseded_by: str | None = None
 
     def encoded(self) -> dict[str, Any]:
         """The case as it stands in the JSON."""
@@ -36,7 +37,8 @@ class Case(NamedTuple):
             for name, answer in self.profiles.items()
             for own in (answer if isinstance(answer, Either) else [answer])
         ]
-        return self._asdict() | pairs | {"expected": encode(self.expected)}
+        whole = self._asdict() | pairs | {"expected": encode(self.expected)}
+        return {field: value for field, value in whole.items() if field != "superseded_by" or value}
 
 
 class Function:
@@ -49,7 +51,8 @@ class Function:
         self.name, self.parameters, self.twin, self.stages = name, parameters.split(), twin, stages
         self.cases: list[Case] = []
 
-    def case(self, name, reason, *inputs, pin, expected=None, source="twin", profiles=None, optional=False):
+    def case(self, name, reason, *inputs, pin, expected=None, source="twin", profiles=None, optional=False,
+             superseded_by=None):  # fmt: skip
         """Append a case; an answer by hand that is not the twin's is an error of whoever wrote it."""
         answer = self.twin(*inputs)
         if expected is not None:
@@ -66,6 +69,7 @@ class Function:
                 source=source,
                 pin=pin,
                 optional=optional,
+                superseded_by=superseded_by and f"{self.name}/{superseded_by}",
             )
         )
 

@@ -223,6 +223,18 @@ def rigl_update(weight, mask, dense_grad, n_update):
     return _regrown(mask, _surviving(weight, mask, n_update), _magnitudes(dense_grad), n_update)
 
 
+def update(weight, mask, slots, dense_grad, n_update, method="rigl", scores=None):
+    """Connections one by one: who stays, who comes, and what each brings along."""
+    kept = _surviving(weight, mask, n_update)
+    rank = scores.ravel().tolist() if method == "set" else _magnitudes(dense_grad if scores is None else scores)
+    new = kept if method == "magnitude" else kept | _take(rank, set(range(mask.size)) - kept, n_update)
+    layer = {name: np.zeros(mask.shape) for name in ("weight", *slots)}
+    for place in new & _places(mask):
+        for name, stored in (("weight", weight), *slots.items()):
+            layer[name].flat[place] = stored.flat[place]
+    return {"weight": layer.pop("weight"), "mask": _mask(new, mask), "slots": layer}
+
+
 def rigl_count(step, n_active, alpha, t_end):
     return int(cosine(step, alpha, t_end) * n_active)
 
