@@ -8,8 +8,8 @@ TORCH = "torch==2.13.0+cpu"
 class Package(NamedTuple):
     """A package, its pinned requirements, and how its adapter is called.
 
-    alone: installed without its dependencies, which `requires` lists as far as they are needed; libraries: those whose
-    versions the page names; variables: of the environment.
+    libraries: those whose versions the page names. alone: installed without its dependencies, which are pinned to
+    versions that no longer install.
     """
 
     name: str
@@ -20,7 +20,6 @@ class Package(NamedTuple):
     alone: bool = False
     arrays: str = "torch"
     float32: bool = False
-    variables: tuple[tuple[str, str], ...] = ()
 
 
 PACKAGES = [
@@ -35,8 +34,8 @@ PACKAGES = [
             ("tensorflow-model-optimization==0.8.1", "tensorflow-cpu==2.21.0", "tf-keras==2.21.0"),
             ("tensorflow", "tf_keras"), "Pruning, PolynomialDecay", arrays="numpy", float32=True),
     Package("fasterai", "fasterai", ("fasterai==0.4.1",), ("torch", "fastai"), "Sparsifier, agp"),
-    Package("lottery-ticket-pruner", "lottery_ticket_pruner", ("lottery-ticket-pruner==0.8.1", "keras==3.15.1"),
-            ("keras", "numpy"), "the strategy smallest_weights", arrays="numpy",
-            variables=(("KERAS_BACKEND", "numpy"),)),
+    Package("lottery-ticket-pruner", "lottery_ticket_pruner",
+            ("lottery-ticket-pruner==0.8.1", "tensorflow-cpu==2.21.0"), ("tensorflow",),
+            "the strategy smallest_weights", arrays="numpy"),
     Package("l0-python", "l0_python", ("l0-python==0.6.2",), ("torch",), "HardConcrete"),
 ]  # fmt: skip
