@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-TORCH = "torch==2.13.0+cpu"
+TORCH = "torch==2.13.0"
 
 
 class Package(NamedTuple):

@@ -1,4 +1,4 @@
-"""docs/conformance.md, made from docs/conformance.json and from what is reported of code on GitHub alone."""
+"""docs/conformance.md, made from docs/conformance.json, with a sentence from differs.json and all of reported.json."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,9 @@ from typing import Any
 
 DOCS = Path(__file__).parents[2] / "docs"
 DATA, PAGE = DOCS / "conformance.json", DOCS / "conformance.md"
-REPORTED = json.loads(Path(__file__).with_name("reported.json").read_text(encoding="utf-8"))
+REPORTED, DIFFERS = (
+    json.loads(Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8")) for name in ("reported", "differs")
+)
 HEAD = """# Who implements what the papers say
 
 <!-- Made by `python -m tests.conformance`; edit tests/conformance/page.py instead. -->
@@ -48,6 +50,7 @@ def page(data: Mapping[str, Any]) -> str:
         ),
         "The results, case by case: {download}`conformance.json`.\n",
         "## What differs\n",
+        "In a sentence, and *in the words of the checker, which speak to the author of the code*.\n",
         *(line for item in packages.items() for line in _differences(*item)),
         REPORTED_HEAD,
         *_reported(list(data["cases"])),
@@ -77,7 +80,9 @@ def _summary(item: tuple[str, Mapping[str, Any]]) -> list[str]:
 def _differences(name: str, own: Mapping[str, Any]) -> Iterable[str]:
     differ = {function: result for function, result in own["functions"].items() if not result["passes"]}
     yield f"### {name} {own['version']}\n"
-    yield from (f"- `{function}`: {result['verdict']}" for function, result in differ.items())
+    for function, result in differ.items():
+        score, _, words = result["verdict"].partition(": ")
+        yield f"- `{function}`, {score}: {DIFFERS.get(name, {}).get(function, '')} *{words}*"
     if not differ:
         yield "All cases of the functions that it has hold."
     yield ""

@@ -183,7 +183,7 @@ def test_it_says_what_the_package_says(folder, package, number, options):
 
 @pytest.mark.parametrize(
     "what",
-    [["rigl_update", "guest_0:rigl_update"], ["rigl_update", "guest_2:rigl_update"], ["guest_0", "--function", "cosine"],
+    [["rigl_update", "guest_0:rigl_update"], ["guest_0", "--function", "cosine"], ["top_k", "guest_3:top_k"],
      ["rigl_updat", "guest_0:rigl_update"], ["rigl_update", "guest_0:nothing"], ["rigl_update", "guest_0"]],
     ids=" ".join,
 )  # fmt: skip

@@ -40,6 +40,20 @@ def rigl_update(weight, mask, dense_grad, n_update):
     return scheduler.backward_masks[0]
 
 
+def update(weight, mask, slots, dense_grad, n_update, method="rigl", scores=None):
+    if method != "rigl" or slots.keys() - {"velocity"}:
+        raise NotImplementedError("RigL with SGD")
+    n_active = int(mask.sum())
+    alpha = min((n_update + 0.5) / n_active, 1.0) if n_update else 0.0
+    scheduler = scheduled(weight, mask, dense_grad, alpha)
+    state = scheduler.optimizer.state[scheduler.W[0]]
+    if slots:
+        state["momentum_buffer"] = slots["velocity"].clone()
+    scheduler._rigl_step()
+    after = {"velocity": state["momentum_buffer"]} if slots else {}
+    return {"weight": scheduler.W[0].data, "mask": scheduler.backward_masks[0], "slots": after}
+
+
 def rigl_count(step, n_active, alpha, t_end):
     """How many of `n_active` weights are gone after call number `step`, if the absent ones are better."""
     weight = torch.cat([torch.arange(1.0, n_active + 1), torch.zeros(n_active + 1)]).double()

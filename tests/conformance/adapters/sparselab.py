@@ -14,22 +14,55 @@ def layer_of(weight, mask):
     return layer
 
 
+def slots_of(layer):
+    """(row, column, place in storage) of every connection."""
+    columns, starts, lengths = (np.asarray(getattr(layer._csr, x)) for x in ("col_indices", "row_start", "row_nnz"))
+    for row in range(layer.out_features):
+        for place in range(starts[row], starts[row] + lengths[row]):
+            yield row, columns[place], place
+
+
+def dense(layer, stored, shape):
+    """What is stored for every connection as an array, 0 elsewhere."""
+    whole = np.zeros((layer.out_features, layer.in_features), np.asarray(stored).dtype)
+    for row, column, place in slots_of(layer):
+        whole[row, column] = stored[place]
+    return whole.reshape(shape)
+
+
 def mask_of(layer, shape):
-    csr, mask = layer._csr, np.zeros((layer.out_features, layer.in_features), bool)
-    columns, starts, lengths = (np.asarray(x) for x in (csr.col_indices, csr.row_start, csr.row_nnz))
-    for row, (start, length) in enumerate(zip(starts, lengths, strict=False)):
-        mask[row, columns[start : start + length]] = True
-    return mask.reshape(shape)
+    return dense(layer, np.ones(len(layer._values), bool), shape)
 
 
-def rigl_update(weight, mask, dense_grad, n_update):
-    layer = layer_of(weight, mask)
+def rewire(layer, mask, dense_grad, n_update):
     algorithm = sparselab.RigL(0.5, drop_fraction=min((n_update + 0.5) / max(mask.sum(), 1), 1.0), update_freq=1)
     layer.apply(algorithm)
     x = torch.tensor(dense_grad.reshape(layer.out_features, -1), dtype=torch.float32)
     layer(x).backward(torch.eye(layer.out_features))  # the gradient of the weights is x
     algorithm.step()
+
+
+def rigl_update(weight, mask, dense_grad, n_update):
+    layer = layer_of(weight, mask)
+    rewire(layer, mask, dense_grad, n_update)
     return mask_of(layer, mask.shape)
+
+
+def update(weight, mask, slots, dense_grad, n_update, method="rigl", scores=None):
+    if method != "rigl" or slots.keys() - {"velocity"}:
+        raise NotImplementedError("RigL with SGD")
+    layer = layer_of(weight, mask)
+    momentum = torch.zeros_like(layer._values)
+    optimizer = torch.optim.SGD([layer._values], lr=0.1, momentum=0.9)
+    if slots:
+        matrix = slots["velocity"].reshape(layer.out_features, -1)
+        for row, column, place in slots_of(layer):
+            momentum[place] = float(matrix[row, column])
+        optimizer.state[layer._values]["momentum_buffer"] = momentum
+    rewire(layer, mask, dense_grad, n_update)
+    after = {"velocity": dense(layer, momentum.numpy(), mask.shape)} if slots else {}
+    weights = dense(layer, layer._values.detach().numpy(), mask.shape)
+    return {"weight": weights, "mask": mask_of(layer, mask.shape), "slots": after}
 
 
 class Given:
