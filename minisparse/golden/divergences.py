@@ -58,6 +58,7 @@ DIVERGENCES = (
     ("rigl_count", "your count is of what stays, rounded to the nearest even and one at least", "jaxpruner"),
     ("rigl_count", "your count is rounded up", "rigl-reproducibility sparsimony granet itop"),
     ("rigl_count", "your count is truncated in single precision", "rigl-tf1"),
+    ("update", "what you drop keeps its stored value or its momentum", "rigl-tf1 jaxpruner"),
     ("rigl_update", "your threshold is strict: one connection too few stays, and ties all go", "granet itop"),
     ("rigl_update", "at least one connection goes, and all that tie at the threshold", "sparselab"),
     ("rigl_update", "the number that moves is of the rounded density and not of what is active", "sparsimony"),

@@ -27,15 +27,26 @@ def magnitude_mask(got: Any, given: Mapping, want: Any) -> list:
 
 
 def snip_masks(got: Any, given: Mapping, want: Any) -> list:
-    """One ranking of all layers; positions are told by layer."""
-    wrong = _form(got, want)
-    if wrong:
-        return wrong
-    weights, grads = given["weights"], given["grads"]
-    places = [f"[{name!r}] {place_in(w.shape, i)}" for name, w in weights.items() for i in range(len(w.data))]
-    effect = [abs(w * grads[name].data[i]) for name, own in weights.items() for i, w in enumerate(own.data)]
-    flat = [x for name in weights for x in got[name].data]
-    return ranked(flat, effect, given["n_keep"], [True] * len(flat), places)
+    effect = {
+        name: [abs(w * g) for w, g in zip(own.data, given["grads"][name].data)]
+        for name, own in given["weights"].items()
+    }
+    return _form(got, want) or _of_all_layers(got, effect, given["n_keep"], None)
+
+
+def global_magnitude_masks(got: Any, given: Mapping, want: Any) -> list:
+    size = {name: [abs(w) for w in own.data] for name, own in given["weights"].items()}
+    return _form(got, want) or _of_all_layers(got, size, given["n_keep"], given.get("masks"))
+
+
+def snip(got: Any, given: Mapping, want: Any) -> list:
+    """By the mean gradient of all batches; how many stay is not a choice."""
+    effect = {}
+    for name in want:
+        grads = [sum(own) for own in zip(*(batch[name].data for batch in given["grads"]))]
+        effect[name] = [abs(w * g) for w, g in zip(given["params"][name].data, grads)]
+    n_keep = sum(sum(map(int, mask.data)) for mask in want.values())
+    return _form(got, want) or _of_all_layers(got, effect, n_keep, None)
 
 
 def rigl_update(got: Any, given: Mapping, want: Any) -> list:
@@ -127,6 +138,8 @@ RULES = {
     "top_k": top_k,
     "magnitude_mask": magnitude_mask,
     "snip_masks": snip_masks,
+    "global_magnitude_masks": global_magnitude_masks,
+    "snip": snip,
     "rigl_update": rigl_update,
     "set_update": set_update,
     "set_update_by_magnitude": set_update_by_magnitude,
@@ -135,6 +148,14 @@ RULES = {
     "counts": counts,
     "update": update,
 }
+
+
+def _of_all_layers(got: Mapping, score: Mapping, k: int, among: Any) -> list:
+    """One ranking of the entries of all layers; positions are told by layer."""
+    chosen = [x for name in score for x in got[name].data]
+    places = [f"[{name!r}] {place_in(got[name].shape, i)}" for name, own in score.items() for i in range(len(own))]
+    pool = [x for name in score for x in among[name].data] if among else [True] * len(chosen)
+    return ranked(chosen, [x for own in score.values() for x in own], k, pool, places)
 
 
 def ranked(chosen: list, score: list, k: int, among: list, shape: Any) -> list:
@@ -174,7 +195,9 @@ def moved(got: list, mask: list, dropping: list, grow: list, n_grow: int, shape:
         faults.append(("grows more", f"grew {new}, {n_grow} were asked"))
     n = sum(map(int, got))
     if not faults and n != asked:
-        faults.append((f"count {'more' if n > asked else 'fewer'}", f"ends with {n} connections, wanted {asked}"))
+        faults.append(
+            (f"count {'more' if n > asked else 'fewer'}", f"ends with {n} connection{'s' * (n != 1)}, wanted {asked}")
+        )
     stays = []
     for score, pool, n in dropping:
         ranks = sorted((score[i] for i in size if pool[i]), reverse=True)

@@ -195,15 +195,14 @@ class Verdict:
 
         A profile with several answers to a case, of which one is right, decides it only for those who fail.
         """
-        agrees = {
-            (id(o), p): _answers_as(o, p) or (not o.wrong and not _deviates(o.case, p, self.pinned))
-            for o in counted for p in PROFILES[1:] if o.case.answers(p)
-        }  # fmt: skip
-        found: list = []
+        as_it: dict = {}  # {profile: the failures in which it answers the same}
         for p in PROFILES[1:]:
-            decided = [o for o in counted if o.case.answers(p)]
-            own = [o for o in decided if o.wrong and agrees[id(o), p]]
-            if own and all(agrees[id(o), p] for o in decided):
+            own = [o for o in counted if o.wrong and _answers_as(o, p)]
+            if own:
+                as_it[p] = own
+        found: list = []
+        for p, own in as_it.items():
+            if all(_agrees(o, p, self.pinned) for o in counted if o.case.answers(p)):
                 words = _by_words(own, p)
                 twin = next((c for c in found if _ids(c[1]) == _ids(own) and list(c[2]) == list(words)), None)
                 if twin:
@@ -212,14 +211,12 @@ class Verdict:
                     found.append(([p], own, words, 1))
         said = {word for _, _, words, _ in found for word in words}
         conventions: dict = {}
-        for o in counted:
-            for p in PROFILES[1:]:
-                word = o.case.answers(p) and _errs(o.case, p, self.pinned) and divergence(o.case, p)
+        for p, own in as_it.items():
+            for word, shown in _by_words(own, p).items():
                 if word and word not in said:
-                    conventions.setdefault(word, {}).setdefault(id(o), (o, []))[1].append(p)
-        for word, deciding in conventions.items():
-            own = [o for o, _ in deciding.values() if o.wrong]
-            if len(own) > 1 and all(any(agrees[id(o), p] for p in profiles) for o, profiles in deciding.values()):
+                    conventions.setdefault(word, []).extend(o for o in shown if not _in(o, conventions.get(word, [])))
+        for word, own in conventions.items():
+            if len(own) > 1 and all(_agrees_on(word, o, self.pinned) for o in counted if not _in(o, own)):
                 found.append(([], own, {word: own}, 0))
         return found
 
@@ -252,21 +249,29 @@ class Verdict:
 def _explanation(named: Sequence[tuple], n_failed: int) -> str:
     """ "your drop ranks inactive weights too, as rigl-tf1 does (case …: …); explains 6 of 7 failures".
 
-    named: (profiles, failures, {words: failures}) of those that explain the same failures. Where they are several, or
-    explain the smaller part, that is said.
+    named: (profiles, failures, {words: failures}, rank) of those that explain the same failures. Where they are
+    several, or explain the smaller part, no more is said than who answers the same.
     """
-    own, choices, shown = named[0][1], [], []
-    for names, _, words, *_ in named:
-        first, *too = names or [""]
-        does = f", as {first} does" if names else ""
-        does += f", and {', '.join(too)} too" if too else ""
-        choices.append("; ".join(word + does if word else "you answer" + does[1:] for word in words))
-        shown += [cases[0].case for cases in words.values() if cases[0].case not in shown]
-    where = f"case {shown[0].id}: {shown[0].reason}" if len(shown) == 1 else f"cases {', '.join(c.id for c in shown)}"
+    own, shown = named[0][1], []
     share = f"all {n_failed} failures" if len(own) == n_failed else f"{len(own)} of {n_failed} failures"
     share = {1: "the only failure", 2: "both failures"}.get(n_failed, share) if len(own) == n_failed else share
-    perhaps = "perhaps " if len(named) > 1 or 2 * len(own) < n_failed else ""
-    return f"{perhaps}{', or '.join(choices)} ({where}); explains {share}"
+    fewest = [n for n in named if not any(set(other[2]) < set(n[2]) for other in named)]
+    named = [([*n[0], *(p for more in named if set(n[2]) < set(more[2]) for p in more[0])], *n[1:]) for n in fewest]
+    unsure = len(named) > 1 or 2 * len(own) < n_failed
+    choices = []
+    for names, _, words, *_ in named:
+        first, *too = names or [""]
+        does = f"as {first} does" + (f", and {', '.join(too)} too" if too else "")
+        said = [word for word in words if word]
+        if not names:
+            choices.append(f"{'perhaps ' if unsure else ''}{said[0]}")
+        elif unsure or not said:
+            choices.append(f"{'' if choices else 'you answer '}{does}" + (f": “{'; '.join(said)}”" if said else ""))
+        else:
+            choices.append("; ".join(f"{word}, {does}" for word in said))
+        shown += [cases[0].case for cases in words.values() if cases[0].case not in shown]
+    where = f"case {shown[0].id}: {shown[0].reason}" if len(shown) == 1 else f"cases {', '.join(c.id for c in shown)}"
+    return f"{f'in {share} ' if unsure else ''}{', or '.join(choices)} ({where}); explains {share}"
 
 
 def _told(outcomes: Sequence[Outcome]) -> str:
@@ -293,14 +298,19 @@ def _by_words(own: Sequence[Outcome], profile: str) -> dict:
     return words
 
 
-def _deviates(case: Any, profile: str, pinned: bool) -> bool:
-    """Has `profile` no answer to the case that is right?"""
-    return all(judged(case, read(answer), pinned=pinned).wrong for answer in case.answers(profile))
+def _agrees(outcome: Outcome, profile: str, pinned: bool) -> bool:
+    """Is the answer one of `profile`'s, or right where one of those is?"""
+    return _answers_as(outcome, profile) or (not outcome.wrong and _may_be_right(outcome.case, profile, pinned))
 
 
-def _errs(case: Any, profile: str, pinned: bool) -> bool:
-    """Has `profile` an answer to the case that is wrong?"""
-    return any(judged(case, read(answer), pinned=pinned).wrong for answer in case.answers(profile))
+def _agrees_on(word: str, outcome: Outcome, pinned: bool) -> bool:
+    """Does the case not decide the convention, or the answer agree with a profile that has it?"""
+    having = [p for p in PROFILES[1:] if outcome.case.answers(p) and divergence(outcome.case, p) == word]
+    return not having or any(_agrees(outcome, p, pinned) for p in having)
+
+
+def _may_be_right(case: Any, profile: str, pinned: bool) -> bool:
+    return any(not judged(case, read(answer), pinned=pinned).wrong for answer in case.answers(profile))
 
 
 def _answers_as(outcome: Outcome, profile: str) -> bool:

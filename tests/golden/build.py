@@ -12,10 +12,12 @@ from pathlib import Path
 
 from tests.golden import (
     allocation,
+    boundaries,
     choosing,
     costs,
     counting,
     derivatives,
+    further,
     gates,
     moving,
     pruning,
@@ -26,7 +28,7 @@ from tests.golden import (
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "minisparse" / "golden" / f"v{VERSION}"
-UNITS = (choosing, allocation, schedules, pruning, moving, updating)
+UNITS = (choosing, allocation, schedules, pruning, moving, updating, further, boundaries)
 FUNCTIONS = [function for module in UNITS for function in module.FUNCTIONS]
 NUMBERS = [function for module in (gates, derivatives, costs, counting, trajectories) for function in module.FUNCTIONS]
 

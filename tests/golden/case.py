@@ -86,3 +86,34 @@ def bits(text: str, *shape: int) -> np.ndarray:
 
 def row(*values: float) -> np.ndarray:
     return np.array(values, dtype=float)
+
+
+class Numbers:
+    """Multiples of 1/64 that every language can make: x ← 16807 x mod (2³¹ − 1)."""
+
+    def __init__(self, seed):
+        self.x = seed
+
+    def below(self, n):
+        self.x = 16807 * self.x % (2**31 - 1)
+        return self.x % n
+
+    def shuffled(self, n):
+        order = list(range(n))
+        for i in reversed(range(1, n)):
+            j = self.below(i + 1)
+            order[i], order[j] = order[j], order[i]
+        return order
+
+    def signed(self, shape, step=2):
+        """Sizes 1 × step, 2 × step, … 64ths in some order, with either sign."""
+        sizes = [(i + 1) * step - self.below(step) for i in self.shuffled(int(np.prod(shape)))]
+        return np.array([s * (1 - 2 * self.below(2)) / 64 for s in sizes]).reshape(shape)
+
+    def mask(self, shape, n_active):
+        return np.array([i < n_active for i in self.shuffled(int(np.prod(shape)))]).reshape(shape)
+
+    def between(self, shape):
+        """Noise inside (0, 1), no two equal."""
+        n = int(np.prod(shape))
+        return np.array([(i * (63 // n) + 1 + self.below(63 // n)) / 64 for i in self.shuffled(n)]).reshape(shape)

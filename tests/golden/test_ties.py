@@ -86,6 +86,25 @@ def test_snip_ranks_all_layers_at_once(weight, grad, k):
         assert (verdict == []) == (got.tobytes() in legal)
 
 
+@given(weight=scores, other=scores, among=masks, data=st.data())
+def test_magnitudes_and_snip_rank_all_layers_at_once_too(weight, other, among, data):
+    k, cut = data.draw(st.integers(0, int(among.sum()))), {"a": slice(0, 2), "b": slice(2, SIZE)}
+    split = lambda array: {name: array[c] for name, c in cut.items()}
+    legal = {m.tobytes() for m in tops(abs(weight), k, among)}
+    for got in EVERY:
+        inputs = {"weights": split(weight), "n_keep": k, "masks": split(among)}
+        verdict = faults("global_magnitude_masks", split(got), inputs, split(got))
+        assert (verdict == []) == (got.tobytes() in legal)
+    params = {f"{name}.weight": w for name, w in split(weight).items()}
+    grads = tuple({f"{name}.weight": g for name, g in split(own).items()} for own in (other, other[::-1]))
+    legal = {m.tobytes() for m in tops(abs(weight * (other + other[::-1])), k, np.ones(SIZE, bool))}
+    want = {f"{name}.weight": m for name, m in split(np.arange(SIZE) < k).items()}
+    for got in EVERY:
+        masks = {f"{name}.weight": m for name, m in split(got).items()}
+        verdict = faults("snip", masks, {"params": params, "grads": grads}, want)
+        assert (verdict == []) == (got.tobytes() in legal)
+
+
 SIDE = 3
 small = st.lists(st.integers(-2, 2), min_size=SIDE, max_size=SIDE).map(lambda x: np.array(x, dtype=float))
 small_masks = st.lists(st.booleans(), min_size=SIDE, max_size=SIDE).map(np.array)

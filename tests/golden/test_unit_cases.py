@@ -6,24 +6,41 @@ from collections import Counter
 
 import pytest
 
-from minisparse.allocate import apportion, counts, erdos_renyi, erdos_renyi_kernel, uniform
+from minisparse.allocate import (
+    apportion,
+    counts,
+    density_of,
+    erdos_renyi,
+    erdos_renyi_kernel,
+    from_epsilon,
+    uniform,
+)
 from minisparse.golden import cases
-from minisparse.golden.calls import update
+from minisparse.golden.calls import cosine_rate, multi_step_rate, snip, step_rate, update
 from minisparse.golden.values import decode, matches
 from minisparse.masks import top_k
-from minisparse.methods.magnitude import magnitude_mask, remove_dead_units, retrain_dropout, threshold_mask
+from minisparse.methods.magnitude import (
+    global_magnitude_masks,
+    magnitude_mask,
+    remove_dead_units,
+    retrain_dropout,
+    threshold_mask,
+)
 from minisparse.methods.rigl import rigl_count, rigl_update
 from minisparse.methods.set import set_counts, set_update, set_update_by_magnitude
 from minisparse.methods.snfs import shares, snfs_update
 from minisparse.methods.snip import sensitivity, snip_masks
-from minisparse.schedule import cosine, cubic
-from tests.golden import build, other_masks, wrong_masks
+from minisparse.schedule import cosine, cubic, inverse_power, linear
+from tests.golden import build, other_masks, wrong_further, wrong_masks
 
 OURS = (
     top_k, apportion, counts, uniform, erdos_renyi, erdos_renyi_kernel, cosine, cubic, magnitude_mask, threshold_mask,
     retrain_dropout, remove_dead_units, sensitivity, snip_masks, set_counts, set_update, set_update_by_magnitude,
     shares, snfs_update, rigl_count, rigl_update, update,
+    from_epsilon, density_of, linear, inverse_power, step_rate, multi_step_rate, cosine_rate, global_magnitude_masks,
+    snip,
 )  # fmt: skip
+WRONG = [*wrong_masks.WRONG, *wrong_further.WRONG]
 PROFILES = (
     "rigl-tf1", "rigl-torch", "jaxpruner", "rigl-reproducibility", "sparse-learning", "set-official", "snip-official",
     "l0-official", "torch-prune", "tfmot", "sparsimony", "sparselab", "granet", "itop",
@@ -106,7 +123,7 @@ def test_an_independent_implementation_passes(name, case):
     assert wrong(getattr(other_masks, name), case) is None
 
 
-@pytest.mark.parametrize("mutant", wrong_masks.WRONG, ids=[f"{m.function}: {m.breaks}" for m in wrong_masks.WRONG])
+@pytest.mark.parametrize("mutant", WRONG, ids=[f"{m.function}: {m.breaks}" for m in WRONG])
 def test_a_wrong_implementation_fails_the_case_that_names_its_fault(mutant):
     own = [case for name, case in CASES if name == mutant.function]
     (named,) = [case for case in own if case["id"] == f"{mutant.function}/{mutant.case}"]

@@ -5,7 +5,7 @@ Numbers are multiples of 1/64, no two of a step's scores in a layer of equal siz
 
 import numpy as np
 
-from tests.golden.case import Function
+from tests.golden.case import Function, Numbers
 from tests.golden.public_trajectories import told_of
 from tests.golden.slow_trajectory import slow_trajectory
 
@@ -22,37 +22,6 @@ GATED = {
     "fc.log_alpha": (3, 1),
     "out.weight": (2, 2),
 }
-
-
-class Numbers:
-    """Multiples of 1/64 that every language can make: x ← 16807 x mod (2³¹ − 1)."""
-
-    def __init__(self, seed):
-        self.x = seed
-
-    def below(self, n):
-        self.x = 16807 * self.x % (2**31 - 1)
-        return self.x % n
-
-    def shuffled(self, n):
-        order = list(range(n))
-        for i in reversed(range(1, n)):
-            j = self.below(i + 1)
-            order[i], order[j] = order[j], order[i]
-        return order
-
-    def signed(self, shape, step=2):
-        """Sizes 1 × step, 2 × step, … 64ths in some order, with either sign."""
-        sizes = [(i + 1) * step - self.below(step) for i in self.shuffled(int(np.prod(shape)))]
-        return np.array([s * (1 - 2 * self.below(2)) / 64 for s in sizes]).reshape(shape)
-
-    def mask(self, shape, n_active):
-        return np.array([i < n_active for i in self.shuffled(int(np.prod(shape)))]).reshape(shape)
-
-    def between(self, shape):
-        """Noise inside (0, 1), no two equal."""
-        n = int(np.prod(shape))
-        return np.array([(i * (63 // n) + 1 + self.below(63 // n)) / 64 for i in self.shuffled(n)]).reshape(shape)
 
 
 def run(seed, steps, method, optimizer, active=(7, 5), noise=False):

@@ -11,7 +11,7 @@ UPDATES = "if not (time and name == "
 
 def wrong(name, text, replacement, line, case):
     call = broken(other_trajectory, "trajectory", text, replacement, anywhere=True)
-    return Wrong(name, "trajectory", call, line, f"trajectory/{case}")
+    return Wrong(name, "trajectory", call, line, f"trajectory/{case}", (text, replacement))
 
 
 WRONG = [
