@@ -2,16 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich import box
 from rich.table import Column, Table
 
-from ..golden import cases, check, show
+from ..golden import adapt, bundle, cases, check, show
 from ..golden.arrays import LIBRARIES
-from ..golden.guest import Unanswered
-from ..golden.verdict import ONCE, Outcome, Verdict
+from ..golden.asking import Unanswered, report
 from ..runs.names import chosen
 from .options import AsJson
 from .tables import console
@@ -59,13 +58,31 @@ def show_cases(
     console.print(show.LEGEND, style="dim", highlight=False)
 
 
+@app.command("adapt")
+def adapter(
+    function: Annotated[str | None, typer.Argument(metavar="FUNCTION", help="A function, or a case's id.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All functions, in one file.")] = False,
+) -> None:
+    """Print an adapter to fill in, as Python: signature, what goes in and out, and one case called by hand."""
+    if every == (function is not None):
+        raise ValueError(f"adapt got {'both' if every else 'neither'}; expected FUNCTION or --all")
+    functions = cases.load()
+    first = [own[0] for own in functions.values()] if every else [cases.find(function or "", functions)[0]]
+    typer.echo(adapt.adapters(first, functions), nl=False)
+
+
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for cases.json and expected.json.")],
     function: Function = None,
+    checker: Annotated[
+        str | None, typer.Option(help="python: check_golden.py too, for Python 3.8 or newer without this package.")
+    ] = None,
 ) -> None:
     """Write the questions and the answers as two JSON files, for a program in any language."""
-    for path in cases.export(folder, cases.chosen(function or [], cases.load())):
+    chosen("--checker", checker or "python", ("python",))
+    functions = cases.chosen(function or [], cases.load())
+    for path in (*cases.export(folder, functions), *(bundle.export(folder, functions) if checker else ())):
         console.print(f"{path}", soft_wrap=True, highlight=False)
 
 
@@ -96,32 +113,6 @@ def check_answers(
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=1, ensure_ascii=False))
     else:
-        _print(verdict)
+        for line, style in report(verdict):
+            console.print(line, style=style or None, soft_wrap=True, highlight=False, markup=False)
     raise typer.Exit(0 if verdict.passes else 1)
-
-
-def _print(verdict: Verdict) -> None:
-    def say(line: str, **style: Any) -> None:
-        console.print(line, soft_wrap=True, highlight=False, markup=False, **style)
-
-    for alike in _alike(verdict):
-        first = alike[0]
-        say(first.case.id + (" (optional)" if first.case.optional else ""), style="bold red")
-        if len(alike) > 1:
-            say(f"  and {len(alike) - 1} more: {', '.join(o.case.id.partition('/')[2] for o in alike[1:])}")
-        else:
-            say(f"  {first.case.reason}")
-        say(f"  your answer {first.wrong}")
-    for name in verdict.missing:
-        say(f"{name}: missing", style="bold red")
-    say(verdict.sentence(), style="bold")
-
-
-def _alike(verdict: Verdict) -> list[list[Outcome]]:
-    """The failures, with those together that are wrong in the same words: a parameter's name is said once."""
-    groups: dict[tuple, list[Outcome]] = {}
-    for outcome in verdict.failed:
-        once = outcome.faults and outcome.faults[0][0] in ONCE
-        key = (outcome.case.function, outcome.wrong) if once else (outcome.case.id, "")
-        groups.setdefault(key, []).append(outcome)
-    return list(groups.values())

@@ -5,6 +5,7 @@
     arrays, check    running code under test against them, with NumPy, PyTorch or JAX arrays
     divergences, verdict    how public implementations differ, and which of them an answer matches
     show     a case drawn as rows of signs
+    adapt    adapters to fill in
 
     trajectory, vjp, sites, calls    this package's functions in the form in which cases call them
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from . import verdict
 from .arrays import Door
+from .asking import Unanswered, outcome, written
+from .asking import found as found
 from .cases import PROFILES, Case, chosen, load
-from .guest import Guest, Reply, Unanswered, ask
-from .guest import found as found
-from .plain import read
+from .guest import Guest, ask
 from .values import plain
-from .verdict import VERSION, Outcome, Verdict, failed
+from .verdict import VERSION, Outcome, Verdict
 
 
 def run(case: Case, call: Callable, door: "Door | None" = None, **how: Any) -> Outcome:
@@ -31,19 +31,6 @@ def run(case: Case, call: Callable, door: "Door | None" = None, **how: Any) -> O
 def judged(case: Case, got: Any, **how: Any) -> Outcome:
     """`verdict.judged` of NumPy's arrays."""
     return verdict.judged(case, plain(got), **how)
-
-
-def outcome(case: Case, reply: Reply, **how: Any) -> Outcome:
-    """The judgement of a reply; `how` is that of `verdict.judged`."""
-    if reply.kind == "unsupported":
-        return Outcome(case, unsupported=reply.text)
-    if reply.kind in ("call", "raises", "ends"):
-        return failed(case, reply.kind, reply.text)
-    found = verdict.judged(case, reply.got, **how)
-    if reply.kind == "answer":
-        return found
-    faults = [("changes", reply.text), *found.faults]
-    return Outcome(case, "; ".join(text for _, text in faults), reply.got, faults)
 
 
 def answered(path: Path, functions: Mapping[str, Sequence[Case]], **how: Any) -> tuple[list[Outcome], list[str]]:
@@ -67,24 +54,8 @@ def answered(path: Path, functions: Mapping[str, Sequence[Case]], **how: Any) ->
             missing.append(name)
             continue
         for case in cases:
-            outcomes.append(_read(case, answers, **how))
+            outcomes.append(written(case, answers, **how))
     return outcomes, missing
-
-
-def _read(case: Case, answers: Mapping[str, Any], **how: Any) -> Outcome:
-    if case.id not in answers:
-        return failed(case, "absent", "has no answer")
-    answer = answers[case.id]
-    if isinstance(answer, dict) and answer.keys() == {"error"}:
-        name, _, why = str(answer["error"]).partition(":")
-        if name == "NotImplementedError":
-            return Outcome(case, unsupported=why.strip() or "not implemented")
-        return failed(case, "raises", f"raises {answer['error']}")
-    try:
-        got = read(answer)
-    except (ValueError, TypeError, RecursionError) as error:
-        return failed(case, "form", str(error))
-    return verdict.judged(case, got, **how)
 
 
 def decided(cases: Iterable[Case], profile: str) -> list[Case]:
