@@ -42,7 +42,8 @@ OUTSIDE = {
     ),
     "errors": "train._diverged train.not_finite",
 }
-CHECKS = {"real", "whole", "same_keys", "same_shapes", "masks_fit", "stored_alike", "warn", "_check", "_check_span"}
+CHECKS = {"real", "whole", "same_keys", "same_shapes", "masks_fit", "stored_alike", "warn", "_check", "_check_span",
+          "_check_fraction"}  # fmt: skip
 SWAPS = {
     ast.Add: [ast.Sub], ast.Sub: [ast.Add], ast.Mult: [ast.Div, ast.Add], ast.Div: [ast.Mult, ast.FloorDiv],
     ast.FloorDiv: [ast.Div], ast.Mod: [ast.Mult], ast.Pow: [ast.Mult], ast.BitAnd: [ast.BitOr], ast.BitOr: [ast.BitAnd],
@@ -57,6 +58,23 @@ def changes(node):
     """Copies of one node, each with one thing changed."""
     if isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign):
         yield from (_with(node, op=swap()) for swap in SWAPS.get(type(node.op), []))
+    if isinstance(node, ast.BinOp):
+        yield from (node.left, node.right)
+    if isinstance(node, ast.BoolOp):
+        for i in range(len(node.values)):
+            left = [*node.values[:i], *node.values[i + 1 :]]
+            yield left[0] if len(left) == 1 else _with(node, values=left)
+    if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr | ast.Continue):
+        yield ast.Pass()
+    if isinstance(node, ast.comprehension) and node.ifs:
+        yield _with(node, ifs=[])
+    if isinstance(node, ast.Call) and len(node.args) > 1 and not any(isinstance(a, ast.Starred) for a in node.args):
+        yield _with(node, args=[node.args[1], node.args[0], *node.args[2:]])
+    if isinstance(node, ast.Call):
+        for i in range(len(node.keywords)):
+            yield _with(node, keywords=[*node.keywords[:i], *node.keywords[i + 1 :]])
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice) and isinstance(node.ctx, ast.Load):
+        yield node.value
     if isinstance(node, ast.Compare) and len(node.ops) >= 1:
         for i, op in enumerate(node.ops):
             for swap in SWAPS.get(type(op), []):
@@ -104,21 +122,29 @@ def outside(node):
     """Is this a check, a message or a branch that raises?"""
     if isinstance(node, ast.Raise | ast.JoinedStr | ast.arguments):
         return True
-    if isinstance(node, ast.If) and node.body and _refuses(node.body[-1]) and not node.orelse:
+    if isinstance(node, ast.If | ast.For) and not node.orelse:
+        if all(map(_refuses, node.body)) or isinstance(node.body[-1], ast.Raise):
+            return True
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _name(node.value) in CHECKS:
         return True
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+    if isinstance(node, ast.Expr) and (isinstance(node.value, ast.Constant) or _refuses(node)):
         return True
     if isinstance(node, ast.Call):
-        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-        return name in CHECKS
+        return _name(node) in CHECKS
     return isinstance(node, ast.AnnAssign) and node.value is None
 
 
 def _refuses(statement):
-    if isinstance(statement, ast.Raise):
-        return True
-    return (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-            and getattr(statement.value.func, "attr", "") == "warn")  # fmt: skip
+    """Does the statement nothing but check, warn or raise?"""
+    if isinstance(statement, ast.If | ast.For):
+        return not statement.orelse and all(map(_refuses, statement.body))
+    return isinstance(statement, ast.Raise) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and _name(statement.value) in CHECKS
+    )
+
+
+def _name(call):
+    return getattr(call.func, "id", getattr(call.func, "attr", ""))
 
 
 def mutants(tree):
@@ -245,7 +271,7 @@ def survivors(pairs, only=MODULES):
             function = functions[top.name]
             usual = function.__code__
             for line, was, now in mutants(top):
-                label = f"{name}:{line} {top.name}: {was}  →  {now}"
+                label = f"{name}:{line} {top.name}: " + " ".join(f"{was} → {now}".split())[:300]
                 try:
                     function.__code__ = code_of(tree, top.name, module.__file__)
                 except ValueError:  # another number of names from outside: no such change
