@@ -274,8 +274,8 @@ TRAJECTORY.case(
 )  # fmt: skip
 TRAJECTORY.case(
     "snfs-without-memory",
-    "beta may be 0, for this batch's gradient alone; the fraction may be another function of the step, and grown weights "
-    "may start against the gradient",
+    "beta may be 0, for this batch's gradient alone; the fraction may be another function of the step, and grown "
+    "weights may start against the gradient",
     run(219, 12, {"name": "snfs", "epoch": 4, "epochs": 3, "beta": 0.0,
                   "fill": {"name": "along_gradient", "rate": 0.25},
                   "fraction": {"name": "linear", "alpha": 0.75, "t_end": 14, "begin": 4}}, sgd(), active=(4, 4),
@@ -294,13 +294,14 @@ TRAJECTORY.case(
     "set-every-batch",
     "epochs of one batch, and a fraction of its own: connections move after every step but the last",
     run(207, 12, {"name": "set", "epoch": 1, "epochs": 12, "by_sign": False,
-                  "fraction": {"name": "inverse_power", "alpha": 0.75, "t_end": 16, "k": 2}}, sgd(), active=(4, 3),
+                  "fraction": {"name": "inverse_power", "alpha": 0.75, "t_end": 40, "k": 2}}, sgd(), active=(4, 3),
         noise=True, shapes=SMALL),
     pin="B8, C3, epoch 1",
 )  # fmt: skip
 TRAJECTORY.case(
     "set-constant-fraction",
-    "a constant fraction of each sign, and no cosine; grown weights start against the gradient, after the step that saw it",
+    "a constant fraction of each sign, and no cosine; grown weights start against the gradient, after the step that "
+    "saw it",
     run(209, 12, {"name": "set", "epoch": 4, "epochs": 3, "fraction": {"name": "constant", "alpha": 0.75},
                   "fill": {"name": "along_gradient", "rate": 0.25}}, sgd(),
         active=(5, 5), noise=True, shapes=SMALL),
@@ -308,7 +309,8 @@ TRAJECTORY.case(
 )  # fmt: skip
 TRAJECTORY.case(
     "snfs-a-fifth-sparse",
-    "a layer exactly a fifth sparse drops p, whatever its share; so does one less sparse whose share is not above equal",
+    "a layer exactly a fifth sparse drops p, whatever its share; so does one less sparse whose share is not above "
+    "equal",
     louder(run(212, 12, {"name": "snfs", "period": 9, "until": 12, "beta": 0.5, "redistribute": False,
                          "fraction": {"name": "constant", "alpha": 0.75}}, sgd(), active=(8, 9), shapes=FIFTHS),
            "fc1.weight", 4),
