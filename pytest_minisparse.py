@@ -20,7 +20,9 @@ def pytest_addoption(parser):
         help="check this module's functions against minisparse's golden vectors; repeatable",
     )
     group.addoption("--minisparse-arrays", default="numpy", help="what its functions take: numpy, torch or jax")
-    group.addoption("--minisparse-ties", default="lower", choices=("lower", "any"), help="any: every legal choice")
+    group.addoption(
+        "--minisparse-ties", default="any", choices=("any", "pinned"), help="pinned: of equals the lower index first"
+    )
     group.addoption("--minisparse-float32", action="store_true", help="tolerances for code in float32")
 
 
@@ -32,19 +34,18 @@ def pytest_collection_modifyitems(session, config, items):
 
 
 def _items(session, config, modules):
-    from minisparse.golden import cases, check
+    from minisparse.golden import cases, guest
 
     functions = cases.load()
     float32, ties = config.getoption("--minisparse-float32"), config.getoption("--minisparse-ties")
-    try:
-        door = check.Door(config.getoption("--minisparse-arrays"), float32)
-        imported = {name: check.imported(name) for name in modules}
-    except ValueError as error:
-        raise pytest.UsageError(str(error)) from error
-    for module, content in imported.items():
-        calls = check.offered(content, functions)
+    for module in modules:
+        try:
+            code = guest.Guest(module, config.getoption("--minisparse-arrays"), float32, functions)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
+        config.add_cleanup(code.close)
         for function, own in functions.items():
-            if function not in calls:
+            if function not in code.offers:
                 item = GoldenItem.from_parent(
                     session, name=f"{module}:{function}", nodeid=f"golden::{module}:{function}"
                 )
@@ -54,7 +55,7 @@ def _items(session, config, modules):
             for case in own:
                 item = GoldenItem.from_parent(session, name=case.id, nodeid=f"golden::{module}:{case.id}")
                 item.case = case.in_float32() if float32 else case
-                item.ask = (calls[function], door, ties == "any")
+                item.ask = (code, {"pinned": ties == "pinned", "float32": float32})
                 yield item
 
 
@@ -63,7 +64,7 @@ class Wrong(Exception):
 
 
 class GoldenItem(pytest.Item):
-    """One golden case, asked of one callable."""
+    """One golden case, asked of one callable in a process of its own."""
 
     case = None
     ask = ()
@@ -71,8 +72,11 @@ class GoldenItem(pytest.Item):
     def runtest(self):
         from minisparse.golden import check
 
-        call, door, any_ties = self.ask
-        outcome = check.run(self.case, call, door, any_ties=any_ties)
+        code, how = self.ask
+        reply = code.ask(self.case.function, self.case.inputs, self.case.may_lack)
+        outcome = check.outcome(self.case, reply, **how)
+        if outcome.unsupported:
+            pytest.skip(f"not supported: {outcome.unsupported}")
         if outcome.wrong and self.case.optional:
             pytest.xfail(f"optional: {outcome.wrong}")
         if outcome.wrong:

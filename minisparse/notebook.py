@@ -50,17 +50,18 @@ class Checked:
         self.name, self.verdict = name, verdict
 
     def __bool__(self) -> bool:
-        return self.verdict.passes
+        return self.verdict.passes and not self.verdict.unsupported
 
     def __repr__(self) -> str:
-        n, failed = len(self.verdict.counted), [o for o in self.verdict.counted if o.wrong]
+        n, failed = len(self.verdict.counted), [o for o in self.verdict.asked if o.wrong]
+        waiting = [o for o in self.verdict.unsupported if not o.case.optional]
+        if waiting and not failed:
+            held = f"{n - len(waiting)} of {n} hold, the rest is " if len(waiting) < n else ""
+            cases = f"{len(waiting)} cases are waiting; the first: {waiting[0].case.reason}"
+            return f"{self.name}: {held}not written yet. {cases}."
         if not failed:
             optional = (f"\n  not counted, and fails: {o.case.id}: {o.case.reason}" for o in self.verdict.failed)
             return f"{self.name}: right, in all {n} cases." + "".join(optional)
-        if all("raises NotImplementedError" in str(o.wrong) for o in failed):
-            held = f"{n - len(failed)} of {n} hold, the rest is " if len(failed) < n else ""
-            waiting = f"{len(failed)} cases are waiting; the first: {failed[0].case.reason}"
-            return f"{self.name}: {held}not written yet. {waiting}."
         first = failed[0]
         return (
             f"{self.name}: {self.verdict.sentence()}\n"

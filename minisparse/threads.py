@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from .backend import Array, namespace
 
@@ -155,6 +154,8 @@ def n_threads() -> int:
 
 @cache
 def _blas() -> list[Any]:
+    from threadpoolctl import ThreadpoolController  # here, so that importing this package needs NumPy alone
+
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 

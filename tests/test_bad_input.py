@@ -778,7 +778,7 @@ COMMANDS = [
     ("golden check top_k", "top_k"),
     ("golden check top_k nowhere:f", "nowhere cannot be imported"),
     ("golden check top_k minisparse:nothing", "minisparse has no nothing"),
-    ("golden check top_k minisparse:top_k --ties most", "--ties is 'most'; expected lower, any"),
+    ("golden check top_k minisparse:top_k --ties most", "--ties is 'most'; expected any, pinned"),
     ("golden check top_k minisparse:top_k --arrays mxnet", "--arrays is 'mxnet'; expected numpy"),
     ("golden check top_k minisparse:top_k --profile mine", "--profile is 'mine'; expected reference"),
     ("golden check BROKEN", "answers.json is not JSON"),

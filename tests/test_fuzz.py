@@ -259,7 +259,7 @@ def test_any_json_is_a_value_of_a_vector_or_refused(value):
 @fixed
 @given(vectors, st.sampled_from([case for own in CASES.values() for case in own]))
 def test_any_json_may_be_an_answer_and_is_judged(value, case):
-    wrong = check._read(case, {case.id: value}).wrong
+    wrong = check.written(case, {case.id: value}).wrong
     assert wrong is None or isinstance(wrong, str)
 
 

@@ -207,3 +207,25 @@ def test_no_name_on_the_menu_hides_a_module():
     modules = {name for name in SOURCES if "." not in name}
     for name in modules & set(dir(minisparse)):
         assert getattr(minisparse, name).__name__ == f"minisparse.{name}", f"minisparse.{name} is no longer the module"
+
+
+def test_the_golden_kit_needs_numpy_and_nothing_else():
+    code = """
+import importlib, importlib.abc, pkgutil, sys
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in {*sys.stdlib_module_names, "numpy", "minisparse"}:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Absent())
+import minisparse.golden
+for module in pkgutil.iter_modules(minisparse.golden.__path__):
+    if module.name != "show":  # drawings are rich's
+        importlib.import_module(f"minisparse.golden.{module.name}")
+from minisparse.golden.check import checked
+print(checked("top_k", "minisparse.masks:top_k").passes)
+"""
+    env = os.environ | {"PYTHONPATH": str(HOME.parent)}
+    child = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert child.stdout.strip() == "True"

@@ -1,16 +1,18 @@
 """`minisparse golden`: list, draw and export the vectors, and check any code against them."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from rich import box
+from rich.table import Column, Table
 
-from ..golden import cases, check, show
+from ..golden import adapt, bundle, cases, check, show
 from ..golden.arrays import LIBRARIES
-from ..golden.verdict import Verdict
+from ..golden.asking import Unanswered, report
 from ..runs.names import chosen
 from .options import AsJson, Force
-from .tables import console, plain_table, print_json
+from .tables import console, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Golden vectors: is your RigL RigL, and if not, which convention breaks.")
 
@@ -27,7 +29,10 @@ def list_functions(as_json: AsJson = False) -> None:
         }
         print_json(content)
         return
-    table = plain_table("function", "cases", "profiles that differ")
+    table = Table(
+        Column("function", no_wrap=True), Column("cases", justify="right"), Column("profiles that differ"),
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False,
+    )  # fmt: skip
     for name, found in functions.items():
         differ = {p for case in found for p in case.profiles if case.differs(p)}
         table.add_row(name, str(len(found)), ", ".join(p for p in cases.PROFILES if p in differ))
@@ -52,14 +57,32 @@ def show_cases(
     console.print(show.LEGEND, style="dim", highlight=False)
 
 
+@app.command("adapt")
+def adapter(
+    function: Annotated[str | None, typer.Argument(metavar="FUNCTION", help="A function, or a case's id.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All functions, in one file.")] = False,
+) -> None:
+    """Print an adapter to fill in, as Python: signature, what goes in and out, and one case called by hand."""
+    if every == (function is not None):
+        raise ValueError(f"adapt got {'both' if every else 'neither'}; expected FUNCTION or --all")
+    functions = cases.load()
+    first = [own[0] for own in functions.values()] if every else [cases.find(function or "", functions)[0]]
+    typer.echo(adapt.adapters(first, functions), nl=False)
+
+
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for cases.json and expected.json.")],
     function: Function = None,
     force: Force = False,
+    checker: Annotated[
+        str | None, typer.Option(help="python: check_golden.py too, for Python 3.8 or newer without this package.")
+    ] = None,
 ) -> None:
     """Write the questions and the answers as two JSON files, for a program in any language."""
-    for path in cases.export(folder, cases.chosen(function or [], cases.load()), force):
+    chosen("--checker", checker or "python", ("python",))
+    functions = cases.chosen(function or [], cases.load())
+    for path in (*cases.export(folder, functions, force), *(bundle.export(folder, functions, force) if checker else ())):
         console.print(f"{path}", soft_wrap=True, highlight=False)
 
 
@@ -69,7 +92,9 @@ def check_answers(
     call: Annotated[str | None, typer.Argument(metavar="module:callable", help="Your code for a function.")] = None,
     function: Function = None,
     arrays: Annotated[str, typer.Option(help=f"Arrays that the callable takes: {', '.join(LIBRARIES)}.")] = "numpy",
-    ties: Annotated[str, typer.Option(help="lower: lower index first, as pinned; any: every legal choice.")] = "lower",
+    ties: Annotated[
+        str, typer.Option(help="any: every legal choice among equals; pinned: the lower index first.")
+    ] = "any",
     profile: Annotated[
         str, typer.Option(help=f"Whose answers to expect where they are known: {', '.join(cases.PROFILES)}.")
     ] = "reference",
@@ -79,23 +104,15 @@ def check_answers(
     as_json: AsJson = False,
 ) -> None:
     """Check answers, a function or a module. Exit status 0 only if every case that is not optional holds."""
-    chosen("--ties", ties, ("lower", "any"))
-    verdict = check.checked(what, call, function or [], arrays, ties == "any", profile, float32)
+    chosen("--ties", ties, ("any", "pinned"))
+    try:
+        verdict = check.checked(what, call, function or [], arrays, ties == "pinned", profile, float32)
+    except Unanswered as error:
+        typer.echo(f"minisparse: {error}", err=True)
+        raise typer.Exit(1) from error
     if as_json:
         print_json(verdict.as_json())
     else:
-        _print(verdict)
+        for line, style in report(verdict):
+            console.print(line, style=style or None, soft_wrap=True, highlight=False, markup=False)
     raise typer.Exit(0 if verdict.passes else 1)
-
-
-def _print(verdict: Verdict) -> None:
-    def say(line: str, **style: Any) -> None:
-        console.print(line, soft_wrap=True, highlight=False, **style)
-
-    for outcome in verdict.failed:
-        say(outcome.case.id + (" (optional)" if outcome.case.optional else ""), style="bold red")
-        say(f"  {outcome.case.reason}")
-        say(f"  your answer {outcome.wrong}")
-    for name in verdict.missing:
-        say(f"{name}: missing", style="bold red")
-    say(verdict.sentence(), style="bold")

@@ -13,14 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..files import may_write, replacing
+from .divergences import PROFILES as PROFILES
 from .values import decode
+from .verdict import VERSION
 
-VERSION = 1
 V1 = Path(__file__).parent / "v1"
-PROFILES = (
-    "reference rigl-tf1 rigl-torch jaxpruner rigl-reproducibility sparse-learning set-official snip-official "
-    "l0-official torch-prune tfmot"
-).split()
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,8 @@ class Case:
     optional: bool = False
     rtol: float = 1e-9
     atol: float = 1e-12
+    may_lack: Sequence[str] = ()  # parameters with a default: other cases of the function leave them out
+    superseded_by: str | None = None
 
     def arguments(self) -> dict[str, Any]:
         """The inputs by the contract's parameter names, in new arrays."""
@@ -57,9 +56,11 @@ class Case:
         return replace(self, rtol=max(self.rtol, 1e-6), atol=max(self.atol, 1e-7))
 
 
-def load(folder: Path | None = None) -> dict[str, list[Case]]:
+def load(folder: Path | None = None, superseded: bool = False) -> dict[str, list[Case]]:
     """{function: its cases} of a folder, by default v1; functions sorted by name, cases in file order.
 
+    superseded: with the cases that another has taken the place of, since something in them was wrong. They stay in the
+    files, and nobody is asked them.
     ValueError for a file of another version, or a duplicate id.
     """
     functions: dict[str, list[Case]] = {}
@@ -69,11 +70,14 @@ def load(folder: Path | None = None) -> dict[str, list[Case]]:
         if file.get("version") != VERSION:
             raise ValueError(f"{path} has version {file.get('version')!r}; expected {VERSION}")
         cases = [_case(file["function"], case) for case in file["cases"]]
+        lean = set.intersection(*(set(case.inputs) for case in cases)) if cases else set()
+        cases = [replace(case, may_lack=[name for name in case.inputs if name not in lean]) for case in cases]
         for case in cases:
             if case.id in seen:
                 raise ValueError(f"{path} has the case {case.id!r} twice")
             seen.add(case.id)
-        functions.setdefault(file["function"], []).extend(cases)
+        current = [case for case in cases if superseded or not case.superseded_by]
+        functions.setdefault(file["function"], []).extend(current)
     return functions
 
 

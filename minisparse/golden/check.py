@@ -1,63 +1,36 @@
 """Runs code under test against the vectors.
 
     checked   a callable, a module, or a folder of answers, which may come from any language
-    run       one case with a callable
+    run       one case with a callable, in this process
 
-An exception of the code under test is a wrong answer; its warnings are ignored, and its output goes to stderr.
+An exception of the code under test is a wrong answer, except NotImplementedError; its warnings are ignored, and its
+output goes to stderr.
 """
 
 import json
-import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import redirect_stdout
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from . import verdict
 from .arrays import Door
-from .cases import PROFILES, VERSION, Case, chosen, load
-from .values import decode, kind_of
-from .verdict import Outcome, Verdict, judged
-
-
-def found(where: str) -> Callable:
-    """The callable at "package.module:name". ValueError saying which part was not found."""
-    module, colon, name = where.partition(":")
-    if not (module and colon and name):
-        raise ValueError(f"{where!r} does not name a callable; expected module:callable, such as my_pkg.rigl:update")
-    call: Any = imported(module)
-    for part in name.split("."):
-        if not hasattr(call, part):
-            raise ValueError(f"{module} has no {name}")
-        call = getattr(call, part)
-    if not callable(call):
-        raise ValueError(f"{where} is {kind_of(call)}; expected a callable")
-    return call
-
-
-def imported(module: str) -> Any:
-    """The module of that name, searched in the current folder too. ValueError with the error of the import."""
-    if module.endswith(".py"):
-        raise ValueError(f"{module} is a file name; expected a module name, {module.removesuffix('.py')}")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        return import_module(module)
-    except Exception as error:
-        raise ValueError(f"{module} cannot be imported: {type(error).__name__}: {error}") from error
+from .asking import Unanswered, outcome, written
+from .asking import found as found
+from .cases import PROFILES, Case, chosen, load
+from .guest import Guest, ask
+from .values import plain
+from .verdict import VERSION, Outcome, Verdict
 
 
 def run(case: Case, call: Callable, door: "Door | None" = None, **how: Any) -> Outcome:
-    """Call `call` with the inputs of `case`, by the contract's parameter names, and return `judged` of its answer."""
+    """Call `call` with the inputs of `case`, by the contract's parameter names, and judge its answer."""
     door = door or Door()
-    try:
-        with warnings.catch_warnings(), redirect_stdout(sys.stderr), door.open():
-            warnings.simplefilter("ignore")
-            got = door.back(call(**door.give(case.arguments())))
-    except (Exception, SystemExit) as error:
-        return Outcome(case, f"raises {type(error).__name__}: {error}")
-    return judged(case, got, **how)
+    return outcome(case, ask(call, case.inputs, case.may_lack, door), float32=door.float32, **how)
+
+
+def judged(case: Case, got: Any, **how: Any) -> Outcome:
+    """`verdict.judged` of NumPy's arrays."""
+    return verdict.judged(case, plain(got), **how)
 
 
 def answered(path: Path, functions: Mapping[str, Sequence[Case]], **how: Any) -> tuple[list[Outcome], list[str]]:
@@ -72,7 +45,7 @@ def answered(path: Path, functions: Mapping[str, Sequence[Case]], **how: Any) ->
     if not isinstance(file, dict) or file.get("version") != VERSION or not isinstance(file.get("answers"), dict):
         raise ValueError(f'{path} is not of the form {{"version": {VERSION}, "answers": {{case id: answer}}}}')
     answers = file["answers"]
-    known = {case.id for cases in load().values() for case in cases}
+    known = {case.id for cases in load(superseded=True).values() for case in cases}
     if strange := next((case_id for case_id in answers if case_id not in known), None):
         raise ValueError(f"{path} answers {strange!r}, which is not a case")
     outcomes, missing = [], []
@@ -81,21 +54,8 @@ def answered(path: Path, functions: Mapping[str, Sequence[Case]], **how: Any) ->
             missing.append(name)
             continue
         for case in cases:
-            outcomes.append(_read(case, answers, **how))
+            outcomes.append(written(case, answers, **how))
     return outcomes, missing
-
-
-def _read(case: Case, answers: Mapping[str, Any], **how: Any) -> Outcome:
-    if case.id not in answers:
-        return Outcome(case, "has no answer")
-    answer = answers[case.id]
-    if isinstance(answer, dict) and answer.keys() == {"error"}:
-        return Outcome(case, f"raises {answer['error']}")
-    try:
-        got = decode(answer)
-    except (ValueError, TypeError, RecursionError) as error:
-        return Outcome(case, str(error))
-    return judged(case, got, **how)
 
 
 def decided(cases: Iterable[Case], profile: str) -> list[Case]:
@@ -110,31 +70,29 @@ def checked(
     call: str | None = None,
     only: Sequence[str] = (),
     arrays: str = "numpy",
-    any_ties: bool = False,
+    pinned: bool = False,
     profile: str = "reference",
     float32: bool = False,
 ) -> Verdict:
     """The verdict on `call` "module:callable" as the function `what`, on a folder's answers.json, or on a module.
 
     only: the functions to check in a folder or module, by default all; those without answers are named in `missing`.
-    The other arguments are those of `judged` and `Door`. ValueError for what cannot be found.
+    The code runs in a process of its own. The other arguments are those of `verdict.judged` and `Door`. ValueError for
+    what cannot be found; `Unanswered` for a profile without answers, or code that ends on import.
     """
     asked = {
         name: [case.in_float32() if float32 else case for case in decided(cases, profile)]
         for name, cases in chosen([what] if call else only, load()).items()
     }
-    if not any(asked.values()):
-        raise ValueError(f"{profile} decides no case of {', '.join(asked)}")
+    if not any(not case.optional for cases in asked.values() for case in cases):
+        raise Unanswered(f"no answers of {profile} for {', '.join(asked)}")
     asked = {name: cases for name, cases in asked.items() if cases}
-    how = {"any_ties": any_ties, "profile": profile}
+    how: dict[str, Any] = {"pinned": pinned, "profile": profile, "float32": float32}
     if call is None and Path(what).is_dir():
-        return Verdict(*answered(Path(what) / "answers.json", asked, **how), profile)
-    door = Door(arrays, float32)
-    calls = {what: found(call)} if call else offered(imported(what), asked)
-    outcomes = [run(case, function, door, **how) for name, function in calls.items() for case in asked[name]]
-    return Verdict(outcomes, [name for name in asked if name not in calls], profile)
-
-
-def offered(module: Any, names: Iterable[str]) -> dict[str, Callable]:
-    """{name: function} of the functions `names` that a module has."""
-    return {name: getattr(module, name) for name in names if callable(getattr(module, name, None))}
+        return Verdict(*answered(Path(what) / "answers.json", asked, **how), profile, pinned)
+    with Guest(call or what, arrays, float32, () if call else asked) as guest:
+        names = [what] if call else [name for name in asked if name in guest.offers]
+        outcomes = [
+            outcome(case, guest.ask(name, case.inputs, case.may_lack), **how) for name in names for case in asked[name]
+        ]
+    return Verdict(outcomes, [name for name in asked if name not in names], profile, pinned)

@@ -1,14 +1,23 @@
 """How public implementations differ, in words, by the rows that cases pin."""
 
-import re
+from __future__ import annotations
 
-from .cases import Case
+import re
+from typing import Any
+
+PROFILES = (
+    "reference rigl-tf1 rigl-torch jaxpruner rigl-reproducibility sparse-learning set-official snip-official "
+    "l0-official torch-prune tfmot sparsimony sparselab granet itop"
+).split()
 
 # The row that a case pins, the words for a user whose code does the same, and the implementations that do.
 DIVERGENCES = (
-    ("R1", "your count is rounded another way", "rigl-tf1 jaxpruner rigl-reproducibility"),
+    ("R1", "your count is of what stays, rounded to the nearest even and one at least", "jaxpruner"),
+    ("R1", "your count is rounded up", "rigl-reproducibility"),
+    ("R1", "your count is truncated in single precision", "rigl-tf1"),
     ("R2", "your drop ranks inactive weights too", "rigl-tf1 rigl-torch"),
-    ("R3", "among equal weights you drop the higher index", "rigl-tf1 jaxpruner"),
+    ("R3", "among equal weights you drop the higher index", "jaxpruner"),
+    ("R3", "which of equals comes first depends on noise", "rigl-tf1"),
     ("R5", "a connection that returns at once loses its value", "rigl-reproducibility"),
     ("R6", "what you grow does not start at zero", "rigl-torch jaxpruner"),
     ("R7", "what you drop keeps its stored value or its momentum", "rigl-tf1 jaxpruner"),
@@ -46,32 +55,47 @@ DIVERGENCES = (
     ("P(z = 0)", "your probability is clipped at a millionth", "l0-official"),
     ("verified", "your zeros are truncated before the scale is solved", "rigl-tf1"),
     ("Pin", "at least one connection stays in your code", "jaxpruner"),
+    ("rigl_count", "your count is of what stays, rounded to the nearest even and one at least", "jaxpruner"),
+    ("rigl_count", "your count is rounded up", "rigl-reproducibility sparsimony granet itop"),
+    ("rigl_count", "your count is truncated in single precision", "rigl-tf1"),
+    ("update", "what you drop keeps its stored value or its momentum", "rigl-tf1 jaxpruner"),
+    ("rigl_update", "your threshold is strict: one connection too few stays, and ties all go", "granet itop"),
+    ("rigl_update", "at least one connection goes, and all that tie at the threshold", "sparselab"),
+    ("rigl_update", "the number that moves is of the rounded density and not of what is active", "sparsimony"),
+    ("magnitude_mask", "your threshold is strict: one connection too few stays, and ties all go", "granet itop"),
+    ("erdos_renyi_kernel", "your zeros are truncated before the scale is solved", "sparsimony"),
     ("Zhu-Gupta", "your pruning is a step ahead of its schedule", "jaxpruner"),
+    ("C4", "your progress divides by the end, not by the time since begin", "sparsimony"),
+    ("A15", "your count is rounded up", "sparsimony granet"),
+    ("R11", "your count is rounded up", "sparsimony granet"),
+    ("C1", "your cosine ends at .005", "granet"),
+    ("G9", "your drop looks at magnitudes and not at signs", "sparsimony sparselab"),
+    ("0.1 finding 7", "your drop keeps only the most negative weights", "sparse-learning"),
+    ("A3", "your drop takes all that tie at the threshold", "sparselab granet itop"),
+    ("R3", "your drop takes all that tie at the threshold", "sparselab granet itop"),
+    ("A16", "your drop takes all that tie at the threshold", "granet itop"),
+    ("R13", "a count of zero is no strict no-op in your code", "sparselab granet itop"),
+    ("G1", "you drop more of each sign than asked", "set-official"),
+    ("A4", "a value left behind at an absent position comes to life when it grows", "sparsimony jaxpruner"),
+    ("R5", "your momentum stays in the order of storage and not with its connection", "sparselab"),
+    ("R6", "your momentum stays in the order of storage and not with its connection", "sparselab"),
+    ("design.md 3", "your zeros are truncated in every layer", "rigl-tf1 rigl-torch"),
+    ("1.2 raw", "your zeros are truncated before the scale is solved", "rigl-tf1 jaxpruner"),
+    ("verified", "your zeros are truncated before the scale is solved", "jaxpruner"),
 )
 
 
-def rows(case: Case) -> list[tuple[str, str, str]]:
-    """The rows of DIVERGENCES that a case pins, in the order of its `pin`."""
-    places = [(re.search(rf"(?<!\w){re.escape(row[0])}(?!\w)", case.pin), row) for row in DIVERGENCES]
+def rows(case: Any) -> list[tuple[str, str, str]]:
+    """The rows of DIVERGENCES that a case pins, in the order of its `pin`; last, those of its function."""
+    pin = f"{case.pin}, {case.function}"
+    places = [(re.search(rf"(?<!\w){re.escape(row[0])}(?!\w)", pin), row) for row in DIVERGENCES]
     return [row for _, row in sorted(((place.start(), row) for place, row in places if place), key=lambda at: at[0])]
 
 
-def divergence(case: Case, profile: str) -> str | None:
+def divergence(case: Any, profile: str) -> str | None:
     """How `profile` differs, by the first row that the case pins and that names it."""
     return next(iter(_words(case, profile)), None)
 
 
-def _words(case: Case, profile: str) -> list[str]:
+def _words(case: Any, profile: str) -> list[str]:
     return [does for _, does, profiles in rows(case) if profile in profiles.split()]
-
-
-def rows_alike(case: Case, profile: str) -> int:
-    """How many rows of the case say the same of `profile` as its first row."""
-    words = _words(case, profile)
-    return words.count(words[0]) if words else 0
-
-
-def known_to_differ(case: Case) -> str:
-    """The implementations known to differ in the rows that the case pins, if their answers are not recorded."""
-    known = [f"{row} {', '.join(profiles.split())}" for row, _, profiles in rows(case)]
-    return f"; known to differ: {'; '.join(known)}" if known else ""

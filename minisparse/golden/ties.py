@@ -1,152 +1,313 @@
-"""Accepts every legal choice among equal scores, for code that breaks ties in another way.
+"""Judges answers by ranks: every legal choice among equal scores holds, since the papers leave ties open.
 
-A rule takes an answer, the inputs and the reference's answer. It returns None if the answer follows from the same ranks
-with ties broken differently, else a description of the error.
+A rule takes an answer, the inputs and the reference's answer, all plain. It returns what is wrong, as pairs of a kind
+and a description; nothing if the answer follows from the same ranks with ties broken in some way.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+from .plain import Array, form, near, place_in
 
-from ..allocate import apportion
-from ..methods.snfs import shares
-from .values import matches
-
-Rule = Callable[[Any, Mapping[str, Any], Any], str | None]
-Group = tuple[np.ndarray, np.ndarray, int]  # scores, candidates, how many to drop
+LEVEL = 1e-9  # fractions of connections that differ by less are equal
 
 
-def _masks(got: Any, want: Any) -> tuple[Any, str | None]:
-    """(`got` as boolean arrays, None), or (None, why it is not masks like `want`)."""
-    if isinstance(want, Mapping):
-        if not isinstance(got, Mapping) or got.keys() != want.keys():
-            return None, matches(got, want)
-        pairs = {name: _masks(got[name], mask) for name, mask in want.items()}
-        wrong = next((f"[{name!r}] {wrong}" for name, (_, wrong) in pairs.items() if wrong), None)
-        return {name: mask for name, (mask, _) in pairs.items()}, wrong
-    if not isinstance(got, np.ndarray) or got.shape != want.shape or not np.isin(got, (0, 1)).all():
-        return None, matches(got, want)
-    return got.astype(bool), None
+def top_k(got: Any, given: Mapping, want: Any) -> list:
+    score, among = given["score"], given.get("among")
+    pool = [True] * len(score.data) if among is None else among.data
+    return _form(got, want) or ranked(got.data, score.data, given["k"], pool, score.shape)
 
 
-def _ranked(chosen: np.ndarray, score: np.ndarray, k: int, among: np.ndarray) -> str | None:
-    """None if `chosen` are k candidates of highest score."""
-    if (chosen & ~among).any():
-        return f"chooses position {_first(chosen & ~among)}, which is no candidate"
-    if chosen.sum() != k:
-        return f"chooses {chosen.sum()}, wanted {k}"
-    left = among & ~chosen
-    if chosen.any() and left.any() and score[left].max() > score[chosen].min():
-        best, worst = _first(left & (score == score[left].max())), _first(chosen & (score == score[chosen].min()))
-        return f"chooses position {worst} (score {score[worst]}) before {best} ({score[best]}); that is no tie"
-    return None
+def magnitude_mask(got: Any, given: Mapping, want: Any) -> list:
+    score = Array(given["weight"].shape, "float64", [abs(w) for w in given["weight"].data])
+    return top_k(got, {"score": score, "k": given["n_keep"], "among": given.get("mask")}, want)
 
 
-def _moved(got: np.ndarray, mask: np.ndarray, dropping: Sequence[Group], grow: np.ndarray, n_grow: int) -> str | None:
-    """None if some legal drop and some legal growth lead from `mask` to `got`.
-
-    Of weights that tie at the edge of the drop, those still active either stayed or returned. Those of highest growth
-    score are taken as returned, since a returned weight must beat all absent weights.
-    """
-    returned = np.zeros_like(mask)
-    for score, pool, n in dropping:
-        if not n:
-            if (pool & ~got).any():
-                return f"loses position {_first(pool & ~got)}, which stays"
-            continue
-        edge = np.sort(score[pool])[-n]
-        if (lost := pool & (score < edge) & ~got).any():
-            return f"loses position {_first(lost)}, which stays, tie or not"
-        surely, level = pool & (score > edge), pool & (score == edge)
-        more = n - int(surely.sum()) - int((level & ~got).sum())
-        if more < 0:
-            return f"drops {-more} too many"
-        back = np.flatnonzero((level & got).ravel())
-        back = back[np.argsort(-grow.ravel()[back], kind="stable")][:more]
-        returned |= surely & got
-        returned.ravel()[back] = True
-    return _ranked((got & ~mask) | returned, grow, n_grow, ~got | ~mask | returned)
+def snip_masks(got: Any, given: Mapping, want: Any) -> list:
+    effect = {
+        name: [abs(w * g) for w, g in zip(own.data, given["grads"][name].data)]
+        for name, own in given["weights"].items()
+    }
+    return _form(got, want) or _of_all_layers(got, effect, given["n_keep"], None)
 
 
-def _top_k(got: Any, given: Mapping[str, Any], want: Any) -> str | None:
-    got, wrong = _masks(got, want)
-    among = given.get("among")
-    return wrong or _ranked(got, given["score"], given["k"], np.ones_like(got) if among is None else among)
+def global_magnitude_masks(got: Any, given: Mapping, want: Any) -> list:
+    size = {name: [abs(w) for w in own.data] for name, own in given["weights"].items()}
+    return _form(got, want) or _of_all_layers(got, size, given["n_keep"], given.get("masks"))
 
 
-def _magnitude_mask(got: Any, given: Mapping[str, Any], want: Any) -> str | None:
-    scores = {"score": abs(given["weight"]), "k": given["n_keep"], "among": given.get("mask")}
-    return _top_k(got, scores, want)
+def snip(got: Any, given: Mapping, want: Any) -> list:
+    """By the mean gradient of all batches; how many stay is not a choice."""
+    effect = {}
+    for name in want:
+        grads = [sum(own) for own in zip(*(batch[name].data for batch in given["grads"]))]
+        effect[name] = [abs(w * g) for w, g in zip(given["params"][name].data, grads)]
+    n_keep = sum(sum(map(int, mask.data)) for mask in want.values())
+    return _form(got, want) or _of_all_layers(got, effect, n_keep, None)
 
 
-def _snip_masks(got: Any, given: Mapping[str, Any], want: Any) -> str | None:
-    got, wrong = _masks(got, want)
+def rigl_update(got: Any, given: Mapping, want: Any) -> list:
+    return _form(got, want) or by_magnitude(got.data, given, [abs(g) for g in given["dense_grad"].data])
+
+
+def set_update_by_magnitude(got: Any, given: Mapping, want: Any) -> list:
+    return _form(got, want) or by_magnitude(got.data, given, given["noise"].data)
+
+
+def set_update(got: Any, given: Mapping, want: Any) -> list:
+    return _form(got, want) or by_sign(got.data, given)
+
+
+def by_magnitude(got: list, given: Mapping, grow: list) -> list:
+    k, mask = given["n_update"], given["mask"]
+    return moved(got, mask.data, [([-abs(w) for w in given["weight"].data], mask.data, k)], grow, k, mask.shape)
+
+
+def by_sign(got: list, given: Mapping) -> list:
+    w, mask, n, p = given["weight"].data, given["mask"], given["n_negative"], given["n_positive"]
+    below = [on and x < 0 for x, on in zip(w, mask.data)]
+    above = [on and not x < 0 for x, on in zip(w, mask.data)]
+    groups = [(w, below, n), ([-x for x in w], above, p)]
+    return moved(got, mask.data, groups, given["noise"].data, n + p, mask.shape)
+
+
+def snfs_update(got: Any, given: Mapping, want: Any) -> list:
+    wrong = _form(got, want)
     if wrong:
         return wrong
-    effect = [abs(w * given["grads"][name]).ravel() for name, w in given["weights"].items()]
-    flat = np.concatenate([got[name].ravel() for name in given["weights"]])
-    return _ranked(flat, np.concatenate(effect), given["n_keep"], np.ones_like(flat))
+    masks, n_drop, momentum = given["masks"], given["n_drop"], given["momentum"]
+    n_grow = {name: sum(new.data) - sum(masks[name].data) + n_drop[name] for name, new in got.items()}
+    room = {name: len(mask.data) - sum(mask.data) + n_drop[name] for name, mask in masks.items()}
+    lost = {
+        name: sum(1 for on, still in zip(masks[name].data, new.data) if on and not still) for name, new in got.items()
+    }
+    faults = []
+    if all(lost[name] <= n_drop[name] for name in got):  # else what grew cannot be told from the sizes
+        faults = apportioned(n_grow, sum(n_drop.values()), shares(momentum, masks), room)
+        faults = [(kind, text.replace("gives", "grows")) for kind, text in faults]
+    for name, new in got.items():
+        by_size = [-abs(w) for w in given["weights"][name].data]
+        grow = [abs(m) for m in momentum[name].data]
+        own = moved(new.data, masks[name].data, [(by_size, masks[name].data, n_drop[name])], grow,
+                    max(n_grow[name], 0), new.shape)  # fmt: skip
+        faults += [(kind, f"[{name!r}] {text}") for kind, text in own]
+    return faults
 
 
-def _by_magnitude(growing: str) -> Rule:
-    def rule(got: Any, given: Mapping[str, Any], want: Any) -> str | None:
-        got, wrong = _masks(got, want)
-        k, grow = given["n_update"], given[growing]
-        grow = abs(grow) if growing == "dense_grad" else grow
-        return wrong or _moved(got, given["mask"], [(-abs(given["weight"]), given["mask"], k)], grow, k)
-
-    return rule
+def apportion(got: Any, given: Mapping, want: Any) -> list:
+    return _form(got, want) or apportioned(got, given["total"], given["shares"], given["room"])
 
 
-def _set_update(got: Any, given: Mapping[str, Any], want: Any) -> str | None:
-    got, wrong = _masks(got, want)
-    w, mask = given["weight"], given["mask"]
-    n, p = given["n_negative"], given["n_positive"]
-    groups = [(w, mask & (w < 0), n), (-w, mask & ~(w < 0), p)]
-    return wrong or _moved(got, mask, groups, given["noise"], n + p)
-
-
-def _snfs_update(got: Any, given: Mapping[str, Any], want: Any) -> str | None:
-    got, wrong = _masks(got, want)
+def counts(got: Any, given: Mapping, want: Any) -> list:
+    wrong = _form(got, want)
     if wrong:
         return wrong
-    masks, n_drop = given["masks"], given["n_drop"]
-    n_grow = {name: int(mask.sum() - masks[name].sum()) + n_drop[name] for name, mask in got.items()}
-    if wrong := _shared(n_grow, given):
+    quotas = {name: given["densities"][name] * math.prod(shape) for name, shape in given["shapes"].items()}
+    total = sum(want.values())
+    return _total(got, total) or _remainders(got, quotas, total)
+
+
+def update(got: Any, given: Mapping, want: Any) -> list:
+    """The mask of an update, then weights and slots: of what was never away, whatever came in place of the rest."""
+    wrong = _form(got, want)
+    if wrong:
         return wrong
-    for name, mask in got.items():
-        dropping = [(-abs(given["weights"][name]), masks[name], n_drop[name])]
-        if wrong := _moved(mask, masks[name], dropping, abs(given["momentum"][name]), n_grow[name]):
-            return f"[{name!r}] {wrong}"
-    return None
+    method, mask, k = given.get("method", "rigl"), given["mask"], given["n_update"]
+    score = given["scores" if method in ("set", "snfs") else "dense_grad"].data
+    grow, n_grow = score if method == "set" else [abs(g) for g in score], 0 if method == "magnitude" else k
+    by_size = [-abs(w) for w in given["weight"].data]
+    new = got["mask"].data
+    faults = [
+        (kind, f"['mask'] {text}")
+        for kind, text in moved(new, mask.data, [(by_size, mask.data, k)], grow, n_grow, mask.shape)
+    ]
+    for part, before, after in [("weight", given["weight"], got["weight"])] + [
+        (name, slot, got["slots"][name]) for name, slot in given["slots"].items()
+    ]:
+        told = set()
+        for i, x in enumerate(before.data):
+            there, was = bool(new[i]), bool(mask.data[i])
+            wanted = x if there and was else 0.0
+            what = {
+                (1, 1): "a connection that stays or returns",
+                (1, 0): "a grown connection",
+                (0, 1): "a dropped connection",
+                (0, 0): "an absent connection",
+            }[there, was]
+            if not near(after.data[i], wanted, 1e-9, 1e-12) and what not in told:
+                told.add(what)
+                text = f"the {part} of {what} is {after.data[i]}, wanted {wanted}"
+                faults.append((f"{part} {what}", f"{text} (position {place_in(before.shape, i)})"))
+    return faults
 
 
-def _shared(n_grow: Mapping[str, int], given: Mapping[str, Any]) -> str | None:
-    """None if the growth is divided between layers by largest remainder, for any order of ties."""
-    masks, n_drop = given["masks"], given["n_drop"]
-    share = shares(given["momentum"], masks)
-    room = {name: int(mask.size - mask.sum()) + n_drop[name] for name, mask in masks.items()}
-    usual = apportion(sum(n_drop.values()), share, room)
-    order = sorted(usual, key=lambda name: usual[name] - n_grow[name])  # layers that got more first
-    asked = apportion(sum(n_drop.values()), {n: share[n] for n in order}, {n: room[n] for n in order})
-    if all(asked[name] == n_grow[name] for name in asked):
-        return None
-    return f"grows {dict(n_grow)} by layer, wanted {usual}"
-
-
-def _first(where: np.ndarray) -> Any:
-    """The first true position: a number for one axis, else a tuple."""
-    place = tuple(int(i) for i in np.argwhere(where)[0])
-    return place[0] if len(place) == 1 else place
-
-
-RULES: dict[str, Rule] = {
-    "top_k": _top_k,
-    "magnitude_mask": _magnitude_mask,
-    "snip_masks": _snip_masks,
-    "rigl_update": _by_magnitude("dense_grad"),
-    "set_update": _set_update,
-    "set_update_by_magnitude": _by_magnitude("noise"),
-    "snfs_update": _snfs_update,
+RULES = {
+    "top_k": top_k,
+    "magnitude_mask": magnitude_mask,
+    "snip_masks": snip_masks,
+    "global_magnitude_masks": global_magnitude_masks,
+    "snip": snip,
+    "rigl_update": rigl_update,
+    "set_update": set_update,
+    "set_update_by_magnitude": set_update_by_magnitude,
+    "snfs_update": snfs_update,
+    "apportion": apportion,
+    "counts": counts,
+    "update": update,
 }
+
+
+def _of_all_layers(got: Mapping, score: Mapping, k: int, among: Any) -> list:
+    """One ranking of the entries of all layers; positions are told by layer."""
+    chosen = [x for name in score for x in got[name].data]
+    places = [f"[{name!r}] {place_in(got[name].shape, i)}" for name, own in score.items() for i in range(len(own))]
+    pool = [x for name in score for x in among[name].data] if among else [True] * len(chosen)
+    return ranked(chosen, [x for own in score.values() for x in own], k, pool, places)
+
+
+def ranked(chosen: list, score: list, k: int, among: list, shape: Any) -> list:
+    """What is wrong if `chosen` are to be k candidates of highest score. `shape`, or the names of all positions."""
+    place = _places(shape)
+    outside = [i for i, on in enumerate(chosen) if on and not among[i]]
+    faults = []
+    if outside:
+        faults.append(("candidate", f"chooses position {place(outside[0])}, which is no candidate"))
+    n = sum(map(int, chosen))
+    if n != k:
+        faults.append((f"count {'more' if n > k else 'fewer'}", f"chooses {n}, {k} were asked"))
+    pair = _swapped(chosen, score, among)
+    if pair:
+        worst, best = pair
+        faults.append(("rank", f"chooses position {place(worst)} (score {score[worst]}) before {place(best)} "
+                       f"({score[best]}); that is no tie"))  # fmt: skip
+    return faults
+
+
+def moved(got: list, mask: list, dropping: list, grow: list, n_grow: int, shape: Any) -> list:
+    """What is wrong if a drop and a growth are to lead from `mask` to `got`.
+
+    dropping: (score, candidates, how many go) for each group. Of weights that tie at the edge of the drop, those still
+    active either stayed or returned. Those of highest growth score are taken as returned, since a returned weight must
+    beat all absent weights.
+    """
+    place, size = _places(shape), range(len(mask))
+    n_drop = sum(n for _, _, n in dropping)
+    lost = sum(1 for i in size if mask[i] and not got[i])
+    new = sum(1 for i in size if got[i] and not mask[i])
+    asked = sum(map(int, mask)) - n_drop + n_grow
+    faults, returned = [], [False] * len(mask)
+    if lost > n_drop:
+        faults.append(("drops more", f"dropped {lost}, {n_drop} were asked"))
+    if new > n_grow:
+        faults.append(("grows more", f"grew {new}, {n_grow} were asked"))
+    n = sum(map(int, got))
+    if not faults and n != asked:
+        faults.append(
+            (f"count {'more' if n > asked else 'fewer'}", f"ends with {n} connection{'s' * (n != 1)}, wanted {asked}")
+        )
+    stays = []
+    for score, pool, n in dropping:
+        ranks = sorted((score[i] for i in size if pool[i]), reverse=True)
+        edge = ranks[n - 1] if n else math.inf
+        stays += [i for i in size if pool[i] and score[i] < edge and not got[i]]
+        surely = [i for i in size if pool[i] and score[i] > edge]
+        level = [i for i in size if pool[i] and score[i] == edge and n]
+        more = n - len(surely) - sum(1 for i in level if not got[i])
+        if more < 0 and not faults:
+            faults.append(("drops more", f"drops {-more} too many"))
+        back = sorted((i for i in level if got[i]), key=lambda i: -grow[i])[: max(more, 0)]
+        for i in [i for i in surely if got[i]] + back:
+            returned[i] = True
+    if stays:
+        faults.append(("drop", f"loses position {place(stays[0])}, which stays"))
+    if faults:  # of the absent ones the ranks can still be told
+        pair = _swapped([bool(g) and not m for g, m in zip(got, mask)], grow, [not m for m in mask])
+    else:
+        fresh = [bool(g) and (not m or r) for g, m, r in zip(got, mask, returned)]
+        pair = _swapped(fresh, grow, [not g or not m or r for g, m, r in zip(got, mask, returned)])
+    if pair:
+        worst, best = pair
+        scores = f"(growth scores {grow[worst]}, {grow[best]})"
+        if mask[worst]:
+            faults.append(("stays", f"position {place(worst)} is among those to go and is still there, before "
+                           f"{place(best)} {scores}"))  # fmt: skip
+        else:
+            faults.append(("grow", f"grows position {place(worst)} before {place(best)} {scores}"))
+    return faults
+
+
+def shares(momentum: Mapping, masks: Mapping) -> dict:
+    """The mean |momentum| over a layer's active weights, as a fraction of all layers'; equal if all are zero."""
+    means = {}
+    for name, mask in masks.items():
+        own = [abs(m) for m, on in zip(momentum[name].data, mask.data) if on]
+        means[name] = math.fsum(own) / len(own) if own else 0.0
+    whole = math.fsum(means.values())
+    return {name: mean / whole if whole else 1 / len(means) for name, mean in means.items()}
+
+
+def apportioned(got: Mapping, total: int, share: Mapping, room: Mapping) -> list:
+    """What is wrong if `total` is to be divided by largest remainder, at most `room` each."""
+    faults = _total(got, total)
+    if faults:
+        return faults
+    open_, left, full = dict(share), total, {}
+    while open_:
+        whole = math.fsum(open_.values())
+        quotas = {name: left * s / whole if whole else left / len(open_) for name, s in open_.items()}
+        now_full = [name for name, quota in quotas.items() if quota >= room[name]]
+        for name in now_full:
+            full[name] = room[name]
+            left -= room[name]
+            del open_[name]
+        if not now_full:
+            break
+    wanted = {**full, **({name: quotas[name] for name in open_} if open_ else {})}
+    return _remainders(got, {name: wanted[name] for name in share}, total)
+
+
+def _remainders(got: Mapping, quotas: Mapping, total: int) -> list:
+    """What is wrong if `got` are to be quotas rounded down, the units left over given by largest remainder."""
+    floors = {name: math.floor(quota + LEVEL) for name, quota in quotas.items()}
+    over = {name: max(quota - floors[name], 0.0) for name, quota in quotas.items()}
+    left = total - sum(floors.values())
+    edge = sorted(over.values(), reverse=True)[left - 1] if 0 < left <= len(over) else math.inf
+    usual, n = dict(floors), left
+    for name in sorted(over, key=lambda name: -round(over[name], 9))[: max(left, 0)]:
+        usual[name] += 1
+    for name, x in got.items():
+        units = x - floors[name]
+        sure, never = over[name] > edge + LEVEL, over[name] < edge - LEVEL
+        if units not in (0, 1) or (units == 0 and sure) or (units == 1 and never):
+            return [("shares", f"gives {dict(got)}, wanted {usual}")]
+        n -= units
+    return []
+
+
+def _total(got: Mapping, total: int) -> list:
+    n = sum(got.values())
+    more = "more" if n > total else "fewer"
+    return [(f"count {more}", f"gives {n} in all, {total} were asked")] if n != total else []
+
+
+def _swapped(chosen: list, score: list, among: list) -> tuple[int, int] | None:
+    """(worst chosen, best left) of the candidates, if the one left has the higher score."""
+    left = [i for i, on in enumerate(chosen) if among[i] and not on]
+    taken = [i for i, on in enumerate(chosen) if among[i] and on]
+    if not left or not taken:
+        return None
+    worst, best = min(taken, key=lambda i: score[i]), max(left, key=lambda i: score[i])
+    return (worst, best) if score[best] > score[worst] else None
+
+
+def _form(got: Any, want: Any) -> list:
+    """What is wrong with the form of an answer like `want`: types, shapes, keys, and masks of 0 and 1."""
+    wrong = form(got, want)
+    return [("form", wrong)] if wrong else []
+
+
+def _places(shape: Any) -> Any:
+    return shape.__getitem__ if isinstance(shape, list) else lambda i: place_in(shape, i)

@@ -154,7 +154,8 @@ ERK.case(
     expected={"conv1": 1 - 0.598235294, "conv2": 1 - 0.952733564, "fc1": 1 - 0.961596021, "fc2": 1 - 0.928256303,
               "fc3": 1 - 0.603299555},
     source="semantics.md 1.2: sparsities .598235294, .952733564, .961596021, .928256303, .603299555",
-    profiles={"rigl-tf1": {name: density * 3074 / 3073.5 for name, density in ERK.twin(LENET_5, 0.05).items()}},
+    profiles=told({name: density * 3074 / 3073.5 for name, density in ERK.twin(LENET_5, 0.05).items()},
+                  "rigl-tf1", "jaxpruner"),
 )  # fmt: skip
 ERK.case(
     "lenet-300-100-at-98",
@@ -191,6 +192,7 @@ ERK.case(
     {"depthwise": (3, 3, 8, 1), "pointwise": (1, 1, 8, 16)}, 0.2,
     pin="1.2 raw", expected={"depthwise": 40 / 41 * 15 / 72, "pointwise": 40 / 41 * 26 / 128},
     source="by hand: budget 200 / 5 = 40, sums 15 and 26, eps = 40/41",
+    profiles=told({"depthwise": 15 / 72, "pointwise": 26 / 128}, "rigl-tf1", "jaxpruner"),
 )  # fmt: skip
 
 # apportion
@@ -319,6 +321,7 @@ COUNTS.case(
     "a total of 2.5 is rounded half to even, to 2",
     {"fc": (5, 1)}, {"fc": 0.5},
     pin="design.md 3", expected={"fc": 2}, source="by hand: 2.5 lies between 2 and 3, and 2 is even",
+    profiles=told({"fc": 3}, "rigl-tf1", "rigl-torch"),
 )  # fmt: skip
 COUNTS.case(
     "half-a-connection-up-to-even",

@@ -7,13 +7,17 @@ from typing import Any, NamedTuple
 
 
 class Wrong(NamedTuple):
-    """What is wrong, in which function, the line of semantics.md or the published bug, and the case that says so."""
+    """What is wrong, in which function, the line of semantics.md or the published bug, and the case that says so.
+
+    change: the text replaced and what replaces it, if that is how the fault was made.
+    """
 
     name: str
     function: str
     call: Callable
     line: str
     case: str
+    change: tuple[str, str] = ("", "")
 
 
 def broken(module: Any, function: str, text: str, replacement: str, anywhere: bool = False) -> Callable:

@@ -1,7 +1,8 @@
 """Write the golden cases to minisparse/golden/v1: python -m tests.golden.build, from the root of the repository.
 
 To add a case, append it to its module. One that has been published stays as it is: where the modules say something
-else of it, or nothing any more, nothing is written.
+else of it, or nothing any more, nothing is written. It may gain what answers more implementations give, after those
+that are listed, and `superseded_by`, the case that takes its place.
 """
 
 import json
@@ -11,20 +12,24 @@ from pathlib import Path
 
 from tests.golden import (
     allocation,
+    boundaries,
     choosing,
     costs,
     counting,
     derivatives,
+    further,
     gates,
     moving,
     pruning,
     schedules,
     trajectories,
+    updating,
 )
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "minisparse" / "golden" / f"v{VERSION}"
-FUNCTIONS = [function for module in (choosing, allocation, schedules, pruning, moving) for function in module.FUNCTIONS]
+UNITS = (choosing, allocation, schedules, pruning, moving, updating, further, boundaries)
+FUNCTIONS = [function for module in UNITS for function in module.FUNCTIONS]
 NUMBERS = [function for module in (gates, derivatives, costs, counting, trajectories) for function in module.FUNCTIONS]
 
 
@@ -68,15 +73,23 @@ def differences(frozen, built, at="") -> list[str]:
 
 
 def extended(frozen: dict, built: dict) -> dict:
-    """`frozen` with the cases of `built` that it lacks. ValueError with what else is different."""
+    """`frozen` with what `built` has more: cases, profiles and `superseded_by`. ValueError for what else differs."""
     new = {case["id"]: case for case in built["cases"]}
-    old = {case["id"]: case for case in frozen["cases"]}
+    old = {case["id"]: gaining(case, new.get(case["id"], case)) for case in frozen["cases"]}
     changed = [key for key in built if key != "cases" and built[key] != frozen.get(key)]
     changed += [id for id in old if id not in new]
     changed += [id + at for id in old if id in new for at in differences(old[id], new[id])]
     if changed:
         raise ValueError(f"published, and now different: {', '.join(changed)}")
     return built | {"cases": [old.get(id, case) for id, case in new.items()]}
+
+
+def gaining(old: dict, new: dict) -> dict:
+    """A published case with what `new` may add to it."""
+    listed = {name for name, _ in old["profiles"]}
+    more = [pair for pair in new["profiles"][len(old["profiles"]) :] if pair[0] not in listed]
+    taken = {"superseded_by": new["superseded_by"]} if "superseded_by" in new and "superseded_by" not in old else {}
+    return old | {"profiles": old["profiles"] + more} | taken
 
 
 def write(folder: Path, functions: list) -> None:

@@ -24,6 +24,7 @@ class Case(NamedTuple):
     optional: bool = False
     rtol: float = 1e-9
     atol: float = 1e-12
+    superseded_by: str | None = None
 
     def encoded(self) -> dict[str, Any]:
         """The case as it stands in the JSON."""
@@ -36,7 +37,8 @@ class Case(NamedTuple):
             for name, answer in self.profiles.items()
             for own in (answer if isinstance(answer, Either) else [answer])
         ]
-        return self._asdict() | pairs | {"expected": encode(self.expected)}
+        whole = self._asdict() | pairs | {"expected": encode(self.expected)}
+        return {field: value for field, value in whole.items() if field != "superseded_by" or value}
 
 
 class Function:
@@ -49,7 +51,8 @@ class Function:
         self.name, self.parameters, self.twin, self.stages = name, parameters.split(), twin, stages
         self.cases: list[Case] = []
 
-    def case(self, name, reason, *inputs, pin, expected=None, source="twin", profiles=None, optional=False):
+    def case(self, name, reason, *inputs, pin, expected=None, source="twin", profiles=None, optional=False,
+             superseded_by=None):  # fmt: skip
         """Append a case; an answer by hand that is not the twin's is an error of whoever wrote it."""
         answer = self.twin(*inputs)
         if expected is not None:
@@ -66,6 +69,7 @@ class Function:
                 source=source,
                 pin=pin,
                 optional=optional,
+                superseded_by=superseded_by and f"{self.name}/{superseded_by}",
             )
         )
 
@@ -82,3 +86,34 @@ def bits(text: str, *shape: int) -> np.ndarray:
 
 def row(*values: float) -> np.ndarray:
     return np.array(values, dtype=float)
+
+
+class Numbers:
+    """Multiples of 1/64 that every language can make: x ← 16807 x mod (2³¹ − 1)."""
+
+    def __init__(self, seed):
+        self.x = seed
+
+    def below(self, n):
+        self.x = 16807 * self.x % (2**31 - 1)
+        return self.x % n
+
+    def shuffled(self, n):
+        order = list(range(n))
+        for i in reversed(range(1, n)):
+            j = self.below(i + 1)
+            order[i], order[j] = order[j], order[i]
+        return order
+
+    def signed(self, shape, step=2):
+        """Sizes 1 × step, 2 × step, … 64ths in some order, with either sign."""
+        sizes = [(i + 1) * step - self.below(step) for i in self.shuffled(int(np.prod(shape)))]
+        return np.array([s * (1 - 2 * self.below(2)) / 64 for s in sizes]).reshape(shape)
+
+    def mask(self, shape, n_active):
+        return np.array([i < n_active for i in self.shuffled(int(np.prod(shape)))]).reshape(shape)
+
+    def between(self, shape):
+        """Noise inside (0, 1), no two equal."""
+        n = int(np.prod(shape))
+        return np.array([(i * (63 // n) + 1 + self.below(63 // n)) / 64 for i in self.shuffled(n)]).reshape(shape)

@@ -27,10 +27,40 @@ def slow_prob_open(log_alpha, beta=BETA, gamma=GAMMA, zeta=ZETA):
     return each(lambda a: sigmoid(a - beta * math.log(-gamma / zeta)), log_alpha)
 
 
+def of_weight(params, layer, name="weight"):
+    """P of the gate of every entry of a layer's weight, or of its bias."""
+    prob = slow_prob_open(params[f"{layer}.log_alpha"])
+    return np.broadcast_to(prob, params[f"{layer}.{name}"].shape)
+
+
+def gated_layers(params):
+    return [name.removesuffix(".log_alpha") for name in params if name.endswith(".log_alpha")]
+
+
+def slow_expected_l0(params):
+    """Entry by entry: P of its gate, or 1."""
+    total = 0.0
+    for name, array in params.items():
+        layer, _, own = name.rpartition(".")
+        log_alpha = params.get(f"{layer}.log_alpha")
+        if own == "log_alpha":
+            continue
+        gated = log_alpha is not None and (own == "weight" or (own == "bias" and array.shape == log_alpha.shape))
+        total += math.fsum(of_weight(params, layer, own).ravel().tolist()) if gated else float(array.size)
+    return total
+
+
+def slow_densities(params):
+    each_of = {layer: of_weight(params, layer).ravel().tolist() for layer in gated_layers(params)}
+    return {f"{layer}.weight": math.fsum(prob) / len(prob) for layer, prob in each_of.items()}
+
+
 GATE = Function("gate", "log_alpha u beta gamma zeta", slow_gate)
 AT_TEST = Function("gate_at_test", "log_alpha gamma zeta", slow_gate_at_test)
 OPEN = Function("prob_open", "log_alpha beta gamma zeta", slow_prob_open)
-FUNCTIONS = [GATE, AT_TEST, OPEN]
+EXPECTED_L0 = Function("expected_l0", "params", slow_expected_l0)
+DENSITIES = Function("densities", "params", slow_densities)
+FUNCTIONS = [GATE, AT_TEST, OPEN, EXPECTED_L0, DENSITIES]
 
 
 def as_authors(function, *inputs):
@@ -221,4 +251,60 @@ OPEN.case(
     row(1e3, -1e3),
     pin="H8", expected=row(1, 0), source="by hand: sigmoid is 1 and 0", optional=True,
     profiles={"l0-official": row(1 - 1e-6, 1e-6)},
+)  # fmt: skip
+
+# what is expected of a whole network: odds of 11^(2/3) at log α = 0
+ODDS = 11 ** (2 / 3)
+P_OF_0 = ODDS / (1 + ODDS)
+EVEN = -2 / 3 * math.log(11)  # P is 1/2
+ONE = {"fc.weight": np.ones((3, 2)), "fc.bias": np.ones(2)}
+EXPECTED_L0.case(
+    "gates-of-inputs",
+    "a gate of an input counts its whole row with P, and the bias, which has none, counts in full",
+    ONE | {"fc.log_alpha": np.array([[EVEN], [EVEN], [0.0]])},
+    pin="H11", expected=2 + 2 + 2 * P_OF_0, source="by hand: two rows of 2 with P = 1/2, one with .83, two biases",
+)  # fmt: skip
+EXPECTED_L0.case(
+    "gates-of-outputs",
+    "a gate of an output counts its column and its bias",
+    ONE | {"fc.log_alpha": np.array([EVEN, 0.0])},
+    pin="H6, H11", expected=2 + 4 * P_OF_0, source="by hand: 3 + 1 of each",
+)  # fmt: skip
+EXPECTED_L0.case(
+    "gates-of-outputs-without-bias",
+    "a layer without bias has a column less one to count",
+    {"conv.weight": np.ones((2, 2, 1, 2)), "conv.log_alpha": np.array([EVEN, 0.0])},
+    pin="H11, no bias", expected=2 + 4 * P_OF_0, source="by hand: 4 of each",
+)  # fmt: skip
+EXPECTED_L0.case(
+    "gates-of-weights",
+    "each weight with a gate of its own",
+    {"fc.weight": np.ones((2, 2)), "fc.bias": np.ones(2), "fc.log_alpha": np.array([[EVEN, EVEN], [EVEN, 0.0]])},
+    pin="H11, weights", expected=1.5 + P_OF_0 + 2, source="by hand: three halves, .83 and two biases",
+)  # fmt: skip
+EXPECTED_L0.case(
+    "layers-without-gates",
+    "what has no gate counts in full, in a network with gates and in one without",
+    ONE | {"out.weight": np.ones((2, 5)), "fc.log_alpha": np.full((3, 1), EVEN)},
+    pin="H11, ungated", expected=3.0 + 2 + 10, source="by hand: half of 6, two biases, 10",
+)  # fmt: skip
+DENSITIES.case(
+    "of-inputs-and-outputs",
+    "the expected density of a weight is the mean P of its gates, biases left out, and only of gated layers",
+    ONE | {"fc.log_alpha": np.array([EVEN, 0.0]), "out.weight": np.ones((4, 1)),
+           "out.log_alpha": np.array([[EVEN], [EVEN], [EVEN], [0.0]]), "head.weight": np.ones((1, 1))},
+    pin="H11, density",
+    expected={"fc.weight": (0.5 + P_OF_0) / 2, "out.weight": (1.5 + P_OF_0) / 4}, source="by hand: means of P",
+)  # fmt: skip
+DENSITIES.case(
+    "at-the-clamp",
+    "log α at the authors' lower clamp leaves .0471 of the weights expected, though the test gate is closed",
+    {"fc.weight": np.ones((2, 3)), "fc.log_alpha": np.full((2, 1), -math.log(100))},
+    pin="H12", expected={"fc.weight": 0.0471297936}, source="semantics.md 1.6",
+)  # fmt: skip
+DENSITIES.case(
+    "no-gates",
+    "a network without gates has no expected densities",
+    {"fc.weight": np.ones((2, 2))},
+    pin="H11, none", expected={}, source="by hand: none",
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.golden.case import Either, Function, bits, row
+from tests.golden.case import Either, Function, bits, row, told
 from tests.helpers.slow_methods import (
     slow_kept,
     slow_rigl_update,
@@ -63,7 +63,8 @@ RIGL.case(
     "the two smallest active weights go and the two largest gradients come: every public code agrees",
     WEIGHT, MASK, GRAD, 2,
     pin="A1", expected=bits("11000110"), source="by hand: keep 4 and 3, grow 58/64 at 5 and 45/64 at 6",
-    profiles=alike("11000110", "rigl-tf1", "rigl-torch", "jaxpruner", "rigl-reproducibility"),
+    profiles=alike("11000110", "rigl-tf1", "rigl-torch", "jaxpruner", "rigl-reproducibility", "sparselab",
+                   "granet", "itop"),
 )  # fmt: skip
 RIGL.case(
     "dropped-connection-returns",
@@ -71,7 +72,7 @@ RIGL.case(
     "growth is among everything not kept",
     WEIGHT, MASK, row(6, 7, 5, 576, 32, 58, 45, 13) / 64, 2,
     pin="A2, R4", expected=bits("11010100"), source="by hand: 3 is dropped and grown again, with 5",
-    profiles=alike("11010100", "rigl-tf1", "rigl-torch", "jaxpruner", "rigl-reproducibility"),
+    profiles=alike("11010100", "rigl-tf1", "rigl-torch", "jaxpruner", "rigl-reproducibility", "granet", "itop"),
 )  # fmt: skip
 RIGL.case(
     "active-weights-of-zero",
@@ -84,6 +85,7 @@ RIGL.case(
         # 5 and any one of the seven zeros are kept, then the largest gradient of the rest comes
         **either("10010010 01010010 00110010 00011010 00010110 00010011", "rigl-tf1", "rigl-torch"),
         "jaxpruner": bits("00110010"), "rigl-reproducibility": None,
+        **alike("00010110", "sparselab", "granet", "itop"),  # both zeros go
     },
 )  # fmt: skip
 RIGL.case(
@@ -105,14 +107,15 @@ RIGL.case(
     row(1, 1, 1, 1, 0, 0, 0, 0), MASK, GRAD, 2,
     pin="A6, R3", expected=bits("00110110"), source="by hand: 0 and 1 go, 5 and 6 come",
     profiles={"jaxpruner": bits("11000110"),
-              **either("11000110 10100110 10010110 01100110 01010110 00110110", "rigl-tf1", "rigl-torch")},
+              **either("11000110 10100110 10010110 01100110 01010110 00110110", "rigl-tf1", "rigl-torch"),
+              **alike("00001111", "sparselab", "granet", "itop")},
 )  # fmt: skip
 RIGL.case(
     "nothing-to-move",
     "n_update = 0 is a strict no-op: an active weight of zero stays active, and no gradient grows anything",
     row(4, 0, 2, 0, 0, 0, 0, 0), MASK, GRAD, 0,
     pin="A7, R13", expected=bits("11110000"), source="by hand: the mask as it was",
-    profiles={"rigl-tf1": None},
+    profiles={"rigl-tf1": None, **alike("10100110", "sparselab", "granet", "itop")},
 )  # fmt: skip
 RIGL.case(
     "nothing-to-move-behind-an-absent-place",
@@ -176,6 +179,7 @@ RIGL.case(
     np.array([[1.0, 0, 1], [1, 2, 0]]), bits("101110", 2, 3), np.array([[0.0, 2, 0], [2, 0, 2]]), 1,
     pin="A16", expected=bits("011110", 2, 3),
     source="by hand: of the 1s at 0, 2, 3 in C order 0 goes; of the gradients 2 at 1, 5 the first comes (3 is kept)",
+    profiles=told(bits("010111", 2, 3), "granet", "itop"),
 )  # fmt: skip
 RIGL.case(
     "columns-that-tie",
@@ -222,6 +226,7 @@ SET_COUNTS.case(
     "the fraction is taken of each sign by itself and rounded down: 1.5 of 5 negatives and 1.5 of 5 positives",
     row(-5, -4, -3, -2, -1, 1, 2, 3, 4, 5), bits("1" * 10), 0.3,
     pin="G1, 1.3 Pin", expected=(1, 1), source="by hand: floor(.3 x 5) twice; of all ten it would be 3",
+    profiles={"set-official": (3, 3)},
 )  # fmt: skip
 SET_COUNTS.case(
     "signs-of-unequal-number",
@@ -234,7 +239,7 @@ SET_COUNTS.case(
     "ten positives and no negatives: 3 go, where an index into the sorted weights takes 4",
     row(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), bits("1" * 10), 0.34,
     pin="G2, 1.3", expected=(0, 3), source="by hand: floor(3.4)",
-    profiles={"set-official": (0, 4)},
+    profiles={"set-official": (0, 4)}, superseded_by="only-positives",
 )  # fmt: skip
 SET_COUNTS.case(
     "zeros-count-as-positive",
@@ -268,6 +273,15 @@ SET_COUNTS.case(
     pin="R1, 1.3 Pin", expected=(2, 3), source="by hand: floor(2.8), floor(3.5)",
 )  # fmt: skip
 
+SET_COUNTS.case(
+    "only-positives",
+    "ten positives and no negatives: 3 go, where an index into the sorted weights, one of them taken for a negative, "
+    "makes it 5",
+    row(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), bits("1" * 10), 0.34,
+    pin="G2, 1.3", expected=(0, 3), source="by hand: floor(3.4); semantics.md 5.1: (0, 5) when run",
+    profiles={"set-official": (0, 5)},
+)  # fmt: skip
+
 # set_update
 NOISE_12 = row(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 4, 9, 1, 5, 7) / 64
 SET.case(
@@ -282,7 +296,7 @@ SET.case(
     "large negatives and small positives: one of each sign goes, though the two smallest are both positive",
     row(-9, -8, 1, 2, 3, 0, 0, 0), bits("11111000"), row(0, 0, 0, 0, 0, 3, 2, 1) / 64, 1, 1,
     pin="G9, 1.3", expected=bits("10011110"), source="by hand: -8 and 1 go; by magnitude 1 and 2 would",
-    profiles=alike("11001110", "rigl-tf1", "jaxpruner", "rigl-reproducibility"),
+    profiles=alike("11001110", "rigl-tf1", "jaxpruner", "rigl-reproducibility", "sparsimony", "sparselab"),
 )  # fmt: skip
 SET.case(
     "only-positives",
@@ -338,6 +352,17 @@ SET.case(
     "noise may be normal as well as uniform: it is ranked with its sign, not by magnitude",
     row(5, 4, 0, 0, 0), bits("11000"), row(0, -1, -3, 1, -2), 0, 1,
     pin="G6", expected=bits("10010"), source="by hand: 4 goes; of -1, -3, 1, -2 the largest is 1",
+)  # fmt: skip
+
+SET.case(
+    "largest-of-either-sign-stay",
+    "what stays is the largest of either sign, 4 and 6, -3 and -7, not the most negative alone",
+    row(4, -3, 2, -1, 0.5, -0.25, 6, -7, 0, 0, 0, 0), bits("111111110000"),
+    row(1, 20, 8, 2, 7, 3, 4, 21, 9, 10, 11, 12) / 64, 2, 2,
+    pin="G1, 0.1 finding 7", expected=bits("110000111111"),
+    source="by hand: -1/4, -1, 1/2 and 2 go; the four absent places have the largest noise of what is not kept",
+    # the two most negative stay; as many grow as were asked for, or as went
+    profiles=either("010000011111 011010011111", "sparse-learning"),
 )  # fmt: skip
 
 # set_update_by_magnitude

@@ -1,29 +1,21 @@
 """Every function once more, by another hand: plain Python on lists, one choice at a time, nothing of the package.
 
-Where the twins sort, these look for the best again and again; where the package works on arrays, these walk.
+Where the twins sort, these take the best off a heap; where the package works on arrays, these walk.
 """
 
+import heapq
 import math
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 
 import numpy as np
 
 
-def _best(score, places):
-    """The place of the highest score, the first of equals."""
-    best = None
-    for place in sorted(places):
-        if best is None or score[place] > score[best]:
-            best = place
-    return best
-
-
 def _take(score, places, n):
-    taken, left = set(), set(places)
-    for _ in range(n):
-        best = _best(score, left)
-        taken.add(best)
-        left.remove(best)
-    return taken
+    """The places of the n highest scores, the first of equals, off a heap."""
+    heap = [(-score[place], place) for place in places]
+    heapq.heapify(heap)
+    return {heapq.heappop(heap)[1] for _ in range(n)}
 
 
 def _places(mask):
@@ -51,7 +43,7 @@ def apportion(total, shares, room):
     open_ = list(shares)
     left = total
     while open_:
-        weight = {name: shares[name] for name in open_}
+        weight = {name: Fraction(shares[name]) for name in open_}
         if not any(weight.values()):
             weight = dict.fromkeys(open_, 1)
         whole = sum(weight.values())
@@ -106,7 +98,7 @@ def _by_bisection(shapes, density, dense, raw):
     free = {name: raw(shape) for name, shape in shapes.items() if name not in dense}
     size = {name: np.prod(shapes[name]).item() for name in free}
     budget = density * sum(size.values())
-    low, high = 0.0, 1 / min(free.values())
+    low, high = 0.0, 1 / min(free.values(), default=1)
     for _ in range(200):
         middle = (low + high) / 2
         if sum(min(1.0, middle * free[name]) * size[name] for name in free) < budget:
@@ -132,6 +124,40 @@ def cubic(step, begin, end, final, initial=0.0):
         return final
     left = (end - step) / (end - begin)
     return final - (final - initial) * left * left * left
+
+
+def from_epsilon(shapes, eps, dense=()):
+    return {name: 1.0 if name in dense else min(1.0, eps / shape[-1] + eps / shape[-2])
+            for name, shape in shapes.items()}  # fmt: skip
+
+
+def density_of(sparsity, of=1):
+    return round(1 - sparsity * of, 12)
+
+
+def linear(step, alpha, t_end, begin=0):
+    return alpha * min(max((t_end - step) / (t_end - begin), 0), 1)
+
+
+def inverse_power(step, alpha, t_end, k, begin=0):
+    left = min(max((t_end - step) / (t_end - begin), 0), 1)
+    return 0.0 if step >= t_end else alpha * math.exp(k * math.log(left))
+
+
+def step_rate(step, rate, period, factor):
+    while step >= period:
+        step, rate = step - period, rate * factor
+    return rate
+
+
+def multi_step_rate(step, rate, milestones, factor):
+    for milestone in milestones:
+        rate *= factor if step >= milestone else 1
+    return rate
+
+
+def cosine_rate(step, rate, t_end):
+    return cosine(step, rate, t_end)
 
 
 def magnitude_mask(weight, n_keep, mask=None):
@@ -198,6 +224,21 @@ def snip_masks(weights, grads, n_keep):
     return masks
 
 
+def global_magnitude_masks(weights, n_keep, masks=None):
+    places = [(name, place) for name, w in weights.items() for place in range(w.size)
+              if masks is None or masks[name].flat[place]]  # fmt: skip
+    sizes = [abs(float(weights[name].flat[place])) for name, place in places]
+    chosen = [places[i] for i in _take(sizes, range(len(places)), n_keep)]
+    return {name: _mask([place for layer, place in chosen if layer == name], w) for name, w in weights.items()}
+
+
+def snip(params, grads, density):
+    weights = {name: w for name, w in params.items() if name.endswith(".weight")}
+    mean = {name: sum(batch[name] for batch in grads) / len(grads) for name in weights}
+    left = Decimal(str(density)) * sum(w.size for w in weights.values())
+    return snip_masks(weights, mean, int(left.quantize(Decimal(1), ROUND_HALF_EVEN)))
+
+
 def set_counts(weight, mask, zeta):
     negative = positive = 0
     for place in _places(mask):
@@ -221,6 +262,18 @@ def set_update_by_magnitude(weight, mask, noise, n_update):
 
 def rigl_update(weight, mask, dense_grad, n_update):
     return _regrown(mask, _surviving(weight, mask, n_update), _magnitudes(dense_grad), n_update)
+
+
+def update(weight, mask, slots, dense_grad, n_update, method="rigl", scores=None):
+    """Connections one by one: who stays, who comes, and what each brings along."""
+    kept = _surviving(weight, mask, n_update)
+    rank = scores.ravel().tolist() if method == "set" else _magnitudes(dense_grad if scores is None else scores)
+    new = kept if method == "magnitude" else kept | _take(rank, set(range(mask.size)) - kept, n_update)
+    layer = {name: np.zeros(mask.shape) for name in ("weight", *slots)}
+    for place in new & _places(mask):
+        for name, stored in (("weight", weight), *slots.items()):
+            layer[name].flat[place] = stored.flat[place]
+    return {"weight": layer.pop("weight"), "mask": _mask(new, mask), "slots": layer}
 
 
 def rigl_count(step, n_active, alpha, t_end):

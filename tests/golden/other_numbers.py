@@ -29,6 +29,23 @@ def prob_open(log_alpha, beta=2 / 3, gamma=-0.1, zeta=1.1):
     return 1 / (1 + odds * (-gamma / zeta) ** beta)
 
 
+def expected_l0(params):
+    lost = 0.0
+    for name, log_alpha in params.items():
+        layer, _, own = name.rpartition(".")
+        if own == "log_alpha":
+            group = params[f"{layer}.weight"].size / log_alpha.size
+            bias = params.get(f"{layer}.bias")
+            group += 1 if bias is not None and bias.shape == log_alpha.shape else 0
+            lost += group * (1 - prob_open(log_alpha)).sum()
+    return float(sum(a.size for name, a in params.items() if not name.endswith("log_alpha")) - lost)
+
+
+def densities(params):
+    gates = {name.removesuffix("log_alpha"): a for name, a in params.items() if name.endswith("log_alpha")}
+    return {f"{layer}weight": float(prob_open(a).mean()) for layer, a in gates.items()}
+
+
 # gradients: one matrix for the whole convolution
 
 

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from math import cos, floor, pi
 
-from tests.golden.case import Function
+from tests.golden.case import Function, told
 
 
 def slow_cosine(step, alpha, t_end, begin=0):
@@ -21,6 +21,11 @@ def slow_cubic(step, begin, end, final, initial=0.0):
 def cosine_of_sparse_learning(step, alpha, t_end):
     """Down to .005 at t_end, and up again after it."""
     return 0.005 + (alpha - 0.005) / 2 * (1 + cos(pi * step / t_end))
+
+
+def cubic_of_sparsimony(step, begin, end, final):
+    """The time since begin over the end's step, not over the time between them."""
+    return final - final * (1 - (step - begin) / end) ** 3
 
 
 def slow_rigl_count(step, n_active, alpha, t_end):
@@ -47,27 +52,27 @@ COSINE.case(
     "a cosine, not a straight line: after a quarter of the time .256 of .3, where a line has .225",
     25, 0.3, 100,
     pin="C1", expected=0.256066017, source="semantics.md C1: .256066017",
-    profiles={"sparse-learning": cosine_of_sparse_learning(25, 0.3, 100)},
+    profiles=told(cosine_of_sparse_learning(25, 0.3, 100), "sparse-learning", "granet"),
 )  # fmt: skip
 COSINE.case(
     "half-way",
     "half of alpha at half of the time",
     50, 0.3, 100,
     pin="C1", expected=0.15, source="semantics.md C1: .15; by hand: cos(pi/2) = 0",
-    profiles={"sparse-learning": 0.1525},
+    profiles=told(0.1525, "sparse-learning", "granet"),
 )  # fmt: skip
 COSINE.case(
     "three-quarters",
     "a cosine that is not over before t_end: after three quarters .044 of .3 is left, where a line has .075",
     75, 0.3, 100,
     pin="C1", expected=0.043933983, source="semantics.md C1: .043933983",
-    profiles={"sparse-learning": cosine_of_sparse_learning(75, 0.3, 100)},
+    profiles=told(cosine_of_sparse_learning(75, 0.3, 100), "sparse-learning", "granet"),
 )  # fmt: skip
 COSINE.case(
     "end",
     "at t_end the fraction is 0 exactly: no floor of .005 is left",
     100, 0.3, 100,
-    pin="C1, R11", expected=0.0, source="semantics.md C1: 0", profiles={"sparse-learning": 0.005},
+    pin="C1, R11", expected=0.0, source="semantics.md C1: 0", profiles=told(0.005, "sparse-learning", "granet"),
 )  # fmt: skip
 COSINE.case(
     "after-the-end",
@@ -108,18 +113,20 @@ CUBIC.case(
     "the first of four updates already brings more than half: 1 - (3/4)^3 of the way",
     20, 10, 50, 0.8,
     pin="C4", expected=0.4625, source="semantics.md C4: .4625",
+    profiles={"sparsimony": cubic_of_sparsimony(20, 10, 50, 0.8)},
 )  # fmt: skip
 CUBIC.case(
     "three-quarters",
     "the third of four updates leaves 1/64 of the way",
     40, 10, 50, 0.8,
     pin="C4", expected=0.7875, source="semantics.md C4: .7875",
+    profiles={"sparsimony": cubic_of_sparsimony(40, 10, 50, 0.8)},
 )  # fmt: skip
 CUBIC.case(
     "end",
     "at the end the target itself, not a float beside it",
     50, 10, 50, 0.8,
-    pin="C4, C5", expected=0.8, source="semantics.md C4: .8",
+    pin="C4, C5", expected=0.8, source="semantics.md C4: .8", profiles={"sparsimony": 0.7936},
 )  # fmt: skip
 CUBIC.case(
     "after-the-end",
@@ -159,39 +166,43 @@ RIGL_COUNT.case(
     "floor-of-a-half",
     "half of 5 connections is 2: floor, not the nearest, not the next",
     0, 5, 0.5, 100,
-    pin="R1, A15", expected=2, source="semantics.md A15: 2", profiles={"jaxpruner": 3, "rigl-reproducibility": 3},
+    pin="R1, A15", expected=2, source="semantics.md A15: 2",
+    profiles={"jaxpruner": 3, "rigl-reproducibility": 3, "sparsimony": 3, "granet": 3},
 )  # fmt: skip
 RIGL_COUNT.case(
     "floor-of-a-half-above-one",
     "half of 3 connections is 1: half-even rounding would give 2",
     0, 3, 0.5, 100,
-    pin="R1, A15", expected=1, source="semantics.md A15: 1", profiles={"jaxpruner": 1, "rigl-reproducibility": 2},
+    pin="R1, A15", expected=1, source="semantics.md A15: 1",
+    profiles={"jaxpruner": 1, "rigl-reproducibility": 2, "sparsimony": 2, "granet": 2},
 )  # fmt: skip
 RIGL_COUNT.case(
     "a-little-above-two",
     ".3 of 7 connections, 2.1, is 2: the next above would be 3",
     0, 7, 0.3, 100,
-    pin="R1, A15", expected=2, source="semantics.md A15: 2", profiles={"jaxpruner": 2, "rigl-reproducibility": 3},
+    pin="R1, A15", expected=2, source="semantics.md A15: 2",
+    profiles={"jaxpruner": 2, "rigl-reproducibility": 3, "sparsimony": 3, "granet": 3},
 )  # fmt: skip
 RIGL_COUNT.case(
     "less-than-one",
     ".4 of 2 connections is none: a layer may be too small to move at all",
     0, 2, 0.4, 100,
     pin="R1, R13, A15", expected=0, source="semantics.md A15: 0",
-    profiles={"jaxpruner": 1, "rigl-reproducibility": 1},
+    profiles={"jaxpruner": 1, "rigl-reproducibility": 1, "sparsimony": 1, "granet": 1},
 )  # fmt: skip
 RIGL_COUNT.case(
     "the-only-connection",
     ".9 of the only connection is none: 1 when rounded",
     0, 1, 0.9, 100,
-    pin="R1, A10, A15", expected=0, source="semantics.md A15: 0", profiles={"jaxpruner": 0, "rigl-reproducibility": 1},
+    pin="R1, A10, A15", expected=0, source="semantics.md A15: 0",
+    profiles={"jaxpruner": 0, "rigl-reproducibility": 1, "sparsimony": 1, "granet": 1},
 )  # fmt: skip
 RIGL_COUNT.case(
     "every-connection",
     "alpha 1 at the start moves all: no connection is held back",
     0, 4, 1.0, 100,
     pin="R1, A8", expected=4, source="by hand: all 4",
-    profiles={"jaxpruner": 3, "rigl-reproducibility": 4},
+    profiles={"jaxpruner": 3, "rigl-reproducibility": 4, "sparsimony": 4, "granet": 4},
 )  # fmt: skip
 RIGL_COUNT.case(
     "an-exact-integer",
@@ -217,14 +228,14 @@ RIGL_COUNT.case(
     "half-way the fraction is alpha / 2: .15 of 4704 is 705.6, and 705 move",
     25000, 4704, 0.3, 50000,
     pin="R11", expected=705, source="papers.md list B 11: half-way .15; by hand: floor(705.6)",
-    profiles={"jaxpruner": 706, "rigl-reproducibility": 706},
+    profiles={"jaxpruner": 706, "rigl-reproducibility": 706, "sparsimony": 706, "granet": 706},
 )  # fmt: skip
 RIGL_COUNT.case(
     "three-quarters",
     "the fraction falls as a cosine: .0439 of 1000, where a straight line has .075",
     75, 1000, 0.3, 100,
     pin="R11, C1", expected=43, source="semantics.md C1: .043933983; by hand: floor(43.93)",
-    profiles={"jaxpruner": 44, "rigl-reproducibility": 44},
+    profiles={"jaxpruner": 44, "rigl-reproducibility": 44, "sparsimony": 44, "granet": 44},
 )  # fmt: skip
 RIGL_COUNT.case(
     "at-t-end",

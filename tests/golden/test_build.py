@@ -48,3 +48,27 @@ def test_a_profile_with_several_answers_stands_once_for_each():
     function = Function("double", "x", lambda x: 2.0 * x)
     function.case("a", "noise decides", 1, pin="R1", profiles={"rigl-tf1": Either([2.0, 3.0]), "tfmot": None})
     assert function.cases[0].encoded()["profiles"] == [["rigl-tf1", 2.0], ["rigl-tf1", 3.0], ["tfmot", None]]
+
+
+def test_a_published_case_may_gain_answers_of_more_implementations_and_the_case_that_takes_its_place(tmp_path):
+    def of(profiles, **superseded):
+        function = Function("double", "x", lambda x: 2.0 * x)
+        function.case("a", "twice the number, of which one code makes the half", 1, pin="R1", profiles=profiles)
+        if superseded:
+            function.cases[0] = function.cases[0]._replace(**superseded)
+        return function
+
+    build.write(tmp_path, [of({"tfmot": 0.5})])
+    build.write(tmp_path, [of({"tfmot": 0.5, "granet": 3.0}, superseded_by="double/b")])
+    (case,) = json.loads((tmp_path / "double.json").read_text())["cases"]
+    assert case["profiles"] == [["tfmot", 0.5], ["granet", 3.0]]
+    assert case["superseded_by"] == "double/b"
+    for now in (
+        of({"tfmot": 0.25, "granet": 3.0}, superseded_by="double/b"),
+        of({"tfmot": 0.5, "granet": 3.0}, superseded_by="double/c"),
+        of({"tfmot": 0.5}, superseded_by="double/b"),
+        of({"tfmot": 0.5, "granet": 3.0}),
+        of({"tfmot": 0.5, "granet": 3.0, "tfmot ": 1.0, "granet ": 2.0}, superseded_by="double/d"),
+    ):
+        with pytest.raises(ValueError, match="published, and now different: double/a/"):
+            build.write(tmp_path, [now])

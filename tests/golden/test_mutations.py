@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from minisparse import golden
-from tests.golden import test_numbers, test_unit_cases, wrong_masks, wrong_numbers, wrong_trajectories
+from tests.golden import test_numbers, test_unit_cases, wrong_numbers, wrong_trajectories
 
 CASES = [case for _, case in (*test_unit_cases.CASES, *test_numbers.CASES)]
 FAULTS = [
-    *((f"{own.function}: {own.breaks}", own.function, own) for own in wrong_masks.WRONG),
+    *((f"{own.function}: {own.breaks}", own.function, own) for own in test_unit_cases.WRONG),
     *((f"{own.function}: {own.name}", own.function, own.call) for own in wrong_numbers.WRONG),
     *((f"{own.function}: {own.name}", own.function, own.call) for own in wrong_trajectories.WRONG),
 ]

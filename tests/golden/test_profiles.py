@@ -14,6 +14,7 @@ DIFFER = [
     for name, own in FUNCTIONS.items()
     for profile in cases.PROFILES[1:]
     if any(case.differs(profile) for case in own if not case.optional)
+    and (name, profile) != ("magnitude_mask", "torch-prune")  # it only leaves ties open
 ]
 
 
@@ -23,17 +24,18 @@ def verdict(call, name):
 
 def test_a_drop_that_ranks_inactive_weights_too_is_told_so():
     said = verdict(TOLD["rigl_update", "rigl-tf1"], "rigl_update").sentence()
-    assert ": your drop ranks inactive weights too, as rigl-tf1 does, and rigl-torch too (case rigl_update/" in said
-    assert "an active weight that is exactly zero" in said
+    assert ": your drop ranks inactive weights too, as rigl-tf1 does, and rigl-torch too; a count of zero" in said
+    assert "(cases rigl_update/active-weights-of-zero, rigl_update/nothing-to-move-behind" in said
+    assert "explains both failures" in said
 
 
 @pytest.mark.parametrize(("name", "profile"), DIFFER)
 def test_an_implementation_written_to_a_profile_is_told_its_name(name, profile):
     result = verdict(TOLD.get((name, profile)) or answering(name, profile), name)
     assert not result.passes
-    said = result.sentence().partition(" (case ")[0]
+    said = result.sentence().partition(" (case")[0]
     assert f"as {profile} does" in said or profile in said.partition(" does, and ")[2], said
-    assert ": you answer, as" not in said, "the divergence has no words"
+    assert "you answer as" not in said or "does: “" in said, "the divergence has no words"
 
 
 def answering(name, profile):
@@ -48,17 +50,18 @@ def answering(name, profile):
 
 def test_of_cases_that_are_not_counted_it_is_told_too():
     said = verdict(TOLD["rigl_count", "rigl-tf1"], "rigl_count").sentence()
-    assert said == "12 of 12; rigl_count/twenty-nine-hundredths is optional and fails, as rigl-tf1 does"
+    assert said == "15 of 15; rigl_count/twenty-nine-hundredths is optional and fails, as rigl-tf1 does"
 
 
 def test_every_divergence_is_of_a_row_that_some_case_pins_and_of_known_profiles():
     pins = [case.pin for own in FUNCTIONS.values() for case in own]
     for row, _, profiles in divergences.DIVERGENCES:
-        assert any(row in pin for pin in pins), row
+        assert row in {*FUNCTIONS, "update"} or any(row in pin for pin in pins), row
         assert set(profiles.split()) <= set(cases.PROFILES[1:])
 
 
-def test_who_only_drops_the_higher_of_equals_is_not_told_of_inactive_weights():
+def test_who_only_drops_the_higher_of_equals_is_right_and_differs_from_what_is_pinned():
     higher = wrong_masks.rigl(drop=lambda w, mask, g, k: wrong_masks.last(-abs(w), k, mask))
-    said = verdict(in_order(higher), "rigl_update").sentence()
-    assert ": among equal weights you drop the higher index, as jaxpruner does (case " in said
+    result = verdict(in_order(higher), "rigl_update")
+    n = len(result.counted)
+    assert result.sentence() == f"{n} of {n}; in 4 cases yours breaks ties otherwise: legal"

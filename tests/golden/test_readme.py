@@ -96,7 +96,7 @@ def test_javascript_compares_dicts_tuples_and_numbers(vectors, tmp_path):
 
 def test_commands_of_the_page_are_those_there_are():
     words = set(re.findall(r"minisparse golden (\w+)", README))
-    assert words == {"list", "show", "check", "export"}
+    assert words == {"list", "show", "adapt", "check", "export"}
     for word in words:
         assert CliRunner().invoke(app, ["golden", word, "--help"]).exit_code == 0
 

@@ -1,18 +1,25 @@
-"""Under `ties any` exactly those answers hold that some order of the equal scores leads to: all of them, tried out."""
+"""Exactly those answers hold that some order of the equal scores leads to: all of them, tried out."""
 
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisparse.golden.ties import RULES
+from minisparse.golden import ties
+from minisparse.golden.values import plain
 
 SIZE = 5
 scores = st.lists(st.integers(-2, 2), min_size=SIZE, max_size=SIZE).map(lambda x: np.array(x, dtype=float))
 masks = st.lists(st.booleans(), min_size=SIZE, max_size=SIZE).map(np.array)
 EVERY = [np.array([bool(i >> j & 1) for j in range(SIZE)]) for i in range(2**SIZE)]
+
+
+def faults(function, got, inputs, want):
+    """What the rule of a function says of an answer, from NumPy's arrays."""
+    given = {name: value for name, value in inputs.items() if value is not None}
+    return ties.RULES[function](plain(got), plain(given), plain(want))
 
 
 def tops(score, k, among):
@@ -36,8 +43,8 @@ def moves(mask, groups, grow, n_grow):
 
 def judge(function, inputs, legal, want=None):
     for got in EVERY:
-        verdict = RULES[function](got, inputs, np.zeros(SIZE, bool) if want is None else want)
-        assert (verdict is None) == (got.tobytes() in legal), f"{got.astype(int)}: {verdict}"
+        verdict = faults(function, got, inputs, np.zeros(SIZE, bool) if want is None else want)
+        assert (verdict == []) == (got.tobytes() in legal), f"{got.astype(int)}: {verdict}"
 
 
 @given(score=scores, among=st.none() | masks, data=st.data())
@@ -75,8 +82,27 @@ def test_snip_ranks_all_layers_at_once(weight, grad, k):
     inputs = {"weights": {n: weight[c] for n, c in cut.items()}, "grads": {n: grad[c] for n, c in cut.items()}}
     for got in EVERY:
         split = {name: got[c] for name, c in cut.items()}
-        verdict = RULES["snip_masks"](split, inputs | {"n_keep": k}, split)
-        assert (verdict is None) == (got.tobytes() in legal)
+        verdict = faults("snip_masks", split, inputs | {"n_keep": k}, split)
+        assert (verdict == []) == (got.tobytes() in legal)
+
+
+@given(weight=scores, other=scores, among=masks, data=st.data())
+def test_magnitudes_and_snip_rank_all_layers_at_once_too(weight, other, among, data):
+    k, cut = data.draw(st.integers(0, int(among.sum()))), {"a": slice(0, 2), "b": slice(2, SIZE)}
+    split = lambda array: {name: array[c] for name, c in cut.items()}
+    legal = {m.tobytes() for m in tops(abs(weight), k, among)}
+    for got in EVERY:
+        inputs = {"weights": split(weight), "n_keep": k, "masks": split(among)}
+        verdict = faults("global_magnitude_masks", split(got), inputs, split(got))
+        assert (verdict == []) == (got.tobytes() in legal)
+    params = {f"{name}.weight": w for name, w in split(weight).items()}
+    grads = tuple({f"{name}.weight": g for name, g in split(own).items()} for own in (other, other[::-1]))
+    legal = {m.tobytes() for m in tops(abs(weight * (other + other[::-1])), k, np.ones(SIZE, bool))}
+    want = {f"{name}.weight": m for name, m in split(np.arange(SIZE) < k).items()}
+    for got in EVERY:
+        masks = {f"{name}.weight": m for name, m in split(got).items()}
+        verdict = faults("snip", masks, {"params": params, "grads": grads}, want)
+        assert (verdict == []) == (got.tobytes() in legal)
 
 
 SIDE = 3
@@ -136,21 +162,124 @@ def test_snfs_may_also_give_a_unit_that_ties_to_either_layer(weights, own, momen
     for i in range(4**SIDE):
         flat = np.array([bool(i >> j & 1) for j in range(2 * SIDE)])
         got = {"a": flat[:SIDE], "b": flat[SIDE:]}
-        verdict = RULES["snfs_update"](got, inputs, inputs["masks"])
-        assert (verdict is None) == (flat.tobytes() in legal), f"{flat.astype(int)}: {verdict}"
+        verdict = faults("snfs_update", got, inputs, inputs["masks"])
+        assert (verdict == []) == (flat.tobytes() in legal), f"{flat.astype(int)}: {verdict}"
+
+
+@given(share=st.tuples(*[st.integers(0, 4)] * 3), room=st.tuples(*[st.integers(0, 4)] * 3), data=st.data())
+def test_units_left_over_may_go_to_any_layer_of_equal_remainder(share, room, data):
+    names = ("a", "b", "c")
+    share, room = dict(zip(names, share, strict=True)), dict(zip(names, room, strict=True))
+    total = data.draw(st.integers(0, sum(room.values())))
+    legal = list(splits(total, share, room))
+    for n in product(range(6), repeat=3):
+        got = dict(zip(names, n, strict=True))
+        verdict = faults("apportion", got, {"total": total, "shares": share, "room": room}, room)
+        assert (verdict == []) == (got in legal), f"{got}: {verdict}"
+
+
+@given(sizes=st.tuples(*[st.integers(1, 6)] * 3), eighths=st.tuples(*[st.integers(0, 8)] * 3))
+def test_counts_are_of_the_largest_remainder_and_of_equal_ones_any(sizes, eighths):
+    names = ("a", "b", "c")
+    quotas = {name: n * e / 8 for name, n, e in zip(names, sizes, eighths, strict=True)}
+    total = round(sum(quotas.values()))
+    over = {name: q % 1 for name, q in quotas.items()}
+    left = total - sum(int(q) for q in quotas.values())
+    inputs = {
+        "shapes": {name: (n,) for name, n in zip(names, sizes, strict=True)},
+        "densities": {name: e / 8 for name, e in zip(names, eighths, strict=True)},
+    }
+    want = dict.fromkeys(names, 0) | {"a": total}
+    for n in product(range(7), repeat=3):
+        got = dict(zip(names, n, strict=True))
+        up = [name for name in names if got[name] == int(quotas[name]) + 1]
+        floors = all(got[name] in (int(quotas[name]), int(quotas[name]) + 1) for name in names)
+        best = sorted(over.values(), reverse=True)[:left]
+        legal = floors and sorted((over[name] for name in up), reverse=True) == best
+        verdict = faults("counts", got, inputs, want)
+        assert (verdict == []) == legal, f"{got}: {verdict}"
 
 
 @pytest.mark.parametrize(
     ("got", "wrong"),
     [
-        (np.ones(3, bool), "has shape (3,), wanted (5,)"),
-        (np.full(5, 0.5), "is no mask: it holds other values than 0 and 1"),
-        (None, "is None, wanted a mask of shape (5,)"),
-        (np.array([1, 0, 0, 0, 0]), "chooses 1, wanted 2"),
-        (np.array([1, 1, 0, 0, 0]), "chooses position 0 (score 1.0) before 3 (2.0); that is no tie"),
-        (np.array([0, 1, 1, 0, 0]), "chooses position 2, which is no candidate"),
+        (np.ones(3, bool), ["has shape (3,), wanted (5,)"]),
+        (np.full(5, 0.5), ["is no mask: it holds other values than 0 and 1"]),
+        (None, ["is None, wanted a mask of shape (5,)"]),
+        (np.array([0, 0, 0, 1, 0]), ["chooses 1, 2 were asked"]),
+        (np.array([1, 1, 0, 0, 0]), ["chooses position 0 (score 1.0) before 3 (2.0); that is no tie"]),
+        (np.array([0, 1, 1, 0, 0]), ["chooses position 2, which is no candidate"]),
+        (
+            np.array([1, 0, 1, 0, 1]),
+            [
+                "chooses position 2, which is no candidate",
+                "chooses 3, 2 were asked",
+                "chooses position 0 (score 1.0) before 1 (2.0); that is no tie",
+            ],
+        ),
     ],
 )
-def test_what_is_no_tie_is_named(got, wrong):
+def test_all_that_is_no_tie_is_named(got, wrong):
     given = {"score": np.array([1.0, 2, 9, 2, 2]), "k": 2, "among": np.array([1, 1, 0, 1, 1], bool)}
-    assert RULES["top_k"](got, given, np.array([0, 1, 0, 1, 0], bool)) == wrong
+    assert [text for _, text in faults("top_k", got, given, np.array([0, 1, 0, 1, 0], bool))] == wrong
+
+
+MOVE = {
+    "weight": np.array([4.0, 3, 2, 1, 0, 0, 0, 0]),
+    "mask": np.array([1, 1, 1, 1, 0, 0, 0, 0], bool),
+    "dense_grad": np.array([0, 0, 0, 0, 4.0, 3, 2, 1]),
+    "n_update": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("got", "wrong"),
+    [
+        ("11001100", []),
+        ("10001100", ["dropped 3, 2 were asked", "loses position 1, which stays"]),
+        ("10001110", ["dropped 3, 2 were asked", "grew 3, 2 were asked", "loses position 1, which stays"]),
+        ("11001000", ["ends with 3 connections, wanted 4"]),
+        ("01101100", ["loses position 0, which stays"]),
+        ("11000110", ["grows position 6 before 4 (growth scores 2.0, 4.0)"]),
+        ("01100011", ["loses position 0, which stays", "grows position 7 before 4 (growth scores 1.0, 4.0)"]),
+        ("11101000", ["position 2 is among those to go and is still there, before 5 (growth scores 0.0, 3.0)"]),
+    ],
+)
+def test_an_update_is_told_its_counts_its_drop_and_its_growth(got, wrong):
+    mask = np.array([c == "1" for c in got])
+    assert [text for _, text in faults("rigl_update", mask, MOVE, MOVE["mask"])] == wrong
+
+
+@given(weight=scores, mask=masks, grow=scores, method=st.sampled_from(["rigl", "set", "snfs", "magnitude"]),
+       data=st.data())  # fmt: skip
+def test_a_whole_update_may_break_ties_too_and_all_it_touches_follows_its_mask(weight, mask, grow, method, data):
+    k = data.draw(st.integers(0, int(mask.sum())))
+    inputs = {"weight": weight, "mask": mask, "slots": {"velocity": np.arange(1.0, SIZE + 1)}, "n_update": k}
+    inputs |= {"dense_grad": grow} if method == "rigl" else {"dense_grad": -grow[::-1], "method": method}
+    inputs |= {"scores": grow} if method in ("set", "snfs") else {}
+    rank = grow if method == "set" else abs(grow)
+    legal = moves(mask, [(-abs(weight), mask, k)], rank, 0 if method == "magnitude" else k)
+
+    def whole(new, there):
+        return {"weight": weight * there, "mask": new, "slots": {"velocity": inputs["slots"]["velocity"] * there}}
+
+    for new in EVERY:
+        wrong = faults("update", whole(new, mask & new), inputs, whole(mask, mask))
+        assert (wrong == []) == (new.tobytes() in legal), f"{new.astype(int)}: {wrong}"
+    new = np.frombuffer(sorted(legal)[0], dtype=bool)
+    if (new & ~mask).any():
+        stale = {"velocity": inputs["slots"]["velocity"] * new}
+        wrong = faults("update", whole(new, mask & new) | {"slots": stale}, inputs, whole(mask, mask))
+        assert [kind for kind, _ in wrong] == ["velocity a grown connection"]
+        assert wrong[0][1].startswith("the velocity of a grown connection is ")
+
+
+def test_what_is_no_whole_update_is_told_so():
+    inputs = {"weight": np.ones(2), "mask": np.ones(2, bool), "slots": {}, "dense_grad": np.ones(2), "n_update": 0}
+    want = {"weight": np.ones(2), "mask": np.ones(2, bool), "slots": {}}
+    assert faults("update", None, inputs, want) == [
+        ("form", "is None, wanted a dict with the keys weight, mask, slots")
+    ]
+    assert faults("update", want | {"mask": np.ones(3)}, inputs, want) == [
+        ("form", "['mask'] has shape (3,), wanted (2,)")
+    ]

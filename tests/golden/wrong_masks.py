@@ -692,7 +692,7 @@ SET = [
     Wrong("signs swapped", "set_counts", lambda *a: right.set_counts(*a)[::-1], "1.3", "signs-of-unequal-number"),
     Wrong("an index into the sorted weights", "set_counts", lambda w, mask, zeta: tuple(
           min(n, int(zeta * n) + 1) if n else 0 for n in (int((mask & (w < 0)).sum()), int((mask & (w >= 0)).sum()))),
-          "1.3 SETs", "no-negatives"),
+          "1.3 SETs", "only-positives"),
     Wrong("SET by |w|", "set_update", by_sign(lambda w, mask, neg, pos, a, b: first(-abs(w), a + b, mask)), "4.4; G9",
           "not-by-magnitude"),
     Wrong("the most negative go", "set_update", by_sign(lambda w, mask, neg, pos, a, b: first(-w, a, neg)
@@ -811,13 +811,166 @@ SNFS = [
           snfs(grow=lambda kept, mask, m, n: kept | first(abs(m), n, ~mask)), "4.4", "dropped-connection-returns"),
 ]  # fmt: skip
 
-WRONG = [*RIGL, *SCHEDULES, *DENSITIES, *SHARING, *CHOOSING, *DEAD, *SNIP, *SET, *SNFS]
+SET.append(Wrong("keeps only the most negative", "set_update", lambda *a: by_sign(set_of_the_most_negative)(*a),
+                 "0.1 finding 7", "largest-of-either-sign-stay"))  # fmt: skip
+
+# one update with all it touches
+
+
+def updating(change=lambda new, **given: None, move=None):
+    """`update` of the other hand, with what `change` does to its answer in place, or another mask by `move`."""
+
+    def update(weight, mask, slots, dense_grad, n_update, method="rigl", scores=None):
+        given = {"weight": weight, "mask": mask, "slots": slots, "dense_grad": dense_grad, "n_update": n_update}
+        new = right.update(*given.values(), method, scores)
+        if move:
+            new["mask"] = move(method=method, scores=scores, **given)
+            there = mask & new["mask"]
+            new |= {"weight": weight * there, "slots": {name: slot * there for name, slot in slots.items()}}
+        change(new, method=method, **given)
+        return new
+
+    return update
+
+
+def in_slots(change):
+    """`change(new slot, old slot, grown, dropped, all that is given)` gives every slot's values."""
+
+    def slots(new, **given):
+        grown, gone = new["mask"] & ~given["mask"], given["mask"] & ~new["mask"]
+        for name, slot in given["slots"].items():
+            new["slots"][name] = change(new["slots"][name], slot, grown, gone, given)
+
+    return slots
+
+
+def in_weight(change):
+    def weight(new, **given):
+        grown, gone = new["mask"] & ~given["mask"], given["mask"] & ~new["mask"]
+        new["weight"] = change(new["weight"], given["weight"], grown, gone, given)
+
+    return weight
+
+
+def returned(given):
+    """What goes by the drop, of the answer's connections those that came back."""
+    return first(-abs(given["weight"]), given["n_update"], given["mask"])
+
+
+def in_order_of_storage(new, old, grown, gone, given):
+    """What sparselab does: the slots of a row stay in the order in which they are stored."""
+    mask = (given["mask"] & ~gone) | grown
+    if mask.sum() != given["mask"].sum():
+        return new
+    moved = np.zeros(mask.shape)
+    moved[mask] = old[given["mask"]]
+    return moved
+
+
+def second_slot_as_it_was(new, **given):
+    for name in list(given["slots"])[1:]:
+        new["slots"][name] = given["slots"][name].copy()
+
+
+def by_another_rank(methods, rank):
+    def move(weight, mask, slots, dense_grad, n_update, method, scores):
+        if method not in methods:
+            return right.update(weight, mask, slots, dense_grad, n_update, method, scores)["mask"]
+        kept = mask & ~first(-abs(weight), n_update, mask)
+        return grown(kept, rank(dense_grad, scores, slots), n_update)
+
+    return move
+
+
+def active_zeros_lost(weight, mask, slots, dense_grad, n_update, method, scores):
+    return right.update(weight, mask, slots, dense_grad, n_update, method, scores)["mask"] & ~(mask & (weight == 0))
+
+
+def another_drop(choose):
+    def move(weight, mask, slots, dense_grad, n_update, method, scores):
+        kept = mask & ~choose(-abs(weight), n_update, mask)
+        rank = scores if method == "set" else abs(dense_grad if scores is None else scores)
+        return kept if method == "magnitude" else grown(kept, rank, n_update)
+
+    return move
+
+
+UPDATES = [
+    Wrong("a stale value comes to life", "update", updating(in_weight(lambda new, old, grown, gone, given:
+          new + old * grown)), "5.2 SY; A4", "stale-value"),
+    Wrong("stale momentum comes to life", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          new + old * grown)), "R6", "stale-momentum"),
+    Wrong("momentum in the order of storage", "update", updating(in_slots(in_order_of_storage)), "5.2 SP",
+          "momentum-follows-its-connection"),
+    Wrong("momentum of dropped kept", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          new + old * gone)), "4.4; R7", "basic"),
+    Wrong("values of dropped kept", "update", updating(in_weight(lambda new, old, grown, gone, given:
+          new + old * gone)), "R7", "basic"),
+    Wrong("grown along the gradient", "update", updating(in_weight(lambda new, old, grown, gone, given:
+          new - 0.1 * given["dense_grad"] * grown)), "1.1 grad_scale", "basic"),
+    Wrong("momentum of grown starts at the gradient", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          new + given["dense_grad"] * grown)), "1.1 initial_acc_scale", "basic"),
+    Wrong("all momentum lost", "update", updating(in_slots(lambda new, old, grown, gone, given: 0 * new)),
+          "1.3 SETk", "nothing-to-move"),
+    Wrong("what returns starts at zero", "update", updating(in_weight(lambda new, old, grown, gone, given:
+          new * ~returned(given))), "R5 RR", "dropped-connection-returns"),
+    Wrong("what returns forgets its momentum", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          new * ~returned(given))), "R5", "everything-moves"),
+    Wrong("Adam's second moment as it was", "update", updating(second_slot_as_it_was), "4.4; A17", "adam"),
+    Wrong("Adam's moments as they were", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          old.copy() if len(given["slots"]) > 1 else new)), "1.1 TO", "adam"),
+    Wrong("active zeros lost", "update", updating(move=active_zeros_lost), "1.4 SL item 3", "nothing-to-move"),
+    Wrong("the higher index goes", "update", updating(move=another_drop(last)), "A6", "equal-weights"),
+    Wrong("places in columns", "update", updating(in_slots(lambda new, old, grown, gone, given:
+          new.T.reshape(new.shape))), "A16", "two-axes"),
+    Wrong("at least one stays", "update", updating(move=lambda n_update, mask, **given: right.update(
+          mask=mask, n_update=min(n_update, max(int(mask.sum()) - 1, 0)), **given)["mask"]), "A8", "everything-moves"),
+    Wrong("SET by gradient", "update", updating(move=by_another_rank("set", lambda g, s, slots: abs(g))), "1.3", "set"),
+    Wrong("SET by the size of the noise", "update", updating(move=by_another_rank("set", lambda g, s, slots: abs(s))),
+          "G6", "set"),
+    Wrong("SNFS by this batch's gradient", "update", updating(move=by_another_rank(
+          "snfs", lambda g, s, slots: abs(g))), "1.4", "snfs"),
+    Wrong("SNFS with the sign", "update", updating(move=by_another_rank("snfs", lambda g, s, slots: s)), "A18", "snfs"),
+    Wrong("SNFS by the optimizer's momentum", "update", updating(move=by_another_rank(
+          "snfs", lambda g, s, slots: abs(slots["velocity"]))), "1.4", "snfs"),
+    Wrong("pruned and regrown", "update", updating(move=by_another_rank("magnitude", lambda g, s, slots: abs(g))),
+          "1.7", "magnitude"),
+]  # fmt: skip
+
+WRONG = [*RIGL, *SCHEDULES, *DENSITIES, *SHARING, *CHOOSING, *DEAD, *SNIP, *SET, *SNFS, *UPDATES]
 
 
 def set_by_index(weight, mask, zeta):
-    """As the SciPy SET counts where there is one sign: what stands at an index of the sorted weights goes too."""
-    n, p = (int((mask & (weight < 0)).sum()), int((mask & (weight >= 0)).sum()))
-    return (n and min(n, int(zeta * n) + 1), p and min(p, int(zeta * p) + 1))
+    """What the SciPy SET counts: thresholds at indices of the sorted weights, from the ones nearest zero on."""
+    values = np.sort(weight[mask])
+    first_zero, last_zero = int(abs(values).argmin()), values.size - int(abs(values)[::-1].argmin())
+    low = values[int((1 - zeta) * first_zero)]
+    high = values[int(min(values.size - 1, last_zero + zeta * (values.size - last_zero)))]
+    gone = values[(values >= low) & (values <= high)]
+    return int((gone < 0).sum()), int((gone >= 0).sum())
+
+
+def set_of_the_most_negative(w, mask, negative, positive, n, p):
+    """What sparse-learning drops: all but the ⌈k/2⌉ most negative."""
+    return mask & ~first(-w, math.ceil((n + p) / 2), mask & (w < 0)) & (n + p > 0)
+
+
+def strictly_above(weight, mask, dense_grad, n_update):
+    """What GraNet and ITOP do: all that tie at the threshold go, zeros always, and as many grow as went, over all."""
+    size = np.sort(abs(weight * mask).ravel())
+    edge = size[size.size - int(mask.sum()) + n_update - 1] if n_update or not mask.all() else 0.0
+    kept = abs(weight * mask) > edge
+    return kept | first(abs(dense_grad) * ~kept, int(mask.sum() - kept.sum()))
+
+
+def all_that_tie(weight, mask, dense_grad, n_update):
+    """What sparselab does: one goes at least, and all that tie at the threshold; as many grow in the row that lost."""
+    if not mask.any():
+        return mask
+    edge = np.sort(abs(weight)[mask])[max(n_update, 1) - 1]
+    rows = [a.reshape(-1, a.shape[-1]) for a in (mask, mask & (abs(weight) > edge), abs(dense_grad))]
+    new = [grown(kept, grad, int(before.sum() - kept.sum())) for before, kept, grad in zip(*rows, strict=True)]
+    return np.array(new).reshape(mask.shape)
 
 
 TRUNCATED_ZEROS = partial(counts_by_floored_zeros, exact=False)
@@ -857,4 +1010,34 @@ TOLD = {
     ("set_update", "rigl-tf1"): SET_OF_MOST_CODE,
     ("set_update", "jaxpruner"): SET_OF_MOST_CODE,
     ("set_update", "rigl-reproducibility"): SET_OF_MOST_CODE,
+    ("update", "rigl-tf1"): updating(in_slots(lambda new, old, grown, gone, given: new + old * gone)),
+    ("update", "rigl-torch"): updating(
+        in_slots(lambda new, old, grown, gone, given: old.copy() if len(given["slots"]) > 1 else new)
+    ),
+    ("update", "jaxpruner"): updating(
+        lambda new, **given: [
+            change(new, **given)
+            for change in (
+                in_slots(lambda new, old, grown, gone, given: new + old * gone),
+                in_weight(lambda new, old, grown, gone, given: new + old * grown),
+            )
+        ]
+    ),
+    ("update", "rigl-reproducibility"): updating(
+        in_weight(lambda new, old, grown, gone, given: new * ~returned(given))
+    ),
+    ("update", "sparselab"): updating(in_slots(in_order_of_storage)),
+    ("update", "sparsimony"): updating(in_weight(lambda new, old, grown, gone, given: new + old * grown)),
+    ("set_update", "sparsimony"): SET_OF_MOST_CODE,
+    ("set_update", "sparselab"): SET_OF_MOST_CODE,
+    ("set_update", "sparse-learning"): by_sign(set_of_the_most_negative),
+    ("rigl_update", "granet"): strictly_above,
+    ("rigl_update", "itop"): strictly_above,
+    ("rigl_update", "sparselab"): all_that_tie,
+    ("rigl_count", "sparsimony"): count(math.ceil),
+    ("rigl_count", "granet"): count(math.ceil),
+    ("cosine", "granet"): lambda step, alpha, t_end, begin=0: 0.005 + right.cosine(step, alpha - 0.005, t_end, begin),
+    ("cubic", "sparsimony"): lambda step, begin, end, final, initial=0.0: (
+        final - final * (1 - (step - begin) / end) ** 3
+    ),
 }

@@ -214,4 +214,28 @@ WRONG = [
           "            stored += shape[-1] * density\n", "papers.md 7", "sparse-by-rigl"),
     wrong("biases of the true outputs", "flops_size", "            stored += shape[-2]\n",
           "            stored += shape[-1]\n", "papers.md 7", "by-the-report"),
+    # whole numbers, and what is expected of a network
+    Wrong("whole numbers stay whole", "gate", lambda log_alpha, u, *more: other_numbers.gate(
+          log_alpha, u, *more).astype(log_alpha.dtype), "H3", "gate/whole-numbers"),
+    wrong("one draw for the batch", "gate", "with np.errstate", "u = np.atleast_2d(u)[0] if np.ndim(u) > "
+          "np.ndim(log_alpha) else u\n    with np.errstate", "1.6: local_rep", "noise-for-every-example"),
+    Wrong("whole numbers stay whole", "gate_at_test", lambda log_alpha, *more: other_numbers.gate_at_test(
+          log_alpha, *more).astype(log_alpha.dtype), "H1", "gate_at_test/whole-numbers"),
+    Wrong("whole numbers stay whole", "prob_open", lambda log_alpha, *more: other_numbers.prob_open(
+          log_alpha, *more).astype(log_alpha.dtype), "H1", "prob_open/whole-numbers"),
+    wrong("without the gates' own biases", "expected_l0", "group += 1 if", "group += 0 if", "H6", "gates-of-outputs"),
+    wrong("a bias for every gate", "expected_l0", "bias is not None and bias.shape == log_alpha.shape else 0",
+          "log_alpha.ndim == 1 else 0", "H11", "gates-of-outputs-without-bias"),
+    wrong("gates counted, not weights", "expected_l0", 'params[f"{layer}.weight"].size / log_alpha.size', "1", "H11",
+          "gates-of-inputs"),
+    wrong("the test gates for the expected", "expected_l0", "(1 - prob_open(log_alpha)).sum()",
+          "(gate_at_test(log_alpha) == 0).sum()", "H12", "gates-of-weights"),
+    wrong("gated layers alone", "expected_l0", 'if not name.endswith("log_alpha")',
+          'if not name.endswith("log_alpha") and name.rpartition(".")[0] + ".log_alpha" in params', "H11",
+          "layers-without-gates"),
+    wrong("the mean of the test gates", "densities", "prob_open(a).mean()", "gate_at_test(a).mean()", "H12",
+          "at-the-clamp"),
+    wrong("the sum of P", "densities", "prob_open(a).mean()", "prob_open(a).sum()", "H11", "of-inputs-and-outputs"),
+    wrong("no network without gates", "densities", "    gates =", "    if not any(n.endswith('log_alpha') for n in "
+          "params):\n        return None\n    gates =", "H11", "no-gates"),
 ]  # fmt: skip

@@ -11,7 +11,7 @@ UPDATES = "if not (time and name == "
 
 def wrong(name, text, replacement, line, case):
     call = broken(other_trajectory, "trajectory", text, replacement, anywhere=True)
-    return Wrong(name, "trajectory", call, line, f"trajectory/{case}")
+    return Wrong(name, "trajectory", call, line, f"trajectory/{case}", (text, replacement))
 
 
 WRONG = [
@@ -223,4 +223,54 @@ WRONG = [
     wrong("log α not held", 'if key.endswith("log_alpha"):', 'if key == "never":', "1.6: clamp", "l0"),
     wrong("clamped at log 10", "np.clip(params[key], -math.log(100), math.log(100))",
           "np.clip(params[key], -math.log(10), math.log(10))", "1.6: clamp", "l0"),
+    # options and boundaries
+    wrong("no network without masks", f'{UPDATES}"rigl"):', 'if masks and not (time and name == "rigl"):', "1.8",
+          "static-without-masks"),
+    wrong("a gradient of what is there alone", "grads[key] + params[key] - goal",
+          "grads[key] + (params[key] - goal) * masks[key]", "R12, 1.9", "rigl-towards-a-target"),
+    wrong("a period of 1 is none", 'return 0 < t < last and t % method["period"] == 0',
+          'return 0 < t < last and t % method["period"] == 0 and method["period"] > 1', "R10", "rigl-towards-a-target"),
+    wrong("what absent weights held at the start pulls", 'params = {key: w * masks.get(key, 1) for key, w in '
+          'case["params"].items()}', 'params = dict(case["params"])', "R7", "snfs-every-batch-towards-a-target"),
+    wrong("a beta of 0 is none", 'beta = method["beta"]', 'beta = method["beta"] or 0.75', "F2", "snfs-without-memory"),
+    wrong("begin ignored", "x = min(max((t - begin) / (t_end - begin), 0), 1)", "x = min(t / t_end, 1)", "C2",
+          "snfs-without-memory"),
+    wrong("a cosine whatever is asked", 'part = own_fraction(t, **method["fraction"])',
+          'part = fraction(method["fraction"]["alpha"], t, method["fraction"].get("t_end", len(params) + 20))', "C3",
+          "rigl-straight-and-filled"),
+    wrong("what was there is filled too", 'new = mask & ~(path[-1]["masks"] if path else case["masks"])[key]',
+          "new = mask", "1.1 fill", "rigl-straight-and-filled"),
+    wrong("filled along the gradient", '-method["fill"]["rate"]', 'method["fill"]["rate"]', "1.1 grad_scale",
+          "rigl-straight-and-filled"),
+    wrong("grown at zero whatever is asked", 'if time and "fill" in method:', "if False:", "1.1 fill",
+          "rigl-straight-and-filled"),
+    wrong("epochs of two batches at least", 'return t % method["epoch"] == method["epoch"] - 1 and',
+          'return method["epoch"] > 1 and t % method["epoch"] == method["epoch"] - 1 and', "B8", "set-every-batch"),
+    wrong("a power of 1", "alpha * (1 - x) ** k", "alpha * (1 - x)", "1.1 exponential_k", "set-every-batch"),
+    wrong("no constant fraction", '{"constant": alpha,', '{"constant": fraction(alpha, x, 1),', "C3",
+          "set-constant-fraction"),
+    wrong("a fifth is nearly dense", "if sparsity < 0.2 and", "if sparsity < 0.2 + 1e-9 and", "1.4 item 2",
+          "snfs-a-fifth-sparse"),
+    wrong("every nearly dense layer, whatever its share", " and share[key] > 1 / len(masks)", "", "1.4 item 2",
+          "snfs-a-fifth-sparse"),
+    wrong("two fifths are nearly dense", "if sparsity < 0.2 and", "if 0.21 < sparsity < 0.4 or sparsity < 0.2 and",
+          "1.4 item 2", "snfs-three-tenths-sparse"),
+    wrong("an equal share is above equal", "share[key] > 1 / len(masks)", "share[key] >= 1 / len(masks)", "1.4 item 2",
+          "snfs-one-layer"),
+    wrong("the sparsity where p is below it", "rate = min(rate, sparsity)", "rate = sparsity", "1.4 item 2",
+          "snfs-p-below-the-sparsity"),
+    wrong("one stays at least", "mask.size - round(s * mask.size))\n            new",
+          "max(mask.size - round(s * mask.size), 1))\n            new", "1.7 JP min 1", "gradual-to-nothing"),
+    wrong("dropout as it was", "rate *= masks[key].mean() ** 0.5", "rate *= 1.0", "I2", "three-step-with-dropout"),
+    wrong("dropout by the ratio", "rate *= masks[key].mean() ** 0.5", "rate *= masks[key].mean()", "I2",
+          "three-step-with-dropout"),
+    wrong("retrained at the same rate", '0.1 * case["optimizer"]["lr"] if', 'case["optimizer"]["lr"] if', "1.7 Han",
+          "three-step-with-dropout"),
+    wrong("one share for all layers", "share = each[key]", "share = min(each.values())", "I6", "lottery-shares"),
+    wrong("a ranking per layer", ".sum()) if globally else gone", ".sum()) if False else gone", "I9",
+          "lottery-globally"),
+    wrong("no rounds, no training", 'path = run({**case, "grads": case["grads"][:steps]})',
+          'path = run({**case, "grads": case["grads"][:steps] if rounds else []})', "I6", "lottery-without-rounds"),
+    wrong("weights are clamped too", 'if key.endswith("log_alpha"):', 'if key.endswith(("log_alpha", "weight")) and '
+          'name == "l0":', "1.6 clamp", "l0-without-bias"),
 ]  # fmt: skip
