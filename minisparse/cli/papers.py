@@ -74,14 +74,15 @@ def demo(
     difference, error = above(runs["rigl"][-1], runs["static"][-1])
     console.print(
         f"RigL is {100 * abs(difference):.1f} points {'above' if difference >= 0 else 'below'} the static mask on the "
-        f"same {len(test_set[1]):,} test images; a standard error of this paired difference is {100 * error:.2f} points.",
+        f"same {len(test_set[1]):,} test images; a standard error of this paired difference is {100 * error:.2f}.",
         soft_wrap=True,
     )
 
     first, last = runs["rigl"][0].pixels, runs["rigl"][-1].pixels
     frames = [(shot.steps, shot.pixels) for shot in runs["rigl"]]
     curves = {method: [(shot.steps, shot.accuracy) for shot in seen[1:]] for method, seen in runs.items()}
-    path = picture(out / "connections_find_the_digits.png", data, train_set[0], frames, curves, DEMO)
+    name = "digits" if data == "digits" else "MNIST"
+    path = picture(out / "connections_find_the_digits.png", name, train_set[0], frames, curves, DEMO)
     console.print(
         f"The first layer has {first.mean():.1f} connections per pixel; {central_share(first):.0%} of them were in the "
         f"central 20×20 pixels at the start, {central_share(last):.0%} are now.",

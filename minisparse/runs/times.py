@@ -48,7 +48,11 @@ def by_batches(task: Task) -> Idle | None:
     plan: Any = task.plan
     if plan.delta_t >= min(plan.t_end, task.steps):
         return Idle(f"{_numbers(task)}, and updates are at ΔT, 2 ΔT, … below T_end", _better(task, reaches=False))
-    return _fraction(task, "alpha", lambda alpha, n: rigl_count(plan.delta_t, n, alpha, plan.t_end))
+    moved = lambda period: _fraction(task, "alpha", lambda alpha, n: rigl_count(period, n, alpha, plan.t_end))
+    if (idle := moved(plan.delta_t)) and not moved(sooner := _period(min(plan.t_end, task.steps))):
+        return Idle(f"{_numbers(task)}, and at ΔT the drop fraction is too small to move a connection",
+                    {"delta_t": sooner})  # fmt: skip
+    return idle
 
 
 def by_epochs(name: str, falls: bool) -> Callable[[Task], Idle | None]:
