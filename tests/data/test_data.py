@@ -196,7 +196,7 @@ def test_a_damaged_cifar10_archive_is_refused(tmp_path):
 
 
 def test_unknown_names_are_refused_with_the_known_ones(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="data set is 'imagenet'; expected digits, .*, cifar10, mnist-small"):
+    with pytest.raises(ValueError, match=r"'imagenet'; expected digits, .*, cifar10, mnist-small"):
         data.load("imagenet")
     with pytest.raises(ValueError, match="split is 'valid'; expected 'train' or 'test'"):
         data.load("digits", split="valid")
