@@ -130,7 +130,7 @@ def test_ones_own_file_is_refused_by_name_with_what_is_wrong(tmp_path, arrays, s
 
 EITHER = "an example or the names of columns; .* name the column of the labels with --label"
 UNREADABLE = [
-    ("label,a\n1,x\n", "line 2 has 'x' in column 'a'; expected a number"),
+    ("label,a\n1,x\n", "line 2 has 'x' in column 'a'; expected a number$"),
     ("1,2\n3\n", "line 2 has 1 columns, and the first 2"),
     ("label,a\n0,1\n1,2,\n", "line 3 has 3 columns, and the first 2"),
     ("label,a\n0,1\n\n1\n", "line 4 has 1 columns, and the first 2"),
@@ -140,7 +140,7 @@ UNREADABLE = [
     ("label,a\n0,1\n1,1_0\n", "line 3 has '1_0' in column 'a'; expected a number"),
     ("label,a\n", "it has no examples"),
     ("a,kind\n1.5,cat\n2,dog\n", "line 2 has 'cat' in column 'kind'; .* name it with --label kind"),
-    ("1,2,cat\n3,4,dog\n", "line 2 has 'dog' in column 3; expected a number$"),
+    ("1,2,cat\n3,4,dog\n", "line 2 has 'dog' in column 3; expected a number; labels are in the first"),
     ("0,1,kind\n3,4,5\n", "line 1 has 'kind', where numbers are expected; .* with --label"),
     ("0,1,2\n3,4,5\n", f"line 1 is 0, 1, 2, {EITHER}"),
     ("kind,0,1\ncat,4,5\ndog,5,6\n", f"line 1 is kind, 0, 1, {EITHER}"),
