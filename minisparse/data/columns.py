@@ -107,7 +107,7 @@ def _numbers(cells: Sequence[str], line: int, place: int, names: Sequence[str], 
     hint = ""
     if label is None and LABEL not in names:
         hint = (f"; if that column has the labels, name it with --label {names[number]}" if names else
-                "; labels are in the first column, or in the one of a first line of names that --label names")  # fmt: skip
+                "; labels are in the first column, or in one that --label names, of a first line of names")  # fmt: skip
     raise _Unreadable(f"line {line} has {cell!r} in column {column}; expected a number{hint}")
 
 

@@ -96,6 +96,7 @@ def test_labels_in_a_csv_file_are_ordered_as_numbers_or_as_words(tmp_path):
             "labels in y_test that are not in y",
         ),
         ({"x": np.zeros((3, 2)), "y": np.array([print] * 3)}, "is not a .npz file of arrays"),
+        ({"x": np.zeros((3, 2)), "y": np.array([b"a", b"b", b"\xff"])}, "labels in y that are not UTF-8 text"),
         ({"X": np.zeros(3)}, "has neither x nor y, but X; expected"),
         ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, r"nothing in x, of shape \(0, 2\)"),
         ({"x": np.zeros((3, 0)), "y": np.arange(3)}, r"nothing in x, of shape \(3, 0\)"),
