@@ -162,9 +162,6 @@ def _rewirings(
     """When to rewire, and the length of the schedule, in batches."""
     if epoch is not None and epochs is not None and period is None and until is None:
         length = whole("epoch", epoch, 1) * whole("epochs", epochs, 1)
-        if epochs == 1:
-            warnings.warn("epochs is 1: masks never change, since they do after every epoch but the last; try epochs 2",
-                          stacklevel=3)  # fmt: skip
         return every(epoch, until=length - 1, begin=epoch - 1), length
     if period is not None and until is not None and epoch is None and epochs is None:
         if period >= until:
@@ -190,7 +187,7 @@ def gradual(final: float, begin: int, end: int, period: int, initial: float = 0.
     if steps is not None and end >= steps:
         warnings.warn(
             f"end is {end}, and the last of the run's {steps} steps is {steps - 1}: "
-            f"the run ends before it reaches a sparsity of {final}",
+            f"the run ends before it reaches a sparsity of {final}; try begin {steps // 4} and end {3 * steps // 4}",
             stacklevel=2,
         )
     due = every(period, end, begin)
