@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,8 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     )
     trained = entry.model(task, lambda width: network(plan.model, example, classes, width)[0])
     task = task._replace(model=trained)
-    refuse_idle(task, entry.idle)
-    for make in (entry.method, entry.optimizer, entry.loss):
-        make(task)  # each refuses impossible numbers, before anything is written
+    for check in (entry.optimizer, entry.loss, partial(refuse_idle, idle=entry.idle), entry.method):
+        check(task)  # each refuses impossible numbers, before anything is written
     return task
 
 

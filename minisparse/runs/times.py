@@ -46,6 +46,8 @@ def refuse_idle(task: Task, idle: Callable[[Task], Idle | None]) -> None:
 def by_batches(task: Task) -> Idle | None:
     """RigL: at ΔT, 2 ΔT, … below T_end."""
     plan: Any = task.plan
+    if not 0 <= plan.alpha <= 1:
+        return None  # which the method itself refuses
     if plan.delta_t >= min(plan.t_end, task.steps):
         return Idle(f"{_numbers(task)}, and updates are at ΔT, 2 ΔT, … below T_end", _better(task, reaches=False))
     moved = lambda period: _fraction(task, "alpha", lambda alpha, n: rigl_count(period, n, alpha, plan.t_end))
@@ -59,6 +61,8 @@ def by_epochs(name: str, falls: bool) -> Callable[[Task], Idle | None]:
     """SET and SNFS: after every epoch but the last. falls: is the fraction, option `name`, on a cosine to 0."""
 
     def idle(task: Task) -> Idle | None:
+        if not 0 <= getattr(task.plan, name) <= 1:
+            return None  # which the method itself refuses
         if task.plan.epochs < 2:
             return Idle("--epochs is 1, and updates are after every epoch but the last", {"epochs": 2})
         share = cosine(task.per_epoch - 1, 1.0, task.steps) if falls else 1.0

@@ -101,6 +101,15 @@ def test_every_method_whose_masks_change_is_asked_about_its_times():
     assert all(METHODS[name].idle is not METHODS["dense"].idle for name in changing)
 
 
+@pytest.mark.parametrize(("method", "option"), [("rigl", "alpha"), ("set", "zeta"), ("snfs", "prune_rate")])
+@pytest.mark.parametrize("value", [float("nan"), -1.0, 2.0])
+def test_a_fraction_that_is_none_is_refused_as_such(file, method, option, value):
+    with pytest.raises(ValueError, match="expected a drop fraction from 0 to 1"):
+        prepare(plan_of(file, method, epochs=20, **{option: value}))
+    with pytest.raises(ValueError, match="--lr-drops is nan; expected a finite number from 0"):
+        prepare(plan_of(file, method, epochs=20, lr_drops=(float("nan"),)))
+
+
 @pytest.mark.parametrize("option", ["delta_t", "t_end"])
 def test_times_below_one_are_refused(file, option):
     with pytest.raises(ValueError, match=rf"--{option.replace('_', '-')} is 0; expected a whole number from 1"):
