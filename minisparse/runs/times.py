@@ -33,11 +33,6 @@ class Idle(NamedTuple):
 
 def refuse_idle(task: Task, idle: Callable[[Task], Idle | None]) -> None:
     """ValueError for a run whose method has masks that change, and would never change them."""
-    late = [epoch for epoch in task.plan.lr_drops if round(epoch * task.per_epoch) >= task.steps]
-    if late:
-        raise ValueError(
-            f"--lr-drops has {late[0]:g}, and --epochs is {task.plan.epochs}; expected drops within the run"
-        )
     if found := idle(task):
         tried = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in found.options.items())
         raise ValueError(f"{found.because}: {task.plan.method} would never change a mask. Try {tried}")

@@ -118,13 +118,6 @@ def test_times_below_one_are_refused(file, option):
         prepare(plan_of(file, "lottery", epochs=20, rounds=0))
 
 
-def test_a_drop_of_the_learning_rate_after_the_run_is_refused(file):
-    assert prepare(plan_of(file, "dense", epochs=4, lr_drops=(2, 3.5))).steps == 16
-    for drop in (4, 25):
-        with pytest.raises(ValueError, match=f"--lr-drops has {drop}, and --epochs is 4; expected drops within"):
-            prepare(plan_of(file, "dense", epochs=4, lr_drops=(2, drop)))
-
-
 def test_a_test_set_of_another_shape_is_refused_whatever_read_it(file, monkeypatch):
     from minisparse.runs import prepare as module
 
