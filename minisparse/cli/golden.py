@@ -82,7 +82,8 @@ def export(
     """Write the questions and the answers as two JSON files, for a program in any language."""
     chosen("--checker", checker or "python", ("python",))
     functions = cases.chosen(function or [], cases.load())
-    for path in (*cases.export(folder, functions, force), *(bundle.export(folder, functions, force) if checker else ())):
+    also = bundle.export(folder, functions, force) if checker else ()
+    for path in (*cases.export(folder, functions, force), *also):
         console.print(f"{path}", soft_wrap=True, highlight=False)
 
 

@@ -39,6 +39,6 @@ def download_mnist(file: str) -> Path:
         except ValueError:
             path.unlink()  # a wrong file must not stay in the cache
     raise ConnectionError(
-        f"MNIST could not be downloaded from any of {len(MNIST_MIRRORS)} mirrors{why}; name a folder that "
-        "holds mnist/*-ubyte.gz with --data-dir, or use the embedded digits with --data digits"
+        f"MNIST could not be downloaded from any of {len(MNIST_MIRRORS)} mirrors{why}; name a folder that holds "
+        "mnist/*-ubyte.gz with --data-dir, or use the included --data mnist-small or --data digits"
     )

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..data import READERS, Dataset, as_inputs, from_file, load
 from .methods import METHODS, unused
 from .names import allotted, chosen, network
 from .plan import Plan, Task
+from .times import refuse_idle, settled
 
 
 def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
@@ -23,11 +25,17 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     chosen("--optimizer", plan.optimizer, ("sgd", "adam"))
     chosen("--storage", plan.storage, ("masked", "sparse"))
     entry = METHODS[plan.method]
+    for option in ("delta_t", "t_end", "rounds"):
+        if option in entry.options and (value := getattr(plan, option)) is not None:
+            whole(f"--{option.replace('_', '-')}", value, 1)
     if plan.storage == "sparse" and entry.refusal:
         raise ValueError(f"--storage is 'sparse', --method {plan.method!r}: {entry.refusal}")
     sets = [_read(plan, data_dir, split) for split in ("train", "test")]
     (examples, labels), (test_examples, test_labels) = sets
     image, classes = examples.shape[1:], int(max(labels.max(), test_labels.max())) + 1
+    if test_examples.shape[1:] != image:
+        raise ValueError(f"--data is {plan.data!r}, with training examples of shape {image} and test examples of shape "
+                         f"{test_examples.shape[1:]}; expected the same")  # fmt: skip
 
     def example(papers: nn.Shape) -> nn.Shape:
         if len(papers) > len(image):
@@ -38,8 +46,8 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     sites = nn.sites(model, shape)
     per_epoch = len(examples) // whole("--batch", plan.batch, 1, len(examples))
     steps = whole("--epochs", plan.epochs, 1) * per_epoch
-    settled: dict[str, Any] = {"t_end": plan.t_end or round(0.75 * steps)}
-    plan = plan._replace(**settled | dict.fromkeys(unused(plan.method)))
+    chosen_times: dict[str, Any] = {**settled(plan, steps), **dict.fromkeys(unused(plan.method))}
+    plan = plan._replace(**chosen_times)
     inputs, test_inputs = _inputs(examples), _inputs(test_examples)
     if plan.standardize:
         mean, std = inputs.mean(axis=0), inputs.std(axis=0)
@@ -61,8 +69,8 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     )
     trained = entry.model(task, lambda width: network(plan.model, example, classes, width)[0])
     task = task._replace(model=trained)
-    for make in (entry.method, entry.optimizer, entry.loss):
-        make(task)  # each refuses impossible numbers, before anything is written
+    for check in (entry.optimizer, entry.loss, partial(refuse_idle, idle=entry.idle), entry.method):
+        check(task)  # each refuses impossible numbers, before anything is written
     return task
 
 
