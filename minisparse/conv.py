@@ -19,6 +19,7 @@ from .windows import Padding, frame_of, framed, kernel_rows, out_shape, taps
 __all__ = ["avg_pool2d", "conv2d", "depthwise_conv2d", "global_avg_pool", "max_pool2d"]
 
 Pullback = Callable[[Array], Array]
+NARROW = 16  # entries in a row of a kernel, below which a product with all of its rows is faster
 
 
 @primitive
@@ -111,10 +112,17 @@ def _convolve(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[A
 
 
 def _correlate(padded: Array, kernel: Array, stride: int, out: Array) -> None:
-    """Write the correlation into out: for every row of the kernel, one matrix product per image."""
+    """Write the correlation into out: for every row of the kernel, one matrix product per image.
+
+    With few channels, or a stride, the whole kernel is one row, and the block of images one product.
+    """
     xp = namespace(padded)
     kh, kw, c, c_out = kernel.shape
     y, term = out.reshape(len(out), -1, c_out), None
+    if kw * c <= NARROW or stride > 1:
+        (seen,) = kernel_rows(padded, (kh, kw), stride, whole=True)
+        xp.matmul(seen.reshape(-1, kh * kw * c), kernel.reshape(-1, c_out), out=out.reshape(-1, c_out))
+        return
     for seen, row in zip(kernel_rows(padded, (kh, kw), stride), kernel.reshape(kh, kw * c, c_out), strict=True):
         if term is None:
             xp.matmul(seen, row, out=y)
