@@ -23,6 +23,7 @@ from minisparse.methods.rigl import rigl_count, rigl_update
 from minisparse.optim import is_weight, sgd
 from minisparse.train import train
 
+from . import by_hand
 from .harness import Contender, Workload, main
 
 BATCH = 128
@@ -64,6 +65,7 @@ class Task:
     n_batches     that take turns: 13 MB of data for every network
     densities     sparsity -> {name: density}
     verified      how many steps `verify` compares
+    by_hand       the same step in hand-written NumPy: the name of a function in benchmarks.by_hand
     """
 
     model: nn.Chain
@@ -73,12 +75,15 @@ class Task:
     n_batches: int
     densities: Callable[[float], dict[str, float]]
     verified: int
+    by_hand: str | None = None
     weight_decay: float = 0.0
 
 
 LENET_300_100, LENET_5, WRN_10_1 = models.lenet_300_100(), models.lenet_5(), models.wide_resnet(10, 1)
-W1 = Task(LENET_300_100, "lenet_300_100", digits, (784,), 32, recipes.mnist_densities, verified=20)
-W2 = Task(LENET_5, "lenet_5", digits, (28, 28, 1), 32, partial(erk, LENET_5), verified=5)
+W1 = Task(LENET_300_100, "lenet_300_100", digits, (784,), 32, recipes.mnist_densities, verified=20,
+          by_hand="lenet_300_100")  # fmt: skip
+W2 = Task(LENET_5, "lenet_5", digits, (28, 28, 1), 32, partial(erk, LENET_5), verified=5,
+          by_hand="lenet_5")  # fmt: skip
 W3 = Task(WRN_10_1, "wide_resnet_10_1", photographs, (32, 32, 3), 8, partial(erk, WRN_10_1), verified=3,
           weight_decay=5e-4)  # fmt: skip
 
@@ -117,6 +122,11 @@ def torch_parts(
 
 def torch_step(*args: Any, **options: Any) -> Callable[[], float]:
     return torch_parts(*args, **options)[1]
+
+
+def by_hand_step(task: Task) -> Callable[[], float]:
+    """One step in NumPy without minisparse."""
+    return getattr(by_hand, task.by_hand or "")(weights(task), batches(task), RATE, MOMENTUM, task.weight_decay)[0]
 
 
 def minisparse_step(
@@ -210,11 +220,13 @@ WORKLOADS = (
         (
             torch_contender("PyTorch eager", W1),
             torch_contender("PyTorch compile", W1, compiled=True, on_demand=True),
+            Contender("NumPy by hand", partial(by_hand_step, W1), ("minisparse",)),
             minisparse_contender("minisparse dense", W1),
             *sparse_contenders(W1),
         ),
         reference="PyTorch eager",
         verify=partial(verify, W1),
+        second="NumPy by hand",
     ),
     Workload(
         "W1, one rigl_update of fc1, 784 × 300",
@@ -229,11 +241,13 @@ WORKLOADS = (
             torch_contender("PyTorch eager", W2),
             torch_contender("PyTorch channels_last", W2, channels_last=True),
             torch_contender("PyTorch compile", W2, compiled=True, on_demand=True),
+            Contender("NumPy by hand", partial(by_hand_step, W2), ("minisparse",)),
             minisparse_contender("minisparse dense", W2),
             *sparse_contenders(W2),
         ),
         reference="PyTorch eager",
         verify=partial(verify, W2),
+        second="NumPy by hand",
     ),
     Workload(
         "W3, one step of WRN-10-1 on 32 × 32 × 3, batch 128",

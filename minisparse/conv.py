@@ -5,6 +5,7 @@ that each row of its kernel sees into the rows of a matrix, block by block, and 
 only x and the kernel.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from .windows import Padding, frame_of, framed, kernel_rows, out_shape, taps
 __all__ = ["avg_pool2d", "conv2d", "depthwise_conv2d", "global_avg_pool", "max_pool2d"]
 
 Pullback = Callable[[Array], Array]
+NARROW = 16  # entries in a row of a kernel, below which a product with all of its rows is faster
 
 
 @primitive
@@ -112,10 +114,18 @@ def _convolve(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[A
 
 
 def _correlate(padded: Array, kernel: Array, stride: int, out: Array) -> None:
-    """Write the correlation into out: for every row of the kernel, one matrix product per image."""
+    """Write the correlation into out: for every row of the kernel, one matrix product per image.
+
+    With few channels, or a stride, the whole kernel is one row, and the block of images one product.
+    """
     xp = namespace(padded)
     kh, kw, c, c_out = kernel.shape
     y, term = out.reshape(len(out), out.shape[1] * out.shape[2], c_out), None
+    if kw * c <= NARROW or stride > 1:
+        (seen,) = kernel_rows(padded, (kh, kw), stride, whole=True)
+        size, n_rows = kh * kw * c, math.prod(out.shape[:3])
+        xp.matmul(seen.reshape(n_rows, size), kernel.reshape(size, c_out), out=out.reshape(n_rows, c_out))
+        return
     for seen, row in zip(kernel_rows(padded, (kh, kw), stride), kernel.reshape(kh, kw * c, c_out), strict=True):
         if term is None:
             xp.matmul(seen, row, out=y)

@@ -22,10 +22,11 @@ def max_pool2d(x: Array, size: int, stride: int | None = None, padding: Padding 
     xp = namespace(x)
     stride = size if stride is None else stride
     _pool_fits(x, size, stride, padding)
-    frame = frame_of(x, (size, size), stride, padding)
+    window = size, size
+    frame = frame_of(x, window, stride, padding)
     (top, bottom), (left, right) = frame
     n, h, w, c = x.shape
-    y = xp.empty((n, *out_shape(x, (size, size), stride, padding), c), x.dtype)
+    y = xp.empty((n, *out_shape(x, window, stride, padding), c), x.dtype)
 
     def forward(images: slice) -> None:
         across = _largest(framed(x[images], frame, -math.inf), size, stride, axis=2)
@@ -34,13 +35,18 @@ def max_pool2d(x: Array, size: int, stride: int | None = None, padding: Padding 
     in_blocks(x, h * w * c * x.itemsize, forward)
 
     def pulled(g: Array) -> tuple[Array]:
-        dx = xp.empty((n, h + top + bottom, w + left + right, c), g.dtype)
+        dx = xp.zeros((n, h + top + bottom, w + left + right, c), g.dtype)
 
         def pull(images: slice) -> None:
-            padded = framed(x[images], frame, -math.inf)
-            across = _largest(padded, size, stride, axis=2)
-            to_across = _to_first_largest(g[images], across, y[images], size, stride, axis=1, out=xp.empty_like(across))
-            _to_first_largest(to_across, padded, across, size, stride, axis=2, out=dx[images])
+            entries = taps(framed(x[images], frame, -math.inf), window, stride)
+            waiting = xp.ones(y[images].shape, bool)  # windows whose largest entry is still to come
+            for (_, _, view), (_, _, to_view) in zip(entries, taps(dx[images], window, stride), strict=True):
+                first = (view == y[images]) & waiting
+                waiting &= ~first
+                if stride < size:
+                    to_view += g[images] * first
+                else:  # windows share no pixel: the same, without the addition
+                    xp.multiply(g[images], first, out=to_view)
 
         in_blocks(x, h * w * c * x.itemsize, pull)
         return (dx[:, top : top + h, left : left + w],)
@@ -51,22 +57,6 @@ def max_pool2d(x: Array, size: int, stride: int | None = None, padding: Padding 
 def _largest(x: Array, size: int, stride: int, axis: int) -> Array:
     """The largest of every `size` neighbours along an axis."""
     return reduce(namespace(x).maximum, _neighbours(x, size, stride, axis))
-
-
-def _to_first_largest(g: Array, x: Array, y: Array, size: int, stride: int, axis: int, out: Array) -> Array:
-    """Where y = _largest(x), the gradient of x: each entry of g is added to the first neighbour equal to y.
-
-    Applied along columns and then along lines, this finds the window's first entry in row order.
-    """
-    out[...] = 0
-    *others, last = zip(_neighbours(x, size, stride, axis), _neighbours(out, size, stride, axis), strict=True)
-    for view, to_view in others:
-        taken = g * (view == y)
-        to_view += taken
-        g = g - taken
-    to_last = last[1]
-    to_last += g
-    return out
 
 
 def _neighbours(x: Array, size: int, stride: int, axis: int) -> list[Array]:

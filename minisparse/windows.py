@@ -8,13 +8,18 @@ from .checks import whole
 Padding = str | int
 
 
-def kernel_rows(padded: Array, window: tuple[int, int], stride: int) -> Iterator[Array]:
+def kernel_rows(padded: Array, window: tuple[int, int], stride: int, whole: bool = False) -> Iterator[Array]:
     """For every row of the window, the pixels under its kw entries at all positions: (N, H' W', kw C).
 
     With stride 1 these are views of one array: the row above sees the same pixels one line further down.
+    whole: one array for the whole window, (N, H' W', kh kw C).
     """
     xp = namespace(padded)
     (n, _, _, c), (kh, kw), (h_out, w_out) = padded.shape, window, out_shape(padded, window, stride)
+    if whole:
+        seen = xp.lib.stride_tricks.sliding_window_view(padded, window, axis=(1, 2))[:, ::stride, ::stride]
+        yield xp.ascontiguousarray(seen.transpose(0, 1, 2, 4, 5, 3)).reshape(n, h_out * w_out, kh * kw * c)
+        return
     lines = xp.lib.stride_tricks.sliding_window_view(padded, kw, axis=2)[:, :, ::stride].swapaxes(3, 4)
     if stride == 1:
         lines = xp.ascontiguousarray(lines).reshape(n, padded.shape[1] * w_out, kw * c)
@@ -77,6 +82,7 @@ def framed(x: Array, frame: tuple[tuple[int, int], tuple[int, int]], value: floa
         return framed(x, ((max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))), value)
     if not any((top, bottom, left, right)):
         return x
-    padded = namespace(x).full((n, h + top + bottom, w + left + right, c), value, x.dtype)
+    padded = namespace(x).empty((n, h + top + bottom, w + left + right, c), x.dtype)
+    padded[:, :top] = padded[:, top + h :] = padded[:, :, :left] = padded[:, :, left + w :] = value
     padded[:, top : top + h, left : left + w] = x
     return padded

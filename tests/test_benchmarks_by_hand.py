@@ -1,0 +1,26 @@
+"""The hand-written NumPy steps compute what minisparse computes."""
+
+import numpy as np
+import pytest
+
+from benchmarks import by_hand, steps
+
+
+@pytest.mark.parametrize("task", [steps.W1, steps.W2], ids=["W1", "W2"])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_steps_by_hand_are_ours(task, weight_decay):
+    start, batches = steps.weights(task, np.float64), list(steps.batches(task, 16, np.float64))[:3]
+    step, params = getattr(by_hand, task.by_hand)(start, batches, steps.RATE, steps.MOMENTUM, weight_decay)
+    ours = steps.train(
+        lambda p, batch, rng: steps.ops.softmax_cross_entropy(task.model(p, batch[0], train=True), batch[1]),
+        start,
+        {},
+        batches,
+        steps.recipes.static(),
+        np.random.default_rng(0),
+        steps.sgd(steps.RATE, steps.MOMENTUM, weight_decay=weight_decay),
+    )
+    for last in ours:
+        assert step() == pytest.approx(last.loss, rel=1e-12)
+    assert steps.largest_difference(params, last.params) < 1e-12
+    assert steps.largest_difference(params, start) > 1e-3
