@@ -23,8 +23,9 @@ def batches(
 ) -> Iterator[Dataset]:
     """Batches number `start`, start + 1, … below `stop` of an endless shuffled pass over the examples.
 
-    Scaled inputs are cropped and flipped as they say. Each epoch's order is drawn from (seed, epoch) alone, so any batch can be made without the earlier ones. The last
-    len(inputs) % size examples of an epoch's order are left out of that epoch.
+    Each epoch's order is drawn from (seed, epoch) alone, so any batch can be made without the earlier ones. The last
+    len(inputs) % size examples of an epoch's order are left out of that epoch. Scaled images are cropped and flipped as
+    they say.
     """
     if len(inputs) != len(labels):
         raise ValueError(f"inputs has {len(inputs)} examples, labels has {len(labels)}")
