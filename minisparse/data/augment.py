@@ -46,10 +46,13 @@ class Scaled:
     """Images (N, H, W, C) of bytes that become float32 where they are read: (x / 255 − mean) / std, per channel.
 
     mean, std (C,), of x / 255. Indexing reads a batch; `augmented(augment)` crops and flips first. It is not an array:
-    .images are the bytes; .shape, .ndim, .dtype and len() are those of the float32 array.
+    .images are the bytes; .shape, .ndim, .dtype and len() are those of the float32 array. example: the shape in which
+    an image is read, if not (H, W, C).
     """
 
-    def __init__(self, images: Array, mean: Any, std: Any, augment: Augment | None = None):
+    def __init__(
+        self, images: Array, mean: Any, std: Any, augment: Augment | None = None, example: tuple[int, ...] | None = None
+    ):
         if images.dtype != np.uint8 or images.ndim != 4:
             raise ValueError(f"images have shape {images.shape} and dtype {images.dtype}; expected (N, H, W, C), uint8")
         xp = namespace(images)
@@ -59,7 +62,8 @@ class Scaled:
         values = (np.arange(256)[:, None] / 255 - self.mean) / self.std
         self._table = xp.asarray(np.ascontiguousarray(values.T).astype(np.float32).ravel())  # 256 values per channel
         self._places = xp.arange(images.shape[3]) * 256
-        self.shape, self.ndim, self.dtype = images.shape, 4, np.dtype(np.float32)
+        self.shape = (len(images), *(images.shape[1:] if example is None else example))
+        self.ndim, self.dtype = len(self.shape), np.dtype(np.float32)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -73,13 +77,17 @@ class Scaled:
         return self._read(self.augment(images, examples, epoch) if self.augment else images)
 
     def augmented(self, augment: Augment) -> "Scaled":
-        return Scaled(self.images, self.mean, self.std, augment)
+        return Scaled(self.images, self.mean, self.std, augment, self.shape[1:])
+
+    def reshape(self, n: int, *example: int) -> "Scaled":
+        """The same with every image in another shape, such as (H W C,); n is -1 or the number of images."""
+        return Scaled(self.images, self.mean, self.std, self.augment, example)
 
     def moved(self, to: Callable[[Any], Any]) -> "Scaled":
-        return Scaled(to(self.images), self.mean, self.std, self.augment)
+        return Scaled(to(self.images), self.mean, self.std, self.augment, self.shape[1:])
 
     def _read(self, images: Array) -> Array:
-        return self._table.take(images + self._places)
+        return self._table.take(images + self._places).reshape(-1, *self.shape[1:])
 
 
 def by_channel(images: Array, *others: Array) -> tuple[Scaled, ...]:
