@@ -5,6 +5,7 @@ are of the decompressed files, since mirrors compress the same data differently;
 themselves are pinned.
 """
 
+from .augment import Augment, Scaled, by_channel, crops_and_flips
 from .batches import as_inputs, batches
 from .files import Dataset, from_file, read_idx
 from .load import READERS, load

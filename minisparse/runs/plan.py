@@ -44,6 +44,11 @@ class Plan(NamedTuple):
         Option("Scale every input to mean 0 and variance 1 on the training set. Otherwise bytes are scaled to 0 to 1, "
                "and other numbers stay as they are.", WHAT),
     ] = False  # fmt: skip
+    augment: Annotated[
+        bool,
+        Option("For images of bytes: random crops, 4 pixels to each side, and mirror images; every channel is scaled "
+               "to mean 0 and variance 1 on the training set, as cifar10's always are.", WHAT),
+    ] = False  # fmt: skip
     sparsity: Annotated[float, Option("S, fraction of weights removed, outside layers kept dense.", SPARSITY)] = 0.9
     distribution: Annotated[
         str,
@@ -91,7 +96,8 @@ class Task(NamedTuple):
     plan        with None for the options that its method does not use
     data        {"name", "train", "test", "sha256"}: which data, how many examples, and a hash of all of it
     shape       of an example as the model takes it; image: as it is in the data
-    train_set, test_set   float32 inputs and integer labels, on the plan's device
+    train_set, test_set   float32 inputs, or photographs that become so as they are read, and integer labels, on the
+                plan's device
     densities   {name: density} of the weights in the budget
     whole       {name: multiply-adds per example} of the named network, of which small-dense trains a narrower version
     weights     of the named network

@@ -12,7 +12,7 @@ import numpy as np
 from .. import nn
 from ..backend import Array, to_device
 from ..checks import whole
-from ..data import READERS, Dataset, as_inputs, from_file, load
+from ..data import READERS, Dataset, as_inputs, by_channel, crops_and_flips, from_file, load
 from .methods import METHODS, unused
 from .names import allotted, chosen, network
 from .plan import Plan, Task
@@ -48,11 +48,7 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     steps = whole("--epochs", plan.epochs, 1) * per_epoch
     chosen_times: dict[str, Any] = {**settled(plan, steps), **dict.fromkeys(unused(plan.method))}
     plan = plan._replace(**chosen_times)
-    inputs, test_inputs = _inputs(examples), _inputs(test_examples)
-    if plan.standardize:
-        mean, std = inputs.mean(axis=0), inputs.std(axis=0)
-        std[std == 0] = 1
-        inputs, test_inputs = (inputs - mean) / std, (test_inputs - mean) / std
+    inputs, test_inputs = _inputs(plan, examples, test_examples)
     task = Task(
         plan,
         {"name": plan.data, "train": len(labels), "test": len(test_labels), "sha256": _hash(sets)},
@@ -96,14 +92,26 @@ def _read(plan: Plan, data_dir: str | Path | None, split: str) -> Dataset:
     return from_file(plan.data, split, plan.label)
 
 
-def _inputs(examples: Array) -> Array:
-    """Bytes scaled to 0 to 1; other numbers unchanged."""
-    return as_inputs(examples) if examples.dtype == np.uint8 else examples.reshape(len(examples), -1).astype(np.float32)
+def _inputs(plan: Plan, examples: Array, test_examples: Array) -> tuple[Any, Any]:
+    """Both sets as the network sees them: photographs by channel; other bytes from 0 to 1, other numbers unchanged."""
+    if plan.augment and (examples.dtype != np.uint8 or examples.ndim != 4 or plan.standardize):
+        raise ValueError(f"--augment is for images of bytes (N, H, W, C) without --standardize; --data {plan.data!r} "
+                         f"has {examples.dtype} of shape {examples.shape}")  # fmt: skip
+    if plan.augment or (plan.data == "cifar10" and not plan.standardize):
+        train, test = by_channel(examples, test_examples)
+        return train.augmented(crops_and_flips(len(examples), plan.seed)) if plan.augment else train, test
+    scaled = lambda x: as_inputs(x) if x.dtype == np.uint8 else x.reshape(len(x), -1).astype(np.float32)
+    inputs, test_inputs = scaled(examples), scaled(test_examples)
+    if plan.standardize:
+        mean, std = inputs.mean(axis=0), inputs.std(axis=0)
+        std[std == 0] = 1
+        inputs, test_inputs = (inputs - mean) / std, (test_inputs - mean) / std
+    return inputs, test_inputs
 
 
 def _hash(sets: list[Dataset]) -> str:
     seen = hashlib.sha256()
     for array in (array for dataset in sets for array in dataset):
         seen.update(f"{array.dtype.str}{array.shape}".encode())
-        seen.update(array.tobytes())
+        seen.update(np.ascontiguousarray(array).data)
     return seen.hexdigest()

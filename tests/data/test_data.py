@@ -31,12 +31,19 @@ def write(folder, name, content):
     return folder / name
 
 
-def write_fashion(directory, n_images=7, n_labels=7, top_label=9):
+@pytest.fixture
+def pin(monkeypatch):
+    """pin(name, content): from here on this is the known content of that file."""
+    return lambda name, content: monkeypatch.setitem(download.SHA256, name, hashlib.sha256(content).hexdigest())
+
+
+def write_fashion(pin, directory, n_images=7, n_labels=7, top_label=9):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (n_images, 28, 28))
     labels = np.full(n_labels, top_label)
-    write(directory / "fashion_mnist", TRAIN_IMAGES, idx(images))
-    write(directory / "fashion_mnist", TRAIN_LABELS, idx(labels))
+    for file, content in ((TRAIN_IMAGES, idx(images)), (TRAIN_LABELS, idx(labels))):
+        write(directory / "fashion_mnist", file, content)
+        pin(f"fashion_mnist/{file.removesuffix('.gz')}", content)
     return images, labels
 
 
@@ -127,15 +134,15 @@ def test_any_bytes_are_read_rightly_or_refused_by_name(tmp_path_factory, content
         data.read_idx(path, axes=1)
 
 
-def test_fashion_mnist_is_read_from_a_folder(tmp_path):
-    images, labels = write_fashion(tmp_path)
+def test_fashion_mnist_is_read_from_a_folder(tmp_path, pin):
+    images, labels = write_fashion(pin, tmp_path)
     got_images, got_labels = data.load("fashion_mnist", tmp_path)
     assert (got_images[..., 0] == images).all()
     assert (got_labels == labels).all()
 
 
-def test_the_folder_may_come_from_the_environment(tmp_path, monkeypatch):
-    write_fashion(tmp_path)
+def test_the_folder_may_come_from_the_environment(tmp_path, monkeypatch, pin):
+    write_fashion(pin, tmp_path)
     monkeypatch.setenv("MINISPARSE_DATA", str(tmp_path))
     assert len(data.load("fashion_mnist")[0]) == 7
 
@@ -147,16 +154,16 @@ def test_images_of_another_size_are_refused(tmp_path):
         data.load("fashion_mnist", tmp_path)
 
 
-def test_images_and_labels_must_be_as_many_and_labels_in_range(tmp_path):
-    write_fashion(tmp_path, n_labels=6)
+def test_images_and_labels_must_be_as_many_and_labels_in_range(tmp_path, pin):
+    write_fashion(pin, tmp_path, n_labels=6)
     with pytest.raises(ValueError, match="has 6 labels for 7 images"):
         data.load("fashion_mnist", tmp_path)
-    write_fashion(tmp_path, top_label=10)
+    write_fashion(pin, tmp_path, top_label=10)
     with pytest.raises(ValueError, match="has a label 10; expected 0 to 9"):
         data.load("fashion_mnist", tmp_path)
 
 
-def cifar_archive(directory, records=10_000, label=3, files=("test_batch.bin",)):
+def cifar_archive(pin, directory, records=10_000, label=3, files=("test_batch.bin",)):
     (directory / "cifar10").mkdir(exist_ok=True)
     record = bytes([label]) + bytes([1]) * 1024 + bytes([2]) * 1024 + bytes([3]) * 1024
     with tarfile.open(directory / "cifar10" / "cifar-10-binary.tar.gz", "w:gz", compresslevel=1) as archive:
@@ -164,29 +171,30 @@ def cifar_archive(directory, records=10_000, label=3, files=("test_batch.bin",))
             member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             member.size = records * 3073
             archive.addfile(member, io.BytesIO(record * records))
+            pin(f"cifar10/{name}", record * records)
 
 
-def test_cifar10_comes_from_the_binary_archive_channels_last(tmp_path):
-    cifar_archive(tmp_path)
+def test_cifar10_comes_from_the_binary_archive_channels_last(tmp_path, pin):
+    cifar_archive(pin, tmp_path)
     images, labels = data.load("cifar10", tmp_path, "test")
     assert images.shape == (10_000, 32, 32, 3)
     assert (images == [1, 2, 3]).all()
     assert (labels == 3).all()
 
 
-def test_a_damaged_cifar10_archive_is_refused(tmp_path):
-    cifar_archive(tmp_path, records=9)
+def test_a_damaged_cifar10_archive_is_refused(tmp_path, pin):
+    cifar_archive(pin, tmp_path, records=9)
     with pytest.raises(ValueError, match=r"test_batch.bin in .* has 27657 bytes"):
         data.load("cifar10", tmp_path, "test")
     with pytest.raises(ValueError, match="is not the CIFAR-10 binary archive, or is damaged"):
         data.load("cifar10", tmp_path, "train")
-    cifar_archive(tmp_path, records=20_001)
+    cifar_archive(pin, tmp_path, records=20_001)
     tracemalloc.start()
     with pytest.raises(ValueError, match=r"test_batch.bin in .* has 61463073 bytes; expected 30730000"):
         data.load("cifar10", tmp_path, "test")
     assert tracemalloc.get_traced_memory()[1] < 1 << 24
     tracemalloc.stop()
-    cifar_archive(tmp_path, label=200)
+    cifar_archive(pin, tmp_path, label=200)
     with pytest.raises(ValueError, match="has a label 200"):
         data.load("cifar10", tmp_path, "test")
     path = tmp_path / "cifar10" / "cifar-10-binary.tar.gz"
@@ -195,7 +203,7 @@ def test_a_damaged_cifar10_archive_is_refused(tmp_path):
         data.load("cifar10", tmp_path, "test")
 
 
-def test_unknown_names_are_refused_with_the_known_ones(tmp_path, monkeypatch):
+def test_unknown_names_are_refused_with_the_known_ones(tmp_path):
     with pytest.raises(ValueError, match=r"'imagenet'; expected digits, .*, cifar10, mnist-small"):
         data.load("imagenet")
     with pytest.raises(ValueError, match="split is 'valid'; expected 'train' or 'test'"):
@@ -204,9 +212,6 @@ def test_unknown_names_are_refused_with_the_known_ones(tmp_path, monkeypatch):
         FileNotFoundError, match=r"train-images-idx3-ubyte.gz does not exist; --data-dir or MINISPARSE_DATA"
     ):
         data.load("mnist", tmp_path)
-    monkeypatch.delenv("MINISPARSE_DATA", raising=False)
-    with pytest.raises(ValueError, match="fashion_mnist is read from files: name the folder"):
-        data.load("fashion_mnist")
 
 
 def serve_mirrors(monkeypatch, cache, answers):
@@ -228,11 +233,39 @@ def serve_mirrors(monkeypatch, cache, answers):
     return asked
 
 
+@pytest.mark.parametrize("name", ["fashion_mnist", "cifar10"])
+def test_another_file_than_the_authors_is_refused(tmp_path, name, pin):
+    write_fashion(pin, tmp_path) if name == "fashion_mnist" else cifar_archive(pin, tmp_path)
+    split = "train" if name == "fashion_mnist" else "test"
+    assert len(data.load(name, tmp_path, split)[0])
+    for known in [known for known in download.SHA256 if known.startswith(name)]:
+        pin(known, b"something else")
+    with pytest.raises(ValueError, match="is not the expected file: its content has SHA-256"):
+        data.load(name, tmp_path, split)
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "cifar10"])
+def test_data_sets_are_downloaded_from_their_mirrors_once(tmp_path, monkeypatch, pin, name):
+    made = tmp_path / "made"
+    made.mkdir()
+    if name == "fashion_mnist":
+        write_fashion(pin, made)
+        files, split = (TRAIN_IMAGES, TRAIN_LABELS), "train"
+    else:
+        cifar_archive(pin, made)
+        files, split = ("cifar-10-binary.tar.gz",), "test"
+    contents = [(made / name / file).read_bytes() for file in files]
+    asked = serve_mirrors(monkeypatch, tmp_path / "cache", contents)
+    for _ in range(2):
+        assert (data.load(name, split=split)[0] == data.load(name, made, split)[0]).all()
+    assert [url.rpartition("/")[2] for url in asked] == list(files)
+
+
 def test_a_dead_network_gives_one_sentence_naming_the_option_and_the_included_data(tmp_path, monkeypatch):
     asked = serve_mirrors(monkeypatch, tmp_path, [OSError("unreachable")] * 9)
     with pytest.raises(ConnectionError, match="--data digits, or part of MNIST with --data mnist-small"):
         data.load("mnist")
-    assert len({url.split("/")[2] for url in asked}) == len(download.MNIST_MIRRORS) >= 2
+    assert len({url.split("/")[2] for url in asked}) == len(download.MIRRORS["mnist"]) >= 2
 
 
 def test_a_mirror_that_sends_something_else_is_passed_over_and_forgotten(tmp_path, monkeypatch):
