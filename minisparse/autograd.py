@@ -100,7 +100,7 @@ def primitive(rule: Callable) -> Callable[..., Tensor]:
 
     @wraps(rule)  # so that help and inspect show the rule
     def apply(*args: Any, **static: Any) -> Tensor:
-        if any(isinstance(a, Tensor) for a in static.values()):
+        if static and any(isinstance(a, Tensor) for a in static.values()):
             args, static = _by_position(form, args, static)
         values, parents, places = [], [], []
         for place, a in enumerate(args):

@@ -42,14 +42,17 @@ def in_floats(rule: Callable) -> Callable:
     parameters = signature(rule).parameters.values()
     numbers = {p.name: place for place, p in enumerate(parameters) if Array in (p.annotation, *get_args(p.annotation))}
 
+    places = frozenset(numbers.values())
+    leading = next(place for place in range(len(places) + 1) if place not in places)  # numbers, before anything else
+
     @wraps(rule)
     def computed(*args: Any, **named: Any) -> tuple[Array, Any]:
-        dtypes = set()
-        for name, place in numbers.items():
-            given: Any = args[place] if place < len(args) else named.get(name)
-            if hasattr(given, "dtype"):
-                dtypes.add(given.dtype)
-        if not dtypes or (len(dtypes) == 1 and next(iter(dtypes)) in USUAL):
+        dtypes = {a.dtype for a in args[:leading] if hasattr(a, "dtype")}
+        if named or len(args) > leading:
+            others = [a for place, a in enumerate(args) if place in places]
+            others += [a for name, a in named.items() if name in numbers]
+            dtypes |= {a.dtype for a in others if hasattr(a, "dtype")}
+        if not dtypes or (len(dtypes) == 1 and dtypes <= USUAL):
             return rule(*args, **named)
         for dtype in dtypes:
             _real(f"{rule.__name__} got", dtype)
@@ -57,7 +60,6 @@ def in_floats(rule: Callable) -> Callable:
         out = np.result_type(*(floating or (np.float32, *dtypes)))
         within = wide(out)
         cast = lambda a: a.astype(within) if getattr(a, "dtype", within) != within and hasattr(a, "astype") else a
-        places = {*numbers.values()}
         value, pullback = rule(
             *(cast(a) if place in places else a for place, a in enumerate(args)),
             **{name: cast(a) if name in numbers else a for name, a in named.items()},
