@@ -12,8 +12,6 @@ REPORTED, DIFFERS = (
 )
 HEAD = """# Who implements what the papers say
 
-<!-- Made by `python -m tests.conformance`; edit tests/conformance/page.py instead. -->
-
 Public code, run through the [golden vectors](/minisparse/golden/README.md) on {date} with minisparse {minisparse} and
 Python {python}. A cell says how many of a function's cases hold; where all do, ✓. A dash: the package has no such
 function. A legal choice among equal scores holds.
@@ -48,7 +46,7 @@ def page(data: Mapping[str, Any]) -> str:
         *_table(
             ["package", "version", "with", "what was called", "functions that hold"], map(_summary, packages.items())
         ),
-        "The results, case by case: {download}`conformance.json`.\n",
+        "The results, case by case: {download}`conformance.json`. `python -m tests.conformance` makes them and this page.\n",
         "## What differs\n",
         "In a sentence, and *in the words of the checker, which speak to the author of the code*.\n",
         *(line for item in packages.items() for line in _differences(*item)),
