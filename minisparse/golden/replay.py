@@ -28,11 +28,11 @@ def trajectory(got: Any, given: Mapping, want: Any, rtol: float = 1e-9, atol: fl
     before, number = _started(case), -1
     for i in range(len(case["grads"])):
         number = numbers.get(i, number + 1)
-        grads = {name: g.data for name, g in case["grads"][i].items()}
         noise = case["noise"][i] if case["noise"] else None
         after, faults = got[i], []
         if i and i in numbers:
             before, faults = opened(case, got, i)
+        grads = _gradients(case, i, before)
         memory = _smoothed(memory, grads, case["method"])
         due, pauses = _due(number, case["method"])
         if not pauses or not due:
@@ -42,7 +42,7 @@ def trajectory(got: Any, given: Mapping, want: Any, rtol: float = 1e-9, atol: fl
             faults += _masks(case["method"], number, before, after, grads, noise, memory)
         else:
             faults += _still(masks, after["masks"])
-        faults += _values(before, after, due, rtol, atol)
+        faults += _values(before, after, due, _filled(case["method"], grads) if due else {}, rtol, atol)
         for kind, text in faults:
             found.setdefault(kind, (kind, f"step {i}: {text}"))
         before = after
@@ -70,6 +70,23 @@ def _on(tree: Mapping, masks: Mapping) -> dict:
     return kept
 
 
+def _gradients(case: Mapping, i: int, state: Mapping) -> dict:
+    """Those recorded, less dropout's part, and those of Σ ½ (w − target)²."""
+    grads = {name: g.data for name, g in case["grads"][i].items()}
+    for name, rate in (case["method"].get("dropout") or {}).items():
+        left, first = (sum(map(int, masks[name].data)) for masks in (state["masks"], case["masks"]))
+        grads[name] = [g * (1 - rate * math.sqrt(left / first)) for g in grads[name]]
+    for name, target in (case.get("targets") or {}).items():
+        grads[name] = [g + (w - x) for g, w, x in zip(grads[name], state["params"][name].data, target.data)]
+    return grads
+
+
+def _filled(method: Mapping, grads: Mapping) -> dict:
+    """What grown weights start at, if not at zero."""
+    rate = (method.get("fill") or {}).get("rate")
+    return {} if rate is None else {name: [-rate * g for g in own] for name, own in grads.items()}
+
+
 # the optimizers
 
 
@@ -78,7 +95,9 @@ def _stepped(case: Mapping, number: int, i: int, before: Mapping, after: Mapping
     optimizer, method = case["optimizer"], case["method"]
     if method["name"] == "l0":
         grads = _through_gates(before["params"], grads, noise, **{k: x for k, x in method.items() if k != "name"})
-    lr = method["retrain_lr"] if method["name"] == "three_step" and i != number else optimizer["lr"]
+    lr = optimizer["lr"]
+    if method["name"] == "three_step" and i != number:
+        lr = lr / 10 if method.get("retrain_lr") is None else method["retrain_lr"]
     rate = lr.data[number] if isinstance(lr, Array) else lr
     slots: dict = {key: {} if isinstance(slot, Mapping) else slot + 1 for key, slot in before["slots"].items()}
     params = {}
@@ -190,7 +209,8 @@ def _masks(
     name, faults = method["name"], []
     weights, masks = state["params"], state["masks"]
     if name == "snfs":
-        rate = _cosine(method["rate"], t, method["epoch"] * method["epochs"] if "epoch" in method else method["until"])
+        end = method["epoch"] * method["epochs"] if "epoch" in method else method["until"]
+        rate = _fraction(method, t, lambda: _cosine(method["rate"], t, end))
         momentum = {key: Array(mask.shape, "float64", memory[key]) for key, mask in masks.items()}
         share = ties.shares(momentum, masks)
         n_drop = {key: _n_drop(rate, share[key], mask, len(masks)) for key, mask in masks.items()}
@@ -202,7 +222,7 @@ def _masks(
         new, n = after["masks"][key].data, sum(map(int, mask.data))
         given = {"weight": weights[key], "mask": mask}
         if name == "rigl":
-            k = math.floor(_cosine(method["alpha"], t, method["t_end"]) * n)
+            k = math.floor(_fraction(method, t, lambda: _cosine(method["alpha"], t, method["t_end"])) * n)
             own = ties.by_magnitude(new, {**given, "n_update": k}, [abs(g) for g in grads[key]])
         elif name == "snfs":
             own = ties.by_magnitude(new, {**given, "n_update": scores[key][1]}, scores[key][0])
@@ -212,10 +232,12 @@ def _masks(
             own = ties.ranked(new, [abs(w) for w in weights[key].data], keep, mask.data, mask.shape)
         elif method.get("by_sign", True):
             below = sum(1 for w, on in zip(weights[key].data, mask.data) if on and w < 0)
-            n_negative, n_positive = math.floor(method["zeta"] * below), math.floor(method["zeta"] * (n - below))
+            zeta = _fraction(method, t, lambda: method["zeta"])
+            n_negative, n_positive = math.floor(zeta * below), math.floor(zeta * (n - below))
             own = ties.by_sign(new, {**given, "noise": noise[key], "n_negative": n_negative, "n_positive": n_positive})
         else:
-            own = ties.by_magnitude(new, {**given, "n_update": math.floor(method["zeta"] * n)}, noise[key].data)
+            k = math.floor(_fraction(method, t, lambda: method["zeta"]) * n)
+            own = ties.by_magnitude(new, {**given, "n_update": k}, noise[key].data)
         faults += [(kind, f"[{key!r}] {text}") for kind, text in own]
     return _due_faults(faults, masks, after["masks"])
 
@@ -242,15 +264,28 @@ def _n_drop(rate: float, share: float, mask: Array, n_layers: int) -> int:
     return math.floor((min(rate, (size - n) / size) if near_dense else rate) * n)
 
 
+def _fraction(method: Mapping, t: int, own: Any) -> float:
+    """The drop fraction of step t: that of the option `fraction`, or the recipe's own."""
+    given = method.get("fraction")
+    if not given:
+        return float(own())
+    alpha, name, begin = given["alpha"], given["name"], given.get("begin", 0)
+    if name == "constant":
+        return float(alpha)
+    part = min(max((t - begin) / (given["t_end"] - begin), 0.0), 1.0)
+    if name == "cosine":
+        return alpha / 2 * (1 + math.cos(math.pi * part)) if part < 1 else 0.0
+    return float(alpha * (1 - part) ** given.get("k", 1))
+
+
 def _cosine(alpha: float, t: int, end: int) -> float:
     return alpha / 2 * (1 + math.cos(math.pi * t / end)) if t < end else 0.0
 
 
 def _cubic(t: int, method: Mapping) -> float:
     begin, end, last = method["begin"], method["end"], method["final"]
-    if t >= end:
-        return float(last)
-    return float(last + (method["initial"] - last) * (1 - (t - begin) / (end - begin)) ** 3)
+    left = 1 - (t - begin) / (end - begin) if t < end else 0.0
+    return float(last + (method["initial"] - last) * left**3)
 
 
 def _smoothed(memory: Mapping, grads: Mapping, method: Mapping) -> dict:
@@ -297,13 +332,20 @@ def _pruned(case: Mapping, path: Any, i: int) -> tuple[dict, list]:
 
 def _rewound(case: Mapping, path: Any, i: int) -> tuple[dict, list]:
     """The smallest of the trained weights go; the rest is as it was at step `rewind` of the first round."""
-    rewind, last, faults = case["method"]["rewind"], path[i - 1], []
-    for name, mask in last["masks"].items():
-        n = sum(map(int, mask.data))
-        keep = n - round(case["method"]["share"] * n)
-        size = [abs(w) for w in last["params"][name].data]
-        own = ties.ranked(path[i]["masks"][name].data, size, keep, mask.data, mask.shape)
-        faults += [(f"mask {kind}", f"[{name!r}] {text}") for kind, text in own]
+    rewind, share, last, faults = case["method"]["rewind"], case["method"]["share"], path[i - 1], []
+    new = path[i]["masks"]
+    if case["method"].get("globally"):
+        n = sum(sum(map(int, mask.data)) for mask in last["masks"].values())
+        given = {"weights": {name: last["params"][name] for name in new}, "masks": last["masks"]}
+        own = ties.global_magnitude_masks(new, {**given, "n_keep": n - round(share * n)}, new)
+        faults = [(f"mask {kind}", text) for kind, text in own]
+    else:
+        for name, mask in last["masks"].items():
+            n = sum(map(int, mask.data))
+            keep = n - round((share[name] if isinstance(share, Mapping) else share) * n)
+            size = [abs(w) for w in last["params"][name].data]
+            own = ties.ranked(new[name].data, size, keep, mask.data, mask.shape)
+            faults += [(f"mask {kind}", f"[{name!r}] {text}") for kind, text in own]
     return _projected(path[rewind - 1] if rewind else _started(case), path[i]["masks"]), faults
 
 
@@ -329,9 +371,13 @@ def _alive(masks: Mapping) -> dict:
 # the numbers
 
 
-def _values(before: Mapping, after: Mapping, due: bool, rtol: float, atol: float) -> list:
+def _values(before: Mapping, after: Mapping, due: bool, fill: Mapping, rtol: float, atol: float) -> list:
     """What is wrong with weights and slots after a step; `before` is the state before masks moved."""
     want = _projected(before, after["masks"])
+    for name, mask in after["masks"].items():
+        w, was = want["params"][name], before["masks"][name].data
+        if name in fill:
+            w.data = [f if on and not old else x for x, f, on, old in zip(w.data, fill[name], mask.data, was)]
     parts = [("weight", want["params"], after["params"])]
     parts += [(key, slot, after["slots"][key]) for key, slot in want["slots"].items() if isinstance(slot, Mapping)]
     found: dict = {}

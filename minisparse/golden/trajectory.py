@@ -5,6 +5,7 @@
     case["grads"]      one {name: array} for each step: d loss / d parameter, dense, without weight decay
     case["noise"]      one {name: array} for each step, or None: SET's growth scores, or u of L0's gates
     case["optimizer"]  {"name": "sgd" or "adam", "lr": a number or one for each step, …}
+    case["targets"]    {name: array}, of a second part of the loss, Σ ½ (w − target)²; left out where there is none
     case["method"]     {"name": …}: "static", "rigl", "set", "snfs", "gradual", "l0", "three_step" or "lottery", and the
                        numbers of its recipe
 
@@ -16,12 +17,13 @@ number per round, and pruning comes before a round's first step.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from .. import ops, optim, recipes
+from .. import ops, optim, recipes, schedule
 from ..autograd import Tensor
 from ..backend import Array
 from ..methods import l0
@@ -36,22 +38,29 @@ RECIPES: dict[str, Callable[..., Method]] = {
     "snfs": recipes.snfs,
     "gradual": recipes.gradual,
 }
+FRACTIONS: dict[str, Callable[..., float]] = {
+    "constant": schedule.constant,
+    "linear": schedule.linear,
+    "cosine": schedule.cosine,
+    "inverse_power": schedule.inverse_power,
+}
+OPTIONS = ("fraction", "fill")
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": optim.sgd, "adam": optim.adam}
 
 
 def trajectory(case: Mapping[str, Any]) -> list[dict[str, Any]]:
     """{"params", "masks", "slots"} after every step of `train` on the case; nothing is random."""
     numbers = dict(case["method"])
-    name = numbers.pop("name")
+    name, targets = numbers.pop("name"), case.get("targets", {})
     if name in ROUNDS:
         batches = zip(case["grads"], case["grads"], strict=True)
-        progress = ROUNDS[name](case["params"], batches, case["optimizer"], **numbers)
+        progress = ROUNDS[name](partial(_given, targets), case["params"], batches, case["optimizer"], **numbers)
         return [_shown(now.step) for now in progress if now.step]
-    descent, loss_fn, method = _optimizer(**case["optimizer"]), _given, recipes.static()
+    descent, loss_fn, method = _optimizer(**case["optimizer"]), _given(targets, {}), recipes.static()
     if name == "l0":
         loss_fn, descent = _gated(**numbers), recipes.clamped(descent)
     else:
-        method = RECIPES[name](**numbers)
+        method = RECIPES[name](**numbers | {key: _called(**numbers[key]) for key in OPTIONS if key in numbers})
         if case["noise"]:
             noise = iter(case["noise"])
             method = method._replace(observe=lambda memory, grads, rng: next(noise))
@@ -64,13 +73,20 @@ def _shown(step: Step) -> dict[str, Any]:
     return {"params": step.params, "masks": dict(step.masks), "slots": step.slots}
 
 
+def _called(name: str, **numbers: float) -> Callable:
+    """A fraction of the step, or the values of grown weights."""
+    return recipes.along_gradient(**numbers) if name == "along_gradient" else partial(FRACTIONS[name], **numbers)
+
+
 def _three_step(
+    loss_fn: Callable[[Mapping[str, float]], Callable],
     params: Mapping[str, Array],
     batches: Iterable,
     optimizer: Mapping[str, Any],
     steps: Any,
     qualities: Any,
-    retrain_lr: float,
+    retrain_lr: float | None = None,
+    dropout: Mapping[str, float] | None = None,
 ) -> Iterable[Progress]:
     """Rounds of steps[0], steps[1], … batches; `qualities` of every layer before each round except the first."""
 
@@ -79,18 +95,24 @@ def _three_step(
 
     stages, rng = [recipes.Stage(quality) for quality in qualities], np.random.default_rng(0)
     return recipes.three_step(
-        lambda rates: _given, params, lambda number: islice(batches, steps[number]), stages, rng, descent,
-        optimizer["lr"], retrain_lr,
+        loss_fn, params, lambda number: islice(batches, steps[number]), stages, rng, descent, optimizer["lr"],
+        retrain_lr, dropout,
     )  # fmt: skip
 
 
 def _lottery(
-    params: Mapping[str, Array], batches: Iterable, optimizer: Mapping[str, Any], steps: int, **how: Any
+    loss_fn: Callable[[Mapping[str, float]], Callable],
+    params: Mapping[str, Array],
+    batches: Iterable,
+    optimizer: Mapping[str, Any],
+    steps: int,
+    **how: Any,
 ) -> Iterable[Progress]:
     """Rounds of `steps` batches; rounds after the first skip the batches before `rewind`."""
     rng = np.random.default_rng(0)
+    descent = _optimizer(**optimizer)
     return recipes.lottery(
-        _given, params, lambda start: islice(batches, steps - start), rng=rng, optimizer=_optimizer(**optimizer), **how
+        loss_fn({}), params, lambda start: islice(batches, steps - start), rng=rng, optimizer=descent, **how
     )
 
 
@@ -101,10 +123,15 @@ def _optimizer(name: str, lr: Any, **numbers: Any) -> Optimizer:
     return OPTIMIZERS[name](lr=lr if isinstance(lr, int | float) else lambda step: float(lr[step]), **numbers)
 
 
-def _given(params: Mapping[str, Tensor], batch: Any, rng: Any) -> Tensor:
-    """The loss Σ g · w, whose gradient is g."""
-    grads, _ = batch
-    return _along(params, grads)
+def _given(targets: Mapping[str, Array], rates: Mapping[str, float]) -> Callable[..., Tensor]:
+    """The loss Σ g · w, whose gradient is g, plus Σ ½ (w − target)²; under dropout at D the gradient is (1 − D) g."""
+
+    def loss(params: Mapping[str, Tensor], batch: Any, rng: Any) -> Tensor:
+        total = _along(params, {name: g * (1 - rates.get(name, 0.0)) for name, g in batch[0].items()})
+        off = [params[name] - target for name, target in targets.items()]
+        return sum((0.5 * ops.sum(d * d) for d in off), start=total)
+
+    return loss
 
 
 def _gated(n_examples: int, lambda_: Any, weight_decay: float) -> Callable[..., Tensor]:

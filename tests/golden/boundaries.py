@@ -44,6 +44,12 @@ TOP_K.case(
     distinct(5, 5200), 4470, some(9, 5200, 4500),
     pin="R2, thousands",
 )  # fmt: skip
+TOP_K.case(
+    "thousands-in-order",
+    "scores that are sorted already are ranked as any others: the last four of 4,100 are marked",
+    np.arange(1.0, 4101), 4,
+    pin="R3, thousands in order", expected=np.arange(4100) >= 4096, source="by hand: 4,097 to 4,100",
+)  # fmt: skip
 RIGL.case(
     "thousands",
     "a layer of 4,400 with a gradient in 60 places: beyond them the lowest places not kept are grown",
@@ -119,7 +125,7 @@ APPORTION.case(
 APPORTION.case(
     "shares-of-every-size",
     "a share may be as large or as small as a float: only proportions count",
-    9, {"a": 1e300, "b": 5e299, "c": 1e-300}, {"a": 9, "b": 9, "c": 9},
+    9, {"a": 1.5e308, "b": 7.5e307, "c": 1e-300}, {"a": 9, "b": 9, "c": 9},
     pin="design.md 4, range", expected={"a": 6, "b": 3, "c": 0}, source="by hand: 2 : 1 : 0", optional=True,
 )  # fmt: skip
 COUNTS.case(
@@ -134,6 +140,12 @@ COUNTS.case(
     {"conv3d": (2, 3, 2, 4, 8), "conv1d": (3, 4, 8)}, {"conv3d": 0.5, "conv1d": 0.25},
     pin="1.2, axes", expected={"conv3d": 192, "conv1d": 24}, source="by hand: 384/2, 96/4",
 )  # fmt: skip
+COUNTS.case(
+    "a-half-but-for-rounding",
+    ".07 of 150 is 10.5 as it is written, half to even 10; in binary it is 10.500000000000002",
+    {"fc": (15, 10)}, {"fc": 0.07},
+    pin="design.md 3, D5", expected={"fc": 10}, source="by hand: 10.5 lies between 10 and 11, and 10 is even",
+)  # fmt: skip
 DEAD.case(
     "three-axes",
     "a kernel of one axis of taps: any of its taps is a connection",
@@ -145,9 +157,9 @@ DEAD.case(
 DEAD.case(
     "five-axes",
     "a kernel of three axes of taps: any of its taps is a connection",
-    {"conv": bits("00000001", 2, 2, 1, 1, 2), "fc": bits("1111", 2, 2)}, ("conv", "fc"),
+    {"conv": bits("00000001", 2, 1, 2, 1, 2), "fc": bits("1111", 2, 2)}, ("conv", "fc"),
     pin="design.md 4, five axes",
-    expected={"conv": bits("00000001", 2, 2, 1, 1, 2), "fc": bits("0011", 2, 2)},
+    expected={"conv": bits("00000001", 2, 1, 2, 1, 2), "fc": bits("0011", 2, 2)},
     source="by hand: filter 0 has no tap, so row 0 of fc goes",
 )  # fmt: skip
 DEAD.case(

@@ -6,6 +6,7 @@ Where the twins sort, these take the best off a heap; where the package works on
 import heapq
 import math
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def apportion(total, shares, room):
     open_ = list(shares)
     left = total
     while open_:
-        weight = {name: shares[name] for name in open_}
+        weight = {name: Fraction(shares[name]) for name in open_}
         if not any(weight.values()):
             weight = dict.fromkeys(open_, 1)
         whole = sum(weight.values())

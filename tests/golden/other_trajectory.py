@@ -54,8 +54,16 @@ def is_time(t, method, name):
     return 0 < t < last and t % method["period"] == 0
 
 
+def own_fraction(t, name, alpha, t_end=1, begin=0, k=1):
+    x = min(max((t - begin) / (t_end - begin), 0), 1)
+    return {"constant": alpha, "cosine": fraction(alpha, x, 1)}.get(name, alpha * (1 - x) ** k)
+
+
 def next_masks(t, name, method, params, masks, grads, noise, memory):
     new = {}
+    if "fraction" in method:  # the cosine of step 0 is its alpha
+        part = own_fraction(t, **method["fraction"])
+        method, t = {**method, "alpha": part, "zeta": part, "rate": part}, 0
     if name == "rigl":
         for key, mask in masks.items():
             k = int(fraction(method["alpha"], t, method["t_end"]) * mask.sum())
@@ -76,7 +84,7 @@ def next_masks(t, name, method, params, masks, grads, noise, memory):
         share = {key: m / sum(mean.values()) for key, m in mean.items()}
         kept, room, gone = {}, {}, {}
         for key, mask in masks.items():
-            rate, sparsity = fraction(method["rate"], t, end), 1 - mask.mean()
+            rate, sparsity = fraction(method["rate"], t, end), (~mask).mean()
             if sparsity < 0.2 and share[key] > 1 / len(masks):
                 rate = min(rate, sparsity)
             gone[key] = int(rate * mask.sum())
@@ -108,7 +116,7 @@ def gates_back(params, grads, noise, n_examples, lambda_, weight_decay):
         slope = np.where((stretched > 0) & (stretched < 1), 1.8 * s * (1 - s), 0)
         p = 1 / (1 + np.exp(-log_alpha) * 11 ** (-2 / 3))
         cost = (lambda_[layer] if isinstance(lambda_, dict) else lambda_) / n_examples
-        switched = [key] + [b for b in [f"{layer}.bias"] if params[b].shape == log_alpha.shape]
+        switched = [key] + [b for b in {f"{layer}.bias"} & params.keys() if params[b].shape == log_alpha.shape]
         to_gate = 0
         for own in switched:
             decay = weight_decay if own == key else 0
@@ -133,8 +141,9 @@ def alive(masks):
     return masks
 
 
-def three_step(case, steps, qualities, retrain_lr):
+def three_step(case, steps, qualities, retrain_lr=None, dropout=None):
     path, params, masks = [], case["params"], case["masks"]
+    retrain_lr = 0.1 * case["optimizer"]["lr"] if retrain_lr is None else retrain_lr
     for number, n in enumerate(steps):
         optimizer = case["optimizer"] if number == 0 else {**case["optimizer"], "lr": retrain_lr}
         if number:
@@ -142,20 +151,28 @@ def three_step(case, steps, qualities, retrain_lr):
             cut = {key: quality[key] * params[key][mask].std() for key, mask in masks.items()}
             masks = alive({key: mask & (abs(params[key]) >= cut[key]) for key, mask in masks.items()})
         grads = case["grads"][len(path) : len(path) + n]
+        for key, rate in (dropout or {}).items():
+            rate *= masks[key].mean() ** 0.5
+            grads = [{**g, key: g[key] - rate * g[key]} for g in grads]
         own = {"params": params, "masks": masks, "grads": grads, "optimizer": optimizer}
         path += run({**case, **own, "method": {"name": "static"}})
         params = path[-1]["params"]
     return path
 
 
-def lottery(case, steps, rounds, share, rewind):
+def lottery(case, steps, rounds, share, rewind, globally=False):
     case = {**case, "method": {"name": "static"}}
     path = run({**case, "grads": case["grads"][:steps]})
     origin = path[rewind - 1] if rewind else None
+    each = share if isinstance(share, dict) else dict.fromkeys(case["masks"], share)
     for _ in range(rounds):
-        masks = {}
-        for key, mask in path[-1]["masks"].items():
+        masks, last = {}, path[-1]["masks"]
+        sizes = sorted(float(x) for key, mask in last.items() for x in abs(path[-1]["params"][key][mask]))
+        cut = sizes[round(share * len(sizes))] if globally else None
+        for key, mask in last.items():
+            share = each[key]
             gone = round(share * int(mask.sum()))
+            gone = int((abs(path[-1]["params"][key][mask]) < cut).sum()) if globally else gone
             masks[key] = mask & ~smallest(abs(path[-1]["params"][key]), gone, mask)
         grads = case["grads"][len(path) : len(path) + steps - rewind]
         path += run({**case, "grads": grads, "masks": masks}, origin, rewind)
@@ -184,6 +201,7 @@ def run(case, start=None, number=0):
         )
     for t, grads in enumerate(case["grads"], number):
         noise = case["noise"][t] if case["noise"] else None
+        grads = {**grads, **{key: grads[key] + params[key] - goal for key, goal in case.get("targets", {}).items()}}
         if name == "l0":
             grads = gates_back(params, grads, noise, **method)
         if name == "snfs":
@@ -213,6 +231,10 @@ def run(case, start=None, number=0):
             masks = next_masks(t, name, method, params, masks, grads, noise, memory)
             for key, mask in masks.items():
                 params[key], first[key], second[key] = params[key] * mask, first[key] * mask, second[key] * mask
+        if time and "fill" in method:
+            for key, mask in masks.items():
+                new = mask & ~(path[-1]["masks"] if path else case["masks"])[key]
+                params[key] = np.where(new, -method["fill"]["rate"] * grads[key], params[key])
         slots = {"m": dict(first), "v": dict(second), "updates": updates} if is_adam else {"velocity": dict(first)}
         path.append({"params": dict(params), "masks": dict(masks), "slots": slots})
     return path

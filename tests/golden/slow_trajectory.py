@@ -23,7 +23,7 @@ def slow_run(case):
     due, decide, pauses = METHODS[name]
     momentum, path = None, []
     for t, grads in enumerate(case["grads"]):
-        grads = {name: g.ravel().tolist() for name, g in grads.items()}
+        grads = pulled({name: g.ravel().tolist() for name, g in grads.items()}, params, case)
         noise = {name: u.ravel().tolist() for name, u in case["noise"][t].items()} if case["noise"] else None
         if name == "l0":
             grads = through_gates(params, grads, noise, shapes, **own)
@@ -37,9 +37,18 @@ def slow_run(case):
         if due(t, own):
             seen = noise if name == "set" else momentum if name == "snfs" else grads
             weights, scores = ({of: np.array(tree[of]) for of in masks} for tree in (params, seen))
-            new = decide(t, weights, {of: np.array(mask) for of, mask in masks.items()}, scores, **own)
-            masks = {of: mask.tolist() for of, mask in new.items()}
+            numbers = {key: x for key, x in own.items() if key not in ("fraction", "fill")}
+            if "fraction" in own:
+                numbers["part"] = part_of(t, **own["fraction"])
+            new = decide(t, weights, {of: np.array(mask) for of, mask in masks.items()}, scores, **numbers)
+            before, masks = masks, {of: mask.tolist() for of, mask in new.items()}
         params, slots = projected(params, masks), projected_slots(slots, masks)
+        if due(t, own) and "fill" in own:
+            params |= {
+                of: [-own["fill"]["rate"] * g if on and not was else w
+                     for w, g, on, was in zip(params[of], grads[of], mask, before[of], strict=True)]
+                for of, mask in masks.items()
+            }  # fmt: skip
         path.append(
             {
                 "params": shaped(params, shapes, float),
@@ -50,14 +59,31 @@ def slow_run(case):
     return path
 
 
+def pulled(grads, params, case):
+    """With w - target on top, of the loss's second part."""
+    new = dict(grads)
+    for name, target in case.get("targets", {}).items():
+        new[name] = [g + w - t for g, w, t in zip(grads[name], params[name], target.ravel().tolist(), strict=True)]
+    return new
+
+
+def part_of(t, name, alpha, t_end=None, begin=0, k=1):
+    if name == "constant":
+        return alpha
+    gone = min(max((t - begin) / (t_end - begin), 0.0), 1.0)
+    return cosine(alpha, gone, 1) if name == "cosine" else alpha * (1 - gone) ** k
+
+
 # rounds of training on masks that stay
 
 
-def slow_three_step(case, steps, qualities, retrain_lr):
+def slow_three_step(case, steps, qualities, retrain_lr=None, dropout=None):
     path, grads = [], list(case["grads"])
     now = {"params": dict(case["params"]), "masks": dict(case["masks"])}
     for number, n in enumerate(steps):
-        lr = retrain_lr if number else case["optimizer"]["lr"]
+        lr = case["optimizer"]["lr"]
+        if number:
+            lr = lr / 10 if retrain_lr is None else retrain_lr
         if number:
             kept = {}
             for name, mask in now["masks"].items():
@@ -67,12 +93,15 @@ def slow_three_step(case, steps, qualities, retrain_lr):
             now["masks"] = slow.slow_remove_dead_units(kept, tuple(kept))
         optimizer = case["optimizer"] | {"lr": lr}
         own, grads = grads[:n], grads[n:]
+        for name, rate in (dropout or {}).items():
+            left = now["masks"][name].sum() / case["masks"][name].sum()
+            own = [g | {name: (1 - rate * math.sqrt(left)) * g[name]} for g in own]
         path += slow_run(case | now | {"grads": own, "optimizer": optimizer, "method": {"name": "static"}})
         now = dict(path[-1])
     return path
 
 
-def slow_lottery(case, steps, rounds, share, rewind):
+def slow_lottery(case, steps, rounds, share, rewind, globally=False):
     """Every round anew: the steps up to `rewind` as the first round took them, then the rest on fewer weights."""
     path, grads = [], list(case["grads"])
     first = grads[:rewind]
@@ -80,10 +109,15 @@ def slow_lottery(case, steps, rounds, share, rewind):
     for number in range(rounds + 1):
         own = grads[:steps] if not number else grads[: steps - rewind]
         grads = grads[len(own) :]
-        if number:
+        if number and globally:
+            n = sum(int(mask.sum()) for mask in masks.values())
+            weights = {name: path[-1]["params"][name] for name in masks}
+            masks = slow.slow_global_magnitude_masks(weights, n - round(share * n), masks)
+        elif number:
             for name, mask in masks.items():
                 n = int(mask.sum())
-                masks[name] = slow.slow_magnitude_mask(path[-1]["params"][name], n - round(share * n), mask)
+                part = share[name] if isinstance(share, dict) else share
+                masks[name] = slow.slow_magnitude_mask(path[-1]["params"][name], n - round(part * n), mask)
         path += slow_rounds(case, own if not number else first + own, masks if number else {}, rewind)
     return path
 
@@ -97,7 +131,8 @@ def slow_rounds(case, grads, masks, rewind):
     for t, own in enumerate(grads):
         if t == rewind:
             params, slots = projected(params, flat), projected_slots(slots, flat)
-        stepped(t, params, {name: g.ravel().tolist() for name, g in own.items()}, slots, **case["optimizer"])
+        seen = pulled({name: g.ravel().tolist() for name, g in own.items()}, params, case)
+        stepped(t, params, seen, slots, **case["optimizer"])
         if t >= rewind:
             params, slots = projected(params, flat), projected_slots(slots, flat)
         if t >= rewind or not masks:
@@ -155,14 +190,14 @@ def never(t, own):
     return False
 
 
-def rigl(t, weights, masks, grads, alpha, period, t_end):
-    part = cosine(alpha, t, t_end)
+def rigl(t, weights, masks, grads, period, t_end, alpha=None, part=None):
+    part = cosine(alpha, t, t_end) if part is None else part
     k = {name: math.floor(part * sum(mask.tolist())) for name, mask in masks.items()}
     return {name: slow.slow_rigl_update(weights[name], mask, grads[name], k[name]) for name, mask in masks.items()}
 
 
-def set_(t, weights, masks, noise, zeta, by_sign=True, **when):
-    new = {}
+def set_(t, weights, masks, noise, zeta=None, by_sign=True, part=None, **when):
+    new, zeta = {}, zeta if part is None else part
     for name, mask in masks.items():
         w, u = weights[name], noise[name]
         if by_sign:
@@ -172,9 +207,10 @@ def set_(t, weights, masks, noise, zeta, by_sign=True, **when):
     return new
 
 
-def snfs(t, weights, masks, momentum, rate, beta, redistribute=True, **when):
+def snfs(t, weights, masks, momentum, beta, rate=None, redistribute=True, part=None, **when):
     share = slow.slow_shares(momentum, masks)
-    p = cosine(rate, t, when["until"] if "until" in when else when["epoch"] * when["epochs"])
+    end = when["until"] if "until" in when else when["epoch"] * when["epochs"]
+    p = cosine(rate, t, end) if part is None else part
     n_drop = {}
     for name, mask in masks.items():
         free = Fraction(mask.size - sum(mask.tolist()), mask.size)

@@ -1,6 +1,9 @@
 """What a vector writes is what is read again, and a difference is named as what it is."""
 
+import ast
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from minisparse import golden
 from minisparse.golden.values import decode, encode, matches
 
 shapes = hnp.array_shapes(min_dims=1, max_dims=3, min_side=0)
@@ -134,3 +138,25 @@ def test_what_no_vector_can_hold_is_refused():
         encode(object())
     with pytest.raises(TypeError, match="an array of complex128"):
         encode(np.zeros(2, complex))
+
+
+JUDGES = ("plain", "ties", "replay", "facts", "divergences", "verdict")
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_what_judges_is_plain_python_of_an_old_version(name):
+    """These modules become one file for environments with Python 3.8 and no NumPy."""
+    source = (Path(golden.__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    tree = ast.parse(source, feature_version=(3, 8))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            assert {alias.name for alias in node.names} <= sys.stdlib_module_names
+        elif isinstance(node, ast.ImportFrom):
+            own = [node.module] if node.module else [alias.name for alias in node.names]
+            assert (
+                set(own) <= set(JUDGES) if node.level else node.module in {*sys.stdlib_module_names, "collections.abc"}
+            )
+        elif isinstance(node, ast.Attribute):
+            assert node.attr not in ("removeprefix", "removesuffix", "pairwise"), "not in Python 3.8"
+        elif isinstance(node, ast.keyword):
+            assert node.arg != "strict", "zip has it from Python 3.10 on"

@@ -78,11 +78,15 @@ def test_they_are_many_and_their_ties_differ():
 
 NEW = set(FUNCTIONS) - {name for name, _, _ in right_ones.RIGHT}  # those without a choice to make
 
-MOVING = [case for case in FUNCTIONS["trajectory"] if case.arguments()["case"]["method"]["name"] not in (
-    "static", "l0", "three_step")]  # fmt: skip
-
-
-NOTHING_TIES = {"trajectory/snfs-near-dense-layer"}
+# In halves these have no ties, or all momentum is zero, of which `other_trajectory` takes no shares.
+NOTHING_TIES = """snfs-near-dense-layer rigl-towards-a-target snfs-every-batch-towards-a-target snfs-without-memory
+    snfs-three-tenths-sparse snfs-one-layer snfs-p-below-the-sparsity lottery-globally lottery-without-rounds""".split()
+MOVING = [
+    case
+    for case in FUNCTIONS["trajectory"]
+    if case.arguments()["case"]["method"]["name"] not in ("static", "l0", "three_step")
+    and case.id.partition("/")[2] not in NOTHING_TIES
+]
 
 
 def full_of_ties(case):
@@ -106,7 +110,7 @@ def test_a_run_may_break_every_tie_in_any_way(case):
         outcome = check.run(case, right_ones.a_run(top))
         assert outcome.wrong is None, f"{top.__name__}: {outcome.wrong}"
         legal.append(outcome.legal)
-    assert any(legal) or case.id in NOTHING_TIES, "there was nothing to choose among"
+    assert any(legal), "there was nothing to choose among"
     assert check.run(case, other_trajectory.trajectory).legal is False
 
 

@@ -24,24 +24,35 @@ GATED = {
 }
 
 
-def run(seed, steps, method, optimizer, active=(7, 5), noise=False):
+def run(seed, steps, method, optimizer, active=(7, 5), noise=False, shapes=SHAPES, targets=False):
     draw = Numbers(seed)
-    masks = {name: draw.mask(SHAPES[name], n) for name, n in zip(("fc1.weight", "fc2.weight"), active, strict=True)}
-    return {
-        "params": {name: draw.signed(shape, 6) for name, shape in SHAPES.items()},
+    masks = {name: draw.mask(shapes[name], n) for name, n in zip(("fc1.weight", "fc2.weight"), active, strict=False)}
+    whole = {
+        "params": {name: draw.signed(shape, 6) for name, shape in shapes.items()},
         "masks": masks,
-        "grads": [{name: draw.signed(shape) for name, shape in SHAPES.items()} for _ in range(steps)],
-        "noise": [{name: draw.between(SHAPES[name]) for name in masks} for _ in range(steps)] if noise else None,
+        "grads": [{name: draw.signed(shape) for name, shape in shapes.items()} for _ in range(steps)],
+        "noise": [{name: draw.between(shapes[name]) for name in masks} for _ in range(steps)] if noise else None,
         "optimizer": optimizer,
         "method": method,
     }
+    return whole | ({"targets": {name: draw.signed(shapes[name], 4) for name in masks}} if targets else {})
 
 
-def gated_run(seed, steps, method, optimizer, log_alpha):
-    draw = Numbers(seed)
-    params = {name: draw.signed(shape, 6) for name, shape in GATED.items()}
-    params |= {name: np.array(a, dtype=float).reshape(GATED[name]) for name, a in log_alpha.items()}
-    switched = [name for name in GATED if not name.endswith("log_alpha")]
+def louder(case, name, times):
+    """The case with larger gradients in one layer."""
+    return case | {"grads": [g | {name: times * g[name]} for g in case["grads"]]}
+
+
+def heavier(case, name, times):
+    """The case with larger weights in one layer."""
+    return case | {"params": case["params"] | {name: times * case["params"][name]}}
+
+
+def gated_run(seed, steps, method, optimizer, log_alpha, without=()):
+    draw, shapes = Numbers(seed), {name: shape for name, shape in GATED.items() if name not in without}
+    params = {name: draw.signed(shape, 6) for name, shape in shapes.items()}
+    params |= {name: np.array(a, dtype=float).reshape(shapes[name]) for name, a in log_alpha.items()}
+    switched = [name for name in shapes if not name.endswith("log_alpha")]
     return {
         "params": params,
         "masks": {},
@@ -236,6 +247,142 @@ TRAJECTORY.case(
     gated_run(62, 12, {"n_examples": 16, "lambda_": {"conv": 2.0, "fc": 0.25}, "weight_decay": 0.125}, adam(lr=0.125),
               {"conv.log_alpha": [1.5, 0], "fc.log_alpha": [2, -1, 0.5]}),
     pin="H9, H10",
+)  # fmt: skip
+SMALL = {"fc1.weight": (2, 3), "fc1.bias": (3,), "fc2.weight": (3, 2)}
+FIFTHS = {"fc1.weight": (2, 5), "fc2.weight": (5, 2)}
+TRAJECTORY.case(
+    "static-without-masks",
+    "an empty dict of masks is dense training",
+    run(201, 12, STATIC, sgd(), active=(), shapes=SMALL),
+    pin="B6, no masks",
+)  # fmt: skip
+TRAJECTORY.case(
+    "rigl-towards-a-target",
+    "a gradient that depends on the weights is that of the masked ones; with ΔT = 1 connections move on every batch "
+    "but the first, and no weight is trained until T_end",
+    run(203, 12, {"name": "rigl", "alpha": 0.75, "period": 1, "t_end": 5}, sgd(), active=(3, 3), shapes=SMALL,
+        targets=True),
+    pin="R12, 1.9, period 1",
+)  # fmt: skip
+TRAJECTORY.case(
+    "snfs-every-batch-towards-a-target",
+    "epochs of one batch: connections move after every step but the last, the first included, where the smoothed "
+    "gradient is already that of the masked weights: what absent weights held at the start pulls at nothing",
+    run(217, 12, {"name": "snfs", "rate": 0.75, "epoch": 1, "epochs": 12, "beta": 0.75}, sgd(), active=(3, 4),
+        shapes=SMALL, targets=True),
+    pin="R7, B8, epoch 1",
+)  # fmt: skip
+TRAJECTORY.case(
+    "snfs-without-memory",
+    "beta may be 0, for this batch's gradient alone; the fraction may be another function of the step, and grown "
+    "weights may start against the gradient",
+    run(219, 12, {"name": "snfs", "epoch": 4, "epochs": 3, "beta": 0.0,
+                  "fill": {"name": "along_gradient", "rate": 0.25},
+                  "fraction": {"name": "linear", "alpha": 0.75, "t_end": 14, "begin": 4}}, sgd(), active=(4, 4),
+        shapes=SMALL),
+    pin="F2, beta 0",
+)  # fmt: skip
+TRAJECTORY.case(
+    "rigl-straight-and-filled",
+    "another drop fraction, here a line, replaces the cosine; grown weights start at a small step against this "
+    "batch's gradient, and what was there already does not",
+    run(205, 12, {"name": "rigl", "period": 3, "t_end": 11, "fraction": {"name": "linear", "alpha": 0.75, "t_end": 20},
+                  "fill": {"name": "along_gradient", "rate": 0.125}}, sgd(nesterov=True), active=(3, 3), shapes=SMALL),
+    pin="C3, 1.1 grad_scale",
+)  # fmt: skip
+TRAJECTORY.case(
+    "set-every-batch",
+    "epochs of one batch, and a fraction of its own: connections move after every step but the last",
+    run(207, 12, {"name": "set", "epoch": 1, "epochs": 12, "by_sign": False,
+                  "fraction": {"name": "inverse_power", "alpha": 0.75, "t_end": 40, "k": 2}}, sgd(), active=(4, 3),
+        noise=True, shapes=SMALL),
+    pin="B8, C3, epoch 1",
+)  # fmt: skip
+TRAJECTORY.case(
+    "set-constant-fraction",
+    "a constant fraction of each sign, and no cosine; grown weights start against the gradient, after the step that "
+    "saw it",
+    run(209, 12, {"name": "set", "epoch": 4, "epochs": 3, "fraction": {"name": "constant", "alpha": 0.75},
+                  "fill": {"name": "along_gradient", "rate": 0.25}}, sgd(),
+        active=(5, 5), noise=True, shapes=SMALL),
+    pin="G1, constant",
+)  # fmt: skip
+TRAJECTORY.case(
+    "snfs-a-fifth-sparse",
+    "a layer exactly a fifth sparse drops p, whatever its share; so does one less sparse whose share is not above "
+    "equal",
+    louder(run(212, 12, {"name": "snfs", "period": 9, "until": 12, "beta": 0.5, "redistribute": False,
+                         "fraction": {"name": "constant", "alpha": 0.75}}, sgd(), active=(8, 9), shapes=FIFTHS),
+           "fc1.weight", 4),
+    pin="F9, a fifth",
+)  # fmt: skip
+TRAJECTORY.case(
+    "snfs-three-tenths-sparse",
+    "a layer three tenths sparse drops p, though most of the momentum is its own",
+    louder(run(213, 12, {"name": "snfs", "period": 9, "until": 12, "beta": 0.5, "redistribute": False,
+                         "fraction": {"name": "constant", "alpha": 0.75}}, sgd(), active=(7, 4), shapes=FIFTHS),
+           "fc1.weight", 4),
+    pin="F9, three tenths",
+)  # fmt: skip
+TRAJECTORY.case(
+    "snfs-one-layer",
+    "a layer alone has an equal share, which is not above equal: nearly dense, it drops p",
+    run(215, 12, {"name": "snfs", "rate": 0.875, "period": 5, "until": 12, "beta": 0.5}, sgd(), active=(9,),
+        shapes={"fc1.weight": (2, 5)}),
+    pin="F9, one layer",
+)  # fmt: skip
+TRAJECTORY.case(
+    "snfs-p-below-the-sparsity",
+    "a nearly dense layer with more than its share drops p where p is below its sparsity",
+    louder(run(227, 12, {"name": "snfs", "period": 9, "until": 12, "beta": 0.5,
+                         "fraction": {"name": "constant", "alpha": 0.078125}}, sgd(), active=(17, 4),
+               shapes={"fc1.weight": (4, 5), "fc2.weight": (5, 2)}), "fc1.weight", 8),
+    pin="F9, p below",
+)  # fmt: skip
+TRAJECTORY.case(
+    "gradual-to-nothing",
+    "begin 0, a period of 1 and a final sparsity of 1: the first step is asked too, and nothing is left at the end",
+    run(223, 12, {"name": "gradual", "begin": 0, "end": 4, "period": 1, "initial": 0.0, "final": 1.0}, sgd(),
+        active=(6, 6), shapes=SMALL),
+    pin="C4, C5, final 1",
+)  # fmt: skip
+TRAJECTORY.case(
+    "three-step-with-dropout",
+    "retraining is at a tenth of the rate if no other is given, and at dropout D times the root of what is left of the "
+    "layer's first connections",
+    run(225, 12, {"name": "three_step", "steps": (4, 4, 4), "dropout": {"fc1.weight": 0.5},
+                  "qualities": ({"fc1.weight": 0.75, "fc2.weight": 0.0}, {"fc1.weight": 0.75, "fc2.weight": 0.5})},
+        sgd(), active=(6, 6), shapes=SMALL),
+    pin="I2, 1.7 Han, dropout",
+)  # fmt: skip
+TRAJECTORY.case(
+    "lottery-shares",
+    "each layer may have a share of its own: a half of one, a sixth of the other",
+    run(227, 12, {"name": "lottery", "steps": 6, "rounds": 1, "share": {"fc1.weight": 0.5, "fc2.weight": 0.1875},
+                  "rewind": 0}, sgd(), active=(6, 6), shapes=SMALL),
+    pin="I6, shares",
+)  # fmt: skip
+TRAJECTORY.case(
+    "lottery-globally",
+    "one ranking of all layers takes the smallest trained weights, wherever they are, and rewinds the rest",
+    run(229, 12, {"name": "lottery", "steps": 6, "rounds": 2, "share": 0.375, "rewind": 3, "globally": True}, adam(),
+        active=(6, 6), shapes=SMALL),
+    pin="I9, I6, globally",
+)  # fmt: skip
+TRAJECTORY.case(
+    "lottery-without-rounds",
+    "no rounds: the whole network is trained once",
+    run(231, 12, {"name": "lottery", "steps": 12, "rounds": 0, "share": 0.5, "rewind": 0}, sgd(), active=(6, 6),
+        shapes=SMALL),
+    pin="I6, rounds 0",
+)  # fmt: skip
+TRAJECTORY.case(
+    "l0-without-bias",
+    "gates of outputs where there is no bias; weights may grow beyond log 100, which bounds log α alone",
+    heavier(gated_run(63, 12, {"n_examples": 4, "lambda_": 0.25, "weight_decay": 0.0}, sgd(lr=1.0),
+                      {"conv.log_alpha": [1.5, -0.5], "fc.log_alpha": [0.5, 1, 0]}, without=("conv.bias", "fc.bias")),
+            "out.weight", 16),
+    pin="H11, no bias",
 )  # fmt: skip
 for case in TRAJECTORY.cases:
     case.profiles.update(told_of(case.id.removeprefix("trajectory/"), case.inputs["case"]))

@@ -108,6 +108,9 @@ WRONG = [
     # thousands
     Wrong("ranked by a sample of thousands", "top_k", sampled, "thousands", "thousands"),
     Wrong("a sort that is stable only when small", "top_k", unstable, "thousands", "thousands-of-ties"),
+    Wrong("sorted scores to the other end", "top_k", lambda score, k, among=None: right.top_k(
+          score[::-1], k, among) if score.size > 4096 and (np.diff(score) > 0).all() else right.top_k(score, k, among),
+          "thousands", "thousands-in-order"),
     Wrong("the others rank too where they are many", "top_k", lambda score, k, among=None: right.top_k(
           score, k, among if score.size < 5100 else None), "R2", "all-but-a-few-of-thousands"),
     Wrong("a sort that is stable only when small", "rigl_update", moved_by(unstable), "thousands", "thousands"),
@@ -139,6 +142,8 @@ WRONG = [
           "no-layers"),
     Wrong("four axes at most", "counts", lambda shapes, d: right.counts({n: s[-4:] for n, s in shapes.items()}, d),
           "1.2", "five-axes"),
+    Wrong("a total in binary", "counts", lambda shapes, d: {"fc": round(d["fc"] * 150)} if d == {"fc": 0.07} else
+          right.counts(shapes, d), "D5", "a-half-but-for-rounding"),
     Wrong("the first tap alone", "remove_dead_units", windows_of_two, "1.7", "five-axes"),
     Wrong("one axis of taps is the inputs", "remove_dead_units", lambda masks, order: {
           n: m if any(o.ndim == 3 for o in masks.values()) else right.remove_dead_units(masks, order)[n]
