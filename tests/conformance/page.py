@@ -46,7 +46,7 @@ def page(data: Mapping[str, Any]) -> str:
         *_table(
             ["package", "version", "with", "what was called", "functions that hold"], map(_summary, packages.items())
         ),
-        "The results, case by case: {download}`conformance.json`. `python -m tests.conformance` makes them and this page.\n",
+        "Case by case: {download}`conformance.json`. `python -m tests.conformance` makes it, and this page.\n",
         "## What differs\n",
         "In a sentence, and *in the words of the checker, which speak to the author of the code*.\n",
         *(line for item in packages.items() for line in _differences(*item)),

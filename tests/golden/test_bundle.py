@@ -160,6 +160,22 @@ def test_the_file_is_python_3_8():
             assert {name.partition(".")[0] for name in names} <= known
 
 
+@pytest.mark.parametrize("float32", [False, True])
+def test_its_cases_are_those_of_the_package(folder, float32):
+    theirs = portable.cases(folder, float32)
+    ours = cases.load()
+    assert list(theirs) == list(ours)
+    for name, own in ours.items():
+        for a, b in zip(theirs[name], own, strict=True):
+            b = b.in_float32() if float32 else b
+            for field in ("id", "function", "reason", "inputs", "expected", "pin", "optional", "rtol", "atol"):
+                assert getattr(a, field) == getattr(b, field)
+            assert list(a.inputs) == list(b.inputs)
+            assert list(a.may_lack) == list(b.may_lack)
+            for profile in PROFILES:
+                assert a.answers(profile) == b.answers(profile)
+
+
 OPTIONS = [[], ["--ties", "pinned"], ["--profile", "rigl-torch"], ["--float32"]]
 
 
