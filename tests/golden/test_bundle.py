@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from minisparse.cli import app
-from minisparse.golden import bundle
+from minisparse.golden import bundle, cases, portable
+from minisparse.golden.divergences import PROFILES
 
 FOLDER_OF_PYTHONS = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 OLD = next((own for own in map(str, sorted(FOLDER_OF_PYTHONS.glob("3.8.*/bin/python")))), shutil.which("python3.8"))
