@@ -67,8 +67,9 @@ def _numbers_differ(got: Any, want: Any, pairs: list, case: Any) -> tuple[str, s
     text = difference(got, want, case.rtol, case.atol)[1]  # type: ignore[index]
     if isinstance(want, Array) and want.dtype == "bool":
         more = sum(1 for x, _ in pairs if x)
-        lost = f"{len(pairs) - more} that stay {'is' if len(pairs) - more == 1 else 'are'} lost"
-        left = f"{more} that go {'is' if more == 1 else 'are'} kept"
+        fewer = len(pairs) - more
+        lost = f"{fewer} that {'stays is' if fewer == 1 else 'stay are'} lost"
+        left = f"{more} that {'goes is' if more == 1 else 'go are'} kept"
         if more == len(pairs):
             return "keeps more", f"{text}: {left}"
         return ("keeps others", f"{text}: {lost} and {left}") if more else ("keeps fewer", f"{text}: {lost}")
@@ -78,7 +79,7 @@ def _numbers_differ(got: Any, want: Any, pairs: list, case: Any) -> tuple[str, s
         by = scalar(got) - scalar(want)
         return ("one more" if by == 1 else "one fewer" if by == -1 else "more" if by > 0 else "fewer"), text
     ratios = [x / y for x, y in pairs if y and abs(y) != float("inf")]
-    if ratios and len(ratios) == len(pairs) and all(near(r, ratios[0], 1e-6, 0) for r in ratios):
+    if ratios and ratios[0] and len(ratios) == len(pairs) and all(near(r, ratios[0], 1e-6, 0) for r in ratios):
         if near(ratios[0], -1.0, 1e-6, 0):
             return "sign", f"{text}: the opposite sign"
         if len(ratios) > 1:

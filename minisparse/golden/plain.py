@@ -211,7 +211,8 @@ def _same(a: Any, b: Any) -> bool:
 
 def _mapping(got: Any, want: Mapping, rtol: float, atol: float) -> tuple[str, str] | None:
     if not isinstance(got, Mapping):
-        return "form", f"is {kind_of(got)}, wanted a dict with the keys {', '.join(map(str, want))}"
+        like = f"a dict with the keys {', '.join(map(str, want))}" if want else "an empty dict"
+        return "form", f"is {kind_of(got)}, wanted {like}"
     odd = [f"lacks the key {key!r}" for key in want if key not in got]
     odd += [f"has the key {key!r} too many" for key in got if key not in want]
     if odd:

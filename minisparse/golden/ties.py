@@ -81,8 +81,13 @@ def snfs_update(got: Any, given: Mapping, want: Any) -> list:
     masks, n_drop, momentum = given["masks"], given["n_drop"], given["momentum"]
     n_grow = {name: sum(new.data) - sum(masks[name].data) + n_drop[name] for name, new in got.items()}
     room = {name: len(mask.data) - sum(mask.data) + n_drop[name] for name, mask in masks.items()}
-    faults = apportioned(n_grow, sum(n_drop.values()), shares(momentum, masks), room)
-    faults = [(kind, text.replace("gives", "grows")) for kind, text in faults]
+    lost = {
+        name: sum(1 for on, still in zip(masks[name].data, new.data) if on and not still) for name, new in got.items()
+    }
+    faults = []
+    if all(lost[name] <= n_drop[name] for name in got):  # else what grew cannot be told from the sizes
+        faults = apportioned(n_grow, sum(n_drop.values()), shares(momentum, masks), room)
+        faults = [(kind, text.replace("gives", "grows")) for kind, text in faults]
     for name, new in got.items():
         by_size = [-abs(w) for w in given["weights"][name].data]
         grow = [abs(m) for m in momentum[name].data]
@@ -126,10 +131,15 @@ def update(got: Any, given: Mapping, want: Any) -> list:
         for i, x in enumerate(before.data):
             there, was = bool(new[i]), bool(mask.data[i])
             wanted = x if there and was else 0.0
-            what = {(1, 1): "a kept", (1, 0): "a grown", (0, 1): "a dropped", (0, 0): "an absent"}[there, was]
+            what = {
+                (1, 1): "a connection that stays or returns",
+                (1, 0): "a grown connection",
+                (0, 1): "a dropped connection",
+                (0, 0): "an absent connection",
+            }[there, was]
             if not near(after.data[i], wanted, 1e-9, 1e-12) and what not in told:
                 told.add(what)
-                text = f"the {part} of {what} connection is {after.data[i]}, wanted {wanted}"
+                text = f"the {part} of {what} is {after.data[i]}, wanted {wanted}"
                 faults.append((f"{part} {what}", f"{text} (position {place_in(before.shape, i)})"))
     return faults
 

@@ -270,7 +270,7 @@ def test_a_whole_update_may_break_ties_too_and_all_it_touches_follows_its_mask(w
     if (new & ~mask).any():
         stale = {"velocity": inputs["slots"]["velocity"] * new}
         wrong = faults("update", whole(new, mask & new) | {"slots": stale}, inputs, whole(mask, mask))
-        assert [kind for kind, _ in wrong] == ["velocity a grown"]
+        assert [kind for kind, _ in wrong] == ["velocity a grown connection"]
         assert wrong[0][1].startswith("the velocity of a grown connection is ")
 
 
