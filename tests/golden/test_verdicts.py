@@ -29,7 +29,7 @@ WRONG = [
 ONLY_TIES = {
     "rigl_update": {"drops the higher index of equals", "grows the higher index of equals", "index in Fortran order",
                     "a sort that is stable only when small"},
-    "counts": {"ties to the later key", "parts told apart in binary"},
+    "counts": {"ties to the later key"},
     "top_k": {"kernels ranked filter by filter", "ties to the higher index", "Fortran order",
               "zeros told apart by sign", "a sort that is stable only when small"},
     "magnitude_mask": {"ties to the higher index", "Fortran order"},
