@@ -14,7 +14,7 @@ HEAD = """# Who implements what the papers say
 
 Public code, run through the [golden vectors](../minisparse/golden/README.md) on {date} with minisparse {minisparse} and
 Python {python}. A cell says how many of a function's cases hold; where all do, ✓. A dash: the package has no such
-function. A legal choice among equal scores holds.
+function. A legal choice among equal scores holds; cases with an option that the package lacks do not count.
 
 A difference is a fact and not a fault: papers leave much open, and code made for another purpose is not wrong because
 it differs here. What each function asks, and why, is on the page of its [method](methods/index.md). Corrections are
