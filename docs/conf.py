@@ -53,7 +53,9 @@ html_extra_path = ["_root"]
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("docs/index", "docs/your_own", "docs/results", "minisparse/golden/README")}
+html_sidebars = {
+    page: [] for page in ("docs/index", "docs/your_own", "docs/results", "docs/conformance", "minisparse/golden/README")
+}
 CONTENTS = "docs/[!i]* docs/api/* notebooks/* notebooks/solutions/* benchmarks/* minisparse/** C*".split()
 html_theme_options = {
     "logo": {"text": "minisparse"},
