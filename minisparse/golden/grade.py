@@ -157,6 +157,7 @@ def _confine(seconds: float, arrays: str) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)
+    sys.stdout = sys.stderr = os.fdopen(nowhere, "w", errors="replace")
     if not hasattr(os, "setsid"):
         return
     os.setsid()

@@ -131,11 +131,7 @@ def test_a_function_that_never_ends_takes_half_of_the_time_left(hand_in, body):
     started = os.times().elapsed
     grade = hand_in(
         seconds=3.0,
-        bad=top_k(body).replace("def rigl_update", "def top_kk")
-        + """
-def update(*args): raise NotImplementedError
-def rigl_update(*args, **kwargs): return top_kk(*args, **kwargs)
-""",
+        bad=top_k(body),
     )["bad"]
     assert os.times().elapsed - started < 3 + 5 + 5
     assert grade.functions == {"rigl_update": (22, 22), "top_k": (0, 16)}
@@ -173,11 +169,10 @@ def test_replaced_functions_of_libraries_are_named_and_help_nobody(hand_in):
         WRONG
         + """
 import builtins
-import minisparse.golden.verdict, minisparse.masks, minisparse.golden.asking
+import minisparse.golden.verdict, minisparse.schedule
 minisparse.golden.verdict.judged = lambda *a, **k: True
 np.array_equal = lambda *a: True
-np.linalg.norm.__code__
-minisparse.masks.top_k.__code__ = (lambda score, k, among=None: score).__code__
+minisparse.schedule.step_rate.__code__ = (lambda rate, period, factor: rate).__code__
 builtins.abs = abs
 builtins.sorted = lambda *a, **k: []
 del np.argpartition
@@ -185,7 +180,8 @@ del np.argpartition
     )
     grades = hand_in(bad=source, zoe=RIGHT)
     assert sorted(grades["bad"].tampers) == [
-        "replaces builtins.sorted", "replaces minisparse.golden.verdict.judged", "replaces minisparse.masks.top_k",
+        "replaces builtins.sorted", "replaces minisparse.golden.verdict.judged",
+        "replaces minisparse.schedule.step_rate",
         "replaces numpy.argpartition", "replaces numpy.array_equal",
     ]  # fmt: skip
     assert grades["bad"].functions["rigl_update"][0] < 22
