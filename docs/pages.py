@@ -10,6 +10,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+from docs import slides
 from docs.answers import filled
 
 logger = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ WRAPPED = 104  # a line of a docstring that could have been longer than this was
 def setup(app: Sphinx) -> None:
     app.connect("source-read", answer_comments)
     app.connect("autodoc-skip-member", skip)
+    app.connect("build-finished", write_slides)
     app.connect("autodoc-process-docstring", as_read)
     app.connect("doctree-read", describe_figures, priority=400)  # before Sphinx collects images and downloads
     app.add_html_math_renderer("mathml", inline_renderers=(inline_math, None), block_renderers=(block_math, None))
@@ -27,10 +29,16 @@ def setup(app: Sphinx) -> None:
 def answer_comments(app: Sphinx, name: str, source: list[str]) -> None:
     """The comments of answers.py, answered; the course's map under a name of its own, and with its solutions' page."""
     if name.startswith("docs/"):
-        source[0] = filled(source[0])
+        source[0] = filled(source[0]).replace("<!-- slides -->", slides.links())
     if name == "notebooks/README":
         map_ = source[0].replace("# The course\n", "# A map, and plans for teachers\n", 1)
         source[0] = map_.replace("](solutions)", "](../docs/solutions.md)")
+
+
+def write_slides(app: Sphinx, error: Exception | None) -> None:
+    """The decks of the lecture plans, beside the pages."""
+    if error is None and app.builder.format == "html":
+        slides.write(Path(app.outdir, "slides"))
 
 
 def skip(app: Sphinx, what: str, name: str, thing: object, skipped: bool, options: object) -> bool | None:

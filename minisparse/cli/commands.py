@@ -10,6 +10,7 @@ import typer
 
 from . import golden
 from .costs import cost
+from .grade import grade
 from .papers import demo, report, reproduce
 from .results import evaluate, export, inspect
 from .tables import errors, hush
@@ -34,7 +35,7 @@ def minisparse(
     hush(False)
 
 
-for command in (demo, train, compare, evaluate, inspect, export, cost, reproduce, report):
+for command in (demo, train, compare, evaluate, inspect, export, cost, reproduce, report, grade):
     app.command()(command)
 app.add_typer(golden.app, name="golden")
 
