@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from .backend import Array, namespace
 
@@ -155,6 +154,10 @@ def n_threads() -> int:
 
 @cache
 def _blas() -> list[Any]:
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ModuleNotFoundError:  # in a browser, which has one thread
+        return []
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 

@@ -1,0 +1,25 @@
+"""python tests/browser/measure.py SITE [NOTEBOOK …]: seconds and bytes of each notebook in Chromium, from a cold start."""
+
+import sys
+import time
+from pathlib import Path
+
+from chromium import Counting, served, tab
+from playwright.sync_api import sync_playwright
+
+site = Path(sys.argv[1]).resolve()
+names = sys.argv[2:] or sorted(str(p.relative_to(site / "files/notebooks")) for p in site.glob("files/notebooks/**/*.ipynb"))
+print("  kernel  first output     end       MB  notebook")
+with served(site) as origin, sync_playwright() as playwright:
+    for name in names:
+        with tab(playwright, origin) as page:
+            before = Counting.sent
+            ready = page.open(name, 300)
+            try:
+                first, end = page.run_all(1500)
+            except TimeoutError:
+                first, end = 0, 1500
+            mb = (Counting.sent - before) / 1e6
+            print(f"{ready:8.1f}{ready + first:14.1f}{ready + end:8.1f}{mb:9.1f}  {name}", flush=True)
+            for wrong in page.errors() + page.foreign:
+                print("    ", wrong[:600], flush=True)

@@ -1,0 +1,61 @@
+"""The numbers of a browser, by Pyodide in Node: every golden vector, the random streams and the data, bit for bit."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import everywhere
+import pytest
+
+HERE = Path(__file__).parent
+
+ABSENT = "scipy sklearn joblib pooch filelock threadpoolctl typer rich".split()
+IMPORTS = f"""
+import pkgutil, sys
+import minisparse
+from minisparse import data, notebook, plot, train
+import minisparse.golden.check
+print([name for name in {ABSENT} if name in sys.modules])
+"""
+
+
+@pytest.fixture(scope="module")
+def in_node(site, tmp_path_factory):
+    """A function from Python source to what it prints in the Pyodide of the site."""
+    node = shutil.which("node") or pytest.skip("Node.js is not here")
+
+    def run(source):
+        script = tmp_path_factory.mktemp("script") / "script.py"
+        script.write_text(source, encoding="utf-8")
+        done = subprocess.run([node, HERE / "in_node.mjs", site, script], capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    return run
+
+
+def test_every_vector_holds_and_streams_and_data_are_the_same_bits(in_node):
+    there, here = json.loads(in_node((HERE / "everywhere.py").read_text("utf-8"))), everywhere.report()
+    assert there["failed"] == here["failed"] == {}
+    assert there["cases"] == here["cases"] > 300
+    assert there["same"] == here["same"]
+
+
+def test_the_package_is_imported_without_what_a_browser_has_not(in_node):
+    assert in_node(IMPORTS).strip() == "[]"
+
+
+def test_a_wheel_of_the_site_is_the_one_that_its_lock_pins(site):
+    sys.path.insert(0, str(HERE.parents[1] / "docs" / "lite"))
+    try:
+        import build
+    finally:
+        sys.path.pop(0)
+    folder = site / "static" / "pyodide"
+    packages = json.loads((folder / "pyodide-lock.json").read_text())["packages"]
+    assert {"minisparse", "numpy", "scipy", "matplotlib", "ipywidgets", *build.AT_START} <= set(packages)
+    for package in packages.values():
+        assert build.sha256(folder / package["file_name"]) == package["sha256"]
+        assert set(package["depends"]) <= set(packages)
