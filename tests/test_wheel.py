@@ -37,7 +37,9 @@ def test_it_holds_the_package_with_its_vectors_and_nothing_else(wheel):
     assert sorted(names) == sorted(expected | {"pytest_minisparse.py"})
     others = {name for name in names if not name.endswith(".py") and not name.startswith(about)}
     vectors = {name for name in others if name.startswith("minisparse/golden/v1/") and name.endswith(".json")}
-    assert others - vectors == {"minisparse/golden/README.md", "minisparse/golden/schema.json"}
+    images = {f"minisparse/data/images/{name}" for name in ("NOTICE.md", "digits.xz", "mnist-small.xz")}
+    assert others - vectors - images == {"minisparse/golden/README.md", "minisparse/golden/schema.json"}
+    assert images <= others
     assert len(vectors) > 30
 
 

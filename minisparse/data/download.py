@@ -38,5 +38,5 @@ def download_mnist(file: str) -> Path:
             continue
     raise ConnectionError(
         f"MNIST could not be downloaded from any of {len(MNIST_MIRRORS)} mirrors; name a folder that holds "
-        "mnist/*-ubyte.gz with --data-dir, or use the embedded digits with --data digits"
+        "mnist/*-ubyte.gz with --data-dir, or use the included --data mnist-small or --data digits"
     )

@@ -1,21 +1,25 @@
 """Readers of files: IDX, CIFAR-10's binary archive, .npz and .csv."""
 
-import csv
 import gzip
 import hashlib
 import math
 import os
-import warnings
 import zlib
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..backend import Array
 from ..files import read_npz
 from ..streams import stream
+from .columns import LABEL, read_csv
+from .labels import classes_of, labels_of, read
 
+SPLITS = ("train", "test")
+NAMES = ("x", "y", "x_test", "y_test")
+FACTOR = 10  # between the sizes of training and test values, above which they are taken for differently scaled
 Dataset = tuple[Array, Array]
 GZIP = 1032  # bytes that a compressed byte can expand to, at most
 
@@ -24,80 +28,111 @@ def from_file(path: str | os.PathLike, split: str = "train", label: str | None =
     """(x, y) of one split of a user's arrays: x (N, …) as in the file, y (N,) as int64 classes 0, 1, ….
 
     .npz   arrays x and y, and x_test and y_test if there is a test set; images are (N, H, W) or (N, H, W, C)
-    .csv   columns of numbers, with or without a header line; labels are in the column `label`, else in the column
-           named "label", else in the first column
+    .csv   columns of numbers separated by commas, with or without a header line; labels are in the column `label`, else
+           in the column named "label", else in the first column
 
-    Classes are the sorted labels, which may be words. Without a test set, every fifth example of a fixed shuffle is the
-    test set. ValueError naming the file for missing arrays or columns, and values that are not numeric or not finite.
+    Classes are the sorted labels: whole numbers, or words. Without a test set, every fifth example of a fixed shuffle
+    is the test set.
+
+    ValueError naming the file for missing arrays or columns; for values that are missing, not numeric or not finite;
+    for a test set that is empty, or of another shape, dtype or scale than the training set; for labels that are
+    fractions, as the targets of a regression are, or written in two ways.
     """
     path = Path(path)
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}; expected 'train' or 'test'")
     if path.suffix not in (".npz", ".csv"):
         raise ValueError(f"{path} is neither a .npz nor a .csv file")
-    arrays = _npz(path) if path.suffix == ".npz" else _csv(path, label)
-    for end in ("", "_test") if "x_test" in arrays else ("",):
-        x, y = arrays[f"x{end}"], arrays[f"y{end}"]
-        if y.ndim != 1 or x.ndim not in (2, 3, 4) or len(x) != len(y):
-            raise ValueError(
-                f"{path} has x{end} of shape {x.shape} and y{end} of shape {y.shape}; expected (N, …) and (N,)"
-            )
-        if x.dtype.kind not in "uifb" or not np.isfinite(x).all() or (y != y).any():
-            raise ValueError(f"{path} has values in x{end} or y{end} that are not finite numbers")
-    names = np.unique(arrays["y"])
-    if len(names) < 2:
-        raise ValueError(f"{path} has labels of {len(names)} class; expected at least two")
-    if not np.isin(arrays.get("y_test", names), names).all():
-        raise ValueError(f"{path} has labels in y_test that are not in y")
-    if "x_test" in arrays:
-        x, y = (arrays[name if split == "train" else f"{name}_test"] for name in "xy")
-    else:
-        order = stream(0, "test").permutation(len(arrays["x"]))
-        chosen = np.sort(order[::5] if split == "test" else np.delete(order, np.s_[::5]))
-        x, y = arrays["x"][chosen], arrays["y"][chosen]
-    return x[..., None] if x.ndim == 3 else x, np.searchsorted(names, y).astype(np.int64)
+    arrays = _npz(path) if path.suffix == ".npz" else read_csv(path, label)
+    try:
+        sets = _from_arrays(arrays) if isinstance(arrays, dict) else _from_columns(*arrays, label)
+    except ValueError as error:
+        raise ValueError(f"{path} has {error}") from error
+    if len(sets) == 2:
+        return sets[SPLITS.index(split)]
+    ((x, y),) = sets
+    order = stream(0, "test").permutation(len(x))
+    chosen = np.sort(order[::5] if split == "test" else np.delete(order, np.s_[::5]))
+    return x[chosen], y[chosen]
 
 
 def _npz(path: Path) -> dict[str, Array]:
     try:
-        arrays = {name: array for name, array in read_npz(path).items() if name in ("x", "y", "x_test", "y_test")}
+        arrays = read_npz(path)
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged archive or array raises many kinds of errors
         raise ValueError(f"{path} is not a .npz file of arrays, or is damaged: {error}") from error
-    if not {"x", "y"} <= arrays.keys() or ("x_test" in arrays) != ("y_test" in arrays):
-        raise ValueError(f"{path} has {', '.join(arrays) or 'neither x nor y'}; expected x, y and x_test, y_test")
-    return arrays
+    found = [name for name in NAMES if name in arrays]
+    if found not in (list(NAMES[:2]), list(NAMES)):
+        others = f", but {', '.join(arrays)[:200]}" if arrays and not found else ""
+        raise ValueError(
+            f"{path} has {', '.join(found) or 'neither x nor y'}{others}; expected x, y and x_test, y_test"
+        )
+    return {name: arrays[name] for name in found}
 
 
-def _csv(path: Path, label: str | None) -> dict[str, Array]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            first = next(csv.reader(file), [])
-    except (ValueError, csv.Error) as error:
-        raise ValueError(f"{path} is not text in columns: {error}") from error
-    named = (label or "label") in first or not any(map(_is_number, first))
-    if len(first) < 2:
-        raise ValueError(f"{path} has {len(first)} columns; expected labels and at least one column of numbers")
-    if label and label not in first:
-        raise ValueError(f"{path} has no column {label!r}; its first line is {', '.join(first)[:200]}")
-    place = first.index(label or "label") if named and (label or "label") in first else 0
-    others = [column for column in range(len(first)) if column != place]
-    read = partial(np.loadtxt, path, delimiter=",", skiprows=int(named), quotechar='"', comments=None, ndmin=2,
-                   encoding="utf-8-sig")  # fmt: skip
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # NumPy only warns of a file without lines
-            x, y = read(usecols=others, dtype=np.float32), read(usecols=[place], dtype=str)[:, 0]
-    except (ValueError, UserWarning) as error:
-        raise ValueError(f"{path} cannot be read as columns of numbers: {error}") from error
-    return {"x": x, "y": y.astype(float) if all(map(_is_number, y)) else y}
+def _from_arrays(arrays: Mapping[str, Array]) -> list[Dataset]:
+    """[the training set], and the test set if there is one."""
+    ends = ("", "_test") if "x_test" in arrays else ("",)
+    for end in ends:
+        _check_shapes(end, arrays[f"x{end}"], arrays[f"y{end}"])
+        _check_numbers(f"x{end}", arrays[f"x{end}"])
+    labels = {end: labels_of(f"y{end}", arrays[f"y{end}"]) for end in ends}
+    names = classes_of(labels[""])
+    if new := set(labels[ends[-1]]) - set(names):
+        raise ValueError(f"labels in y_test that are not in y, such as {new.pop()!r}")
+    _check_alike(arrays["x"], arrays[f"x{ends[-1]}"])
+    whole = [(arrays[f"x{end}"], _numbered(labels[end], names)) for end in ends]
+    return [(x[..., None] if x.ndim == 3 else x, y) for x, y in whole]
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _from_columns(x: Array, texts: Sequence[str], column: str, label: str | None) -> list[Dataset]:
+    _check_numbers("its columns", x)
+    sure = label is not None or column == f"column {LABEL!r}"
+    hint = "" if sure else "; if the labels are in another column, name it with --label"
+    labels = read(column, texts, hint)
+    return [(x, _numbered(labels, classes_of(labels, hint)))]
+
+
+def _numbered(labels: Sequence[Any], names: Sequence[Any]) -> Array:
+    number = {name: n for n, name in enumerate(names)}
+    return np.array([number[label] for label in labels], np.int64)
+
+
+def _check_shapes(end: str, x: Array, y: Array) -> None:
+    if y.ndim == 2 and y.shape[1] > 1 and len(x) == len(y):
+        raise ValueError(f"y{end} of shape {y.shape}; expected (N,): if a row has a 1 in the place of its class, write "
+                         f"y{end}.argmax(axis=1)")  # fmt: skip
+    if y.ndim != 1 or x.ndim not in (2, 3, 4) or len(x) != len(y):
+        raise ValueError(f"x{end} of shape {x.shape} and y{end} of shape {y.shape}; expected (N, …) and (N,)")
+    if not x.size:
+        raise ValueError(f"nothing in x{end}, of shape {x.shape}; expected at least one example")
+    if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[2] == x.shape[3] > 4:
+        raise ValueError(f"x{end} of shape {x.shape}, with the channels first; expected (N, H, W, C), as by "
+                         f"x{end}.transpose(0, 2, 3, 1)")  # fmt: skip
+
+
+def _check_numbers(name: str, x: Array) -> None:
+    """ValueError for what float32, in which networks compute, cannot hold."""
+    if x.dtype.kind not in "uifb":
+        raise ValueError(f"values of type {x.dtype} in {name}, not finite numbers")
+    if x.dtype.kind == "f" and not (np.abs(x) <= np.finfo(np.float32).max).all():
+        raise ValueError(f"values in {name} that are missing, not finite numbers, or too large for float32")
+
+
+def _check_alike(x: Array, x_test: Array) -> None:
+    """ValueError unless both sets have examples of one shape and dtype, and columns of about the same size."""
+    for what, train, test in (("shape", x.shape[1:], x_test.shape[1:]), ("dtype", x.dtype, x_test.dtype)):
+        if train != test:
+            raise ValueError(f"examples of {what} {train} in x and {test} in x_test; expected the same")
+    sizes, test_sizes = (np.abs(part, dtype=np.float32).reshape(len(part), -1).mean(axis=0) for part in (x, x_test))
+    both = (sizes > 0) & (test_sizes > 0)
+    ratio = float(np.median(test_sizes[both] / sizes[both])) if both.any() else 1.0
+    if not 1 / FACTOR <= ratio <= FACTOR:
+        raise ValueError(
+            f"values in x_test that are {ratio:.3g} times as large as in x; expected both to be scaled alike"
+        )
 
 
 def read_idx(path: Path, axes: int, known: str | None = None) -> Array:

@@ -4,20 +4,23 @@ import os
 import tarfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from .download import SHA256, download_mnist
-from .files import Dataset, read_idx
+from .files import SPLITS, Dataset, read_idx
+from .included import INCLUDED, included
 
 
 def load(name: str, directory: str | os.PathLike | None = None, split: str = "train") -> Dataset:
     """(images, labels) of one split: uint8 (N, H, W, C) and int64 (N,).
 
-    name       "digits", "mnist", "fashion_mnist" or "cifar10"
+    name       "digits" (1,500 training and 297 test images of UCI's, made like MNIST's), "mnist-small" (10,000 and
+               2,000 of MNIST's, each class as often), "mnist", "fashion_mnist" or "cifar10"
     directory  {directory}/{name}/ holds the files; by default the environment variable MINISPARSE_DATA. Without both,
-               MNIST is downloaded and cached; the digits need no files.
+               MNIST is downloaded and cached; the first two come with the package (data/images/NOTICE.md).
     split      "train" or "test"
 
     ValueError for an unknown name or split, and naming a file that is truncated, damaged or not the expected one;
@@ -25,29 +28,14 @@ def load(name: str, directory: str | os.PathLike | None = None, split: str = "tr
     """
     if name not in READERS:
         raise ValueError(f"data set is {name!r}; expected {', '.join(READERS)}")
-    if split not in ("train", "test"):
+    if split not in SPLITS:
         raise ValueError(f"split is {split!r}; expected 'train' or 'test'")
     directory = directory or os.environ.get("MINISPARSE_DATA")
     return READERS[name](Path(directory) / name if directory else None, split)
 
 
-def _digits(directory: Path | None, split: str) -> Dataset:
-    """scikit-learn's 1,797 digits of 8×8 pixels, placed on a 28×28 canvas like MNIST's: 20×20, centred by mass."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    small = digits.images * (255 / 16)
-    ends = np.linspace(-0.5 + 0.2, 7.5 - 0.2, 20)  # centres of 20 pixels across the 8 of the original
-    spread = np.stack([np.interp(ends, range(8), row) for row in np.eye(8)], axis=1)
-    large = spread @ small @ spread.T
-    mass = large.sum(axis=(1, 2))
-    canvas = np.zeros((len(large), 28, 28, 1), np.uint8)
-    for image, digit, total in zip(canvas, large, mass, strict=True):
-        rows, columns = digit.sum(axis=1), digit.sum(axis=0)
-        top, left = (round(np.clip(13.5 - along @ np.arange(20) / total, 0, 8)) for along in (rows, columns))
-        image[top : top + 20, left : left + 20, 0] = np.rint(digit)
-    first, last = (0, 1500) if split == "train" else (1500, 1797)
-    return canvas[first:last], digits.target[first:last].astype(np.int64)
+def _included(name: str, directory: Path | None, split: str) -> Dataset:
+    return included(name, split)
 
 
 def _mnist(directory: Path | None, split: str) -> Dataset:
@@ -78,7 +66,7 @@ def _cifar10(directory: Path | None, split: str) -> Dataset:
 
 
 READERS: dict[str, Callable[[Path | None, str], Dataset]] = {
-    "digits": _digits,
+    **{name: partial(_included, name) for name in INCLUDED},
     "mnist": _mnist,
     "fashion_mnist": _fashion_mnist,
     "cifar10": _cifar10,
@@ -87,9 +75,8 @@ READERS: dict[str, Callable[[Path | None, str], Dataset]] = {
 
 def _idx_pair(find: Callable[[str], Path], name: str, split: str) -> Dataset:
     prefix = "train" if split == "train" else "t10k"
-    images = read_idx(
-        find(f"{prefix}-images-idx3-ubyte.gz"), axes=3, known=SHA256.get(f"{name}/{prefix}-images-idx3-ubyte")
-    )
+    pictures = find(f"{prefix}-images-idx3-ubyte.gz")
+    images = read_idx(pictures, axes=3, known=SHA256.get(f"{name}/{prefix}-images-idx3-ubyte"))
     path = find(f"{prefix}-labels-idx1-ubyte.gz")
     labels = read_idx(path, axes=1, known=SHA256.get(f"{name}/{prefix}-labels-idx1-ubyte"))
     if len(images) != len(labels):
@@ -98,6 +85,8 @@ def _idx_pair(find: Callable[[str], Path], name: str, split: str) -> Dataset:
         raise ValueError(f"{path} has 0 labels; expected at least one")
     if labels.max() > 9:
         raise ValueError(f"{path} has a label {labels.max()}; expected 0 to 9")
+    if images.shape[1:] != (28, 28):
+        raise ValueError(f"{pictures} has images of {images.shape[1:]} pixels; expected (28, 28)")
     return images[..., None], labels.astype(np.int64)
 
 

@@ -28,6 +28,9 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     sets = [_read(plan, data_dir, split) for split in ("train", "test")]
     (examples, labels), (test_examples, test_labels) = sets
     image, classes = examples.shape[1:], int(max(labels.max(), test_labels.max())) + 1
+    if test_examples.shape[1:] != image:
+        raise ValueError(f"--data is {plan.data!r}, with training examples of shape {image} and test examples of shape "
+                         f"{test_examples.shape[1:]}; expected the same")  # fmt: skip
 
     def example(papers: nn.Shape) -> nn.Shape:
         if len(papers) > len(image):

@@ -1,4 +1,4 @@
-"""Data sets: the embedded digits, MNIST from files, refusals that name the file, batches that can be replayed."""
+"""Data sets: MNIST from files, a user's files, refusals that name the file, batches that can be replayed."""
 
 import gzip
 import hashlib
@@ -38,34 +38,6 @@ def write_fashion(directory, n_images=7, n_labels=7, top_label=9):
     write(directory / "fashion_mnist", TRAIN_IMAGES, idx(images))
     write(directory / "fashion_mnist", TRAIN_LABELS, idx(labels))
     return images, labels
-
-
-def test_digits_are_28_by_28_bytes_with_1500_and_297_examples():
-    for split, n in (("train", 1500), ("test", 297)):
-        images, labels = data.load("digits", split=split)
-        assert images.shape == (n, 28, 28, 1)
-        assert images.dtype == np.uint8
-        assert labels.shape == (n,)
-        assert labels.dtype == np.int64
-        assert set(labels) == set(range(10))
-    assert images.max() > 240
-
-
-def test_digits_fill_20_by_20_pixels_centred_by_mass():
-    images = data.load("digits")[0][..., 0].astype(float)
-    rows, columns = images.sum(axis=2), images.sum(axis=1)
-    for along in (rows, columns):
-        centre = along @ np.arange(28) / along.sum(axis=1)
-        assert np.abs(centre - 13.5).max() <= 0.51
-        used = along > 0
-        assert (used.sum(axis=1) <= 20).all()
-
-
-def test_digits_keep_their_shape_when_scaled():
-    from sklearn.datasets import load_digits
-
-    small, large = load_digits().images[:1500], data.load("digits")[0][..., 0]
-    assert np.allclose(large.sum(axis=(1, 2)) / 255, small.sum(axis=(1, 2)) / 16 * (20 / 8) ** 2, rtol=0.12)
 
 
 @needs_mnist
@@ -168,6 +140,13 @@ def test_the_folder_may_come_from_the_environment(tmp_path, monkeypatch):
     assert len(data.load("fashion_mnist")[0]) == 7
 
 
+def test_images_of_another_size_are_refused(tmp_path):
+    write(tmp_path / "fashion_mnist", TRAIN_IMAGES, idx(np.zeros((2, 20, 20))))
+    write(tmp_path / "fashion_mnist", TRAIN_LABELS, idx(np.zeros(2)))
+    with pytest.raises(ValueError, match=r"train-images.* has images of \(20, 20\) pixels; expected \(28, 28\)"):
+        data.load("fashion_mnist", tmp_path)
+
+
 def test_images_and_labels_must_be_as_many_and_labels_in_range(tmp_path):
     write_fashion(tmp_path, n_labels=6)
     with pytest.raises(ValueError, match="has 6 labels for 7 images"):
@@ -217,7 +196,7 @@ def test_a_damaged_cifar10_archive_is_refused(tmp_path):
 
 
 def test_unknown_names_are_refused_with_the_known_ones(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="data set is 'imagenet'; expected digits, mnist, fashion_mnist, cifar10"):
+    with pytest.raises(ValueError, match="data set is 'imagenet'; expected digits, mnist-small, mnist, fashion_mnist"):
         data.load("imagenet")
     with pytest.raises(ValueError, match="split is 'valid'; expected 'train' or 'test'"):
         data.load("digits", split="valid")
@@ -249,9 +228,9 @@ def serve_mirrors(monkeypatch, cache, answers):
     return asked
 
 
-def test_a_dead_network_gives_one_sentence_naming_the_option_and_the_digits(tmp_path, monkeypatch):
+def test_a_dead_network_gives_one_sentence_naming_the_option_and_the_included_data(tmp_path, monkeypatch):
     asked = serve_mirrors(monkeypatch, tmp_path, [OSError("unreachable")] * 9)
-    with pytest.raises(ConnectionError, match="--data-dir, or use the embedded digits with --data digits"):
+    with pytest.raises(ConnectionError, match="--data-dir, or use the included --data mnist-small or --data digits"):
         data.load("mnist")
     assert len({url.split("/")[2] for url in asked}) == len(download.MNIST_MIRRORS) >= 2
 
@@ -310,120 +289,3 @@ def test_batches_refuse_what_does_not_fit():
             next(data.batches(x, y, size, 0))
     with pytest.raises(ValueError, match="start is -1"):
         next(data.batches(x, y, 2, 0, start=-1))
-
-
-def rows(n=20, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.standard_normal((n, 3)).astype(np.float32), rng.integers(0, 3, n)
-
-
-def write_csv(path, header, columns):
-    lines = [",".join(map(str, line)) for line in zip(*columns, strict=True)]
-    path.write_text("\n".join(([header] if header else []) + lines) + "\n")
-    return path
-
-
-def both(path, **options):
-    return [data.from_file(path, split, **options) for split in ("train", "test")]
-
-
-def test_ones_own_arrays_come_with_their_own_test_set_or_have_one_in_five_set_aside(tmp_path):
-    x, y = rows()
-    np.savez(tmp_path / "a.npz", x=x, y=y)
-    (train_x, train_y), (test_x, test_y) = both(tmp_path / "a.npz")
-    assert (len(train_x), len(test_x)) == (16, 4)
-    seen = np.concatenate([np.c_[train_x, train_y], np.c_[test_x, test_y]])
-    assert sorted(map(tuple, seen)) == sorted(map(tuple, np.c_[x, y]))
-    np.savez(tmp_path / "b.npz", x=x[:15], y=y[:15], x_test=x[15:], y_test=y[15:])
-    (train_x, train_y), (test_x, test_y) = both(tmp_path / "b.npz")
-    for got, want in [(train_x, x[:15]), (train_y, y[:15]), (test_x, x[15:]), (test_y, y[15:])]:
-        np.testing.assert_array_equal(got, want)
-
-
-def test_images_without_a_channel_get_one_and_labels_become_classes_in_their_order(tmp_path):
-    labels = np.array(["pear", "apple", "plum", "apple", "pear"])
-    np.savez(tmp_path / "a.npz", x=np.zeros((5, 4, 6)), y=labels, x_test=np.zeros((1, 4, 6)), y_test=labels[2:3])
-    (x, y), (_, test_y) = both(tmp_path / "a.npz")
-    assert x.shape == (5, 4, 6, 1)
-    assert (y.tolist(), test_y.tolist(), y.dtype) == ([1, 0, 2, 0, 1], [2], np.int64)
-
-
-@pytest.mark.parametrize(
-    ("header", "place", "label"),
-    [
-        ("label,a,b,c", 0, None),
-        ("a,b,label,c", 2, None),
-        ("kind,a,b,c", 0, None),
-        ("a,b,c,kind", 3, "kind"),
-        ("0,1,2,kind", 3, "kind"),
-        ("label,0,1,2", 0, None),
-        ('"a, quoted",b,"kind",c', 2, "kind"),
-        ("", 0, None),
-    ],
-)
-def test_a_csv_file_has_its_labels_in_a_named_or_the_first_column(tmp_path, header, place, label):
-    x, y = rows()
-    columns = [*x.T]
-    columns.insert(place, y)
-    path = write_csv(tmp_path / "a.csv", header, columns)
-    (train_x, train_y), (test_x, test_y) = both(path, label=label)
-    seen = np.concatenate([np.c_[train_x, train_y], np.c_[test_x, test_y]])
-    assert sorted(map(tuple, seen)) == sorted(map(tuple, np.c_[x, y]))
-    assert train_x.dtype == np.float32
-
-
-def test_labels_in_a_csv_file_are_ordered_as_numbers_or_as_words(tmp_path):
-    path = write_csv(tmp_path / "a.csv", "", [[10, 9, 2, 2, 9, 10] * 5, range(30)])
-    x, y = data.from_file(path)
-    assert {(value, label) for value, label in zip((x[:, 0] % 6).tolist(), y.tolist(), strict=True)} == {
-        (0, 2), (1, 1), (2, 0), (3, 0), (4, 1), (5, 2)
-    }  # fmt: skip
-    x, y = data.from_file(write_csv(tmp_path / "b.csv", "a,label", [range(10), ["no", "yes"] * 5]))
-    np.testing.assert_array_equal(x[:, 0] % 2, y)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "sentence"),
-    [
-        ({"x": np.zeros((3, 2))}, "has x; expected x, y and x_test, y_test"),
-        ({"a": np.zeros(3)}, "has neither x nor y"),
-        ({"x": np.zeros((3, 2)), "y": np.zeros(2)}, r"x of shape \(3, 2\) and y of shape \(2,\)"),
-        ({"x": np.zeros(3), "y": np.zeros(3)}, r"x of shape \(3,\)"),
-        ({"x": np.full((3, 2), np.nan), "y": np.arange(3)}, "not finite numbers"),
-        ({"x": np.zeros((3, 2)), "y": np.array([0, 1, np.nan])}, "not finite numbers"),
-        ({"x": np.zeros((3, 2), "U1"), "y": np.arange(3)}, "not finite numbers"),
-        ({"x": np.zeros((3, 2)), "y": np.zeros(3)}, "labels of 1 class"),
-        ({"x": np.zeros((3, 2)), "y": np.arange(3), "x_test": np.zeros((1, 2))}, "has x, y, x_test; expected"),
-        (
-            {"x": np.zeros((3, 2)), "y": np.arange(3), "x_test": np.zeros((1, 2)), "y_test": np.array([7])},
-            "labels in y_test that are not in y",
-        ),
-        ({"x": np.zeros((3, 2)), "y": np.array([print] * 3)}, "is not a .npz file of arrays"),
-    ],
-)
-def test_ones_own_file_is_refused_by_name_with_what_is_wrong(tmp_path, arrays, sentence):
-    np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(ValueError, match=rf"a\.npz .*{sentence}"):
-        data.from_file(tmp_path / "a.npz")
-
-
-def test_a_csv_file_that_is_none_is_refused_by_name(tmp_path):
-    path = tmp_path / "a.csv"
-    for content, sentence in [("label,a\n1,x\n", "cannot be read"), ("1,2\n3\n", "cannot be read")]:
-        path.write_text(content)
-        with pytest.raises(ValueError, match=rf"a\.csv {sentence} as columns of numbers"):
-            data.from_file(path)
-    for content, columns in [("", 0), ("1\n2\n", 1)]:
-        path.write_text(content)
-        with pytest.raises(ValueError, match=rf"a\.csv has {columns} columns"):
-            data.from_file(path)
-    path.write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match="has no column 'kind'; its first line is a, b"):
-        data.from_file(path, label="kind")
-    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(ValueError, match=r"a\.npz is not a \.npz file"):
-        data.from_file(tmp_path / "a.npz")
-    with pytest.raises(ValueError, match=r"a\.txt is neither"):
-        data.from_file(tmp_path / "a.txt")
-    with pytest.raises(FileNotFoundError):
-        data.from_file(tmp_path / "b.npz")
