@@ -20,6 +20,7 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", answer_comments)
     app.connect("autodoc-skip-member", skip)
     app.connect("autodoc-process-docstring", as_read)
+    app.connect("doctree-read", lead_to_the_browser)
     app.connect("doctree-read", describe_figures, priority=400)  # before Sphinx collects images and downloads
     app.add_html_math_renderer("mathml", inline_renderers=(inline_math, None), block_renderers=(block_math, None))
 
@@ -64,6 +65,18 @@ def _escaped(line: str) -> str:
     """A line as reStructuredText, with nothing in it but words and `code`."""
     parts = re.split(r"(`[^`]+`)", line)
     return "".join(part if i % 2 else re.sub(r"([\\*_|:`])", r"\\\1", part) for i, part in enumerate(parts))
+
+
+def lead_to_the_browser(app: Sphinx, doctree: nodes.document) -> None:
+    """A button on the course's pages that opens the notebook in the reader's browser: docs/lite/ builds what it opens."""
+    name = app.env.docname
+    notebook = re.fullmatch(r"notebooks/((?:solutions/)?\d\d_\w+)", name)
+    if not notebook and name not in ("docs/course", "docs/solutions", "notebooks/README"):
+        return
+    page = "../" * name.count("/") + "lite/open.html" + (f"?path={notebook[1]}.ipynb" if notebook else "")
+    button = f'<p><a class="sd-btn sd-btn-primary" href="{page}">Run this in your browser</a></p>'
+    title = next(iter(doctree.findall(nodes.title)))
+    title.parent.insert(title.parent.index(title) + 1, nodes.raw("", button, format="html"))
 
 
 def describe_figures(app: Sphinx, doctree: nodes.document) -> None:

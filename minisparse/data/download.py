@@ -15,12 +15,18 @@ MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://systemds.apache.org/assets/datasets/mnist/",
 )
+INSTEAD = (
+    "name a folder that holds mnist/*-ubyte.gz with --data-dir, or use the included --data mnist-small or --data digits"
+)
 DOWNLOAD_SECONDS = 15  # timeout of a mirror
 
 
 def download_mnist(file: str) -> Path:
     """The path of the file in the cache, or from the first mirror with the right content."""
-    import pooch
+    try:
+        import pooch
+    except ModuleNotFoundError as error:  # in a browser, which could not reach the mirrors either
+        raise ConnectionError(f"MNIST could not be downloaded: {error}; {INSTEAD}") from error
 
     known = SHA256[f"mnist/{file.removesuffix('.gz')}"]
     pooch.get_logger().setLevel("ERROR")
@@ -36,7 +42,4 @@ def download_mnist(file: str) -> Path:
             path.unlink()  # a wrong file must not stay in the cache
         except (OSError, RuntimeError):  # requests' errors are OSErrors
             continue
-    raise ConnectionError(
-        f"MNIST could not be downloaded from any of {len(MNIST_MIRRORS)} mirrors; name a folder that holds "
-        "mnist/*-ubyte.gz with --data-dir, or use the included --data mnist-small or --data digits"
-    )
+    raise ConnectionError(f"MNIST could not be downloaded from any of {len(MNIST_MIRRORS)} mirrors; {INSTEAD}")

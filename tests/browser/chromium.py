@@ -98,6 +98,11 @@ class Tab:
                 raise TimeoutError(f"still running after {seconds} s")
             time.sleep(0.2)
 
+    def write(self, cell: int, source: str) -> None:
+        """Put this into a cell, as typing would."""
+        put = f"([number, text]) => {WIDGET}.content.model.cells.get(number).sharedModel.setSource(text)"
+        self.page.evaluate(put, [cell, source])
+
     def notebook(self) -> dict:
         """The notebook as it is on the page."""
         return self.page.evaluate(NOTEBOOK)

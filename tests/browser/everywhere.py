@@ -1,7 +1,7 @@
 """What must be the same in a browser as anywhere: golden vectors, random streams, the bytes of the data.
 
-`report()` as JSON: {"failed": the golden cases that our functions fail, with what is wrong; "cases": how many there are;
-"same": {what: SHA-256}, bit for bit the same on every machine}.
+Printed as JSON: {"failed": the golden cases that our functions fail, with what is wrong; "cases": how many there are;
+"same": {what: SHA-256 of what no machine may change}}.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import json
 import numpy as np
 
 from minisparse import allocate, data, flops, masks, models, nn, random_masks, schedule, streams
+from minisparse.data.included import INCLUDED
 from minisparse.golden import cases, check, sites, trajectory, vjp
 from minisparse.methods import l0, magnitude, rigl, set, snfs, snip
 
@@ -49,7 +50,7 @@ def same():
         "masks": digest(*random_masks(shapes, dict.fromkeys(shapes, 0.05), rng(2)).values()),
         "weights": digest(*mlp.init(rng(3)).values(), *models.lenet_5().init(rng(3), np.float64).values()),
     }
-    for name in ("digits",):
+    for name in INCLUDED:
         for split in ("train", "test"):
             images, labels = data.load(name, split=split)
             found[f"{name}, {split}"] = digest(images, labels)

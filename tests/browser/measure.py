@@ -1,14 +1,14 @@
-"""python tests/browser/measure.py SITE [NOTEBOOK …]: seconds and bytes of each notebook in Chromium, from a cold start."""
+"""Seconds and bytes of each notebook in Chromium, from a cold start: measure.py SITE [NOTEBOOK …]"""
 
 import sys
-import time
 from pathlib import Path
 
 from chromium import Counting, served, tab
 from playwright.sync_api import sync_playwright
 
 site = Path(sys.argv[1]).resolve()
-names = sys.argv[2:] or sorted(str(p.relative_to(site / "files/notebooks")) for p in site.glob("files/notebooks/**/*.ipynb"))
+folder = site / "files" / "notebooks"
+names = sys.argv[2:] or sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.ipynb"))
 print("  kernel  first output     end       MB  notebook")
 with served(site) as origin, sync_playwright() as playwright:
     for name in names:
