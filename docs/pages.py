@@ -68,7 +68,7 @@ def _escaped(line: str) -> str:
 
 
 def lead_to_the_browser(app: Sphinx, doctree: nodes.document) -> None:
-    """A button on the course's pages that opens the notebook in the reader's browser: docs/lite/ builds what it opens."""
+    """A button on the pages of the course that opens the notebook in a browser: what docs/lite/ builds."""
     name = app.env.docname
     notebook = re.fullmatch(r"notebooks/((?:solutions/)?\d\d_\w+)", name)
     if not notebook and name not in ("docs/course", "docs/solutions", "notebooks/README"):
