@@ -37,7 +37,7 @@ WATCH_SECONDS = 0.5
 
 
 def demo(
-    data: Annotated[str, typer.Option(help="digits (included, no download) or mnist.")] = "digits",
+    data: Annotated[str, typer.Option(help="mnist-small or digits (both included), or mnist.")] = "mnist-small",
     data_dir: DataDir = None,
     out: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("minisparse-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Runs with the same seed are identical.")] = 0,
@@ -46,9 +46,9 @@ def demo(
     from threadpoolctl import threadpool_limits
 
     from ..data import load
-    from ..experiments.rigl.picture import DEMO, METHODS, Snapshot, central_share, cost, picture, snapshots
+    from ..experiments.rigl.picture import DEMO, METHODS, Snapshot, above, central_share, cost, picture, snapshots
 
-    chosen("--data", data, ("digits", "mnist"))
+    chosen("--data", data, ("digits", "mnist", "mnist-small"))
     train_set, test_set = load(data, data_dir, "train"), load(data, data_dir, "test")
     console.print(f"{data}: {len(train_set[1]):,} training and {len(test_set[1]):,} test images")
 
@@ -59,26 +59,30 @@ def demo(
         for method in METHODS:
             task = progress.add_task(method, total=DEMO.steps)
             runs[method] = []
-            for snapshot in snapshots(method, train_set, test_set, seed, DEMO, every=DEMO.steps // 60):
+            for snapshot in snapshots(method, train_set, test_set, seed, DEMO, every=DEMO.period):
                 runs[method].append(snapshot)
                 progress.update(task, completed=snapshot.steps)
 
-    figures = ("sparsity, first layer", "all", "weights", "multiply-adds", "test accuracy")
+    figures = ("sparsity", "weights", "multiply-adds", "test accuracy")
     table = Table("method", *(Column(figure, justify="right") for figure in figures))
     for method, seen in runs.items():
         sparsity, weights, multiply_adds = cost(seen[-1].counts)
         first = 1 - seen[-1].pixels.sum() / (784 * 300)
-        cells = (f"{first:.1%}", f"{sparsity:.1%}", f"{weights:,}", f"{multiply_adds:,.0f}", f"{seen[-1].accuracy:.1%}")
-        table.add_row(method, *cells)
+        absent = f"{100 * first:.3g} % in the first layer, {100 * sparsity:.1f} % overall" if sparsity else "none"
+        table.add_row(method, absent, f"{weights:,}", f"{multiply_adds:,.0f}", f"{seen[-1].accuracy:.1%}")
     console.print(table)
-    best, n_test = max(seen[-1].accuracy for seen in runs.values()), len(test_set[1])
-    error = (best * (1 - best) / n_test) ** 0.5
-    console.print(f"With {n_test:,} test images, one standard error of an accuracy is about {error:.1%}.")
+    difference, error = above(runs["rigl"][-1], runs["static"][-1])
+    console.print(
+        f"RigL is {100 * abs(difference):.1f} points {'above' if difference >= 0 else 'below'} the static mask on the "
+        f"same {len(test_set[1]):,} test images; a standard error of this paired difference is {100 * error:.2f}.",
+        soft_wrap=True,
+    )
 
     first, last = runs["rigl"][0].pixels, runs["rigl"][-1].pixels
     frames = [(shot.steps, shot.pixels) for shot in runs["rigl"]]
     curves = {method: [(shot.steps, shot.accuracy) for shot in seen[1:]] for method, seen in runs.items()}
-    path = picture(out / "connections_find_the_digits.png", data, train_set[0], frames, curves, DEMO)
+    name = "digits" if data == "digits" else "MNIST"
+    path = picture(out / "connections_find_the_digits.png", name, train_set[0], frames, curves, DEMO)
     console.print(
         f"The first layer has {first.mean():.1f} connections per pixel; {central_share(first):.0%} of them were in the "
         f"central 20×20 pixels at the start, {central_share(last):.0%} are now.",

@@ -104,7 +104,10 @@ def _numbers(cells: Sequence[str], line: int, place: int, names: Sequence[str], 
             f"line {line} has values that are missing, not finite numbers or too large for float32: {cell!r} in column "
             f"{column}"
         )
-    hint = f"; if that column has the labels, name it with --label {names[number]}" if names and label is None else ""
+    hint = ""
+    if label is None and LABEL not in names:
+        hint = (f"; if that column has the labels, name it with --label {names[number]}" if names else
+                "; labels are in the first column, or in one that --label names, of a first line of names")  # fmt: skip
     raise _Unreadable(f"line {line} has {cell!r} in column {column}; expected a number{hint}")
 
 

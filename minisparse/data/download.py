@@ -16,7 +16,8 @@ MNIST_MIRRORS = (
     "https://systemds.apache.org/assets/datasets/mnist/",
 )
 INSTEAD = (
-    "name a folder that holds mnist/*-ubyte.gz with --data-dir, or use the included --data mnist-small or --data digits"
+    "name a folder that holds mnist/*-ubyte.gz with --data-dir, or use the embedded digits with --data digits, or part "
+    "of MNIST with --data mnist-small"
 )
 DOWNLOAD_SECONDS = 15  # timeout of a mirror
 

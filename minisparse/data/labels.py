@@ -40,7 +40,10 @@ def labels_of(name: str, y: Array) -> list[Any]:
         return list(map(int, y.tolist()))
     if y.dtype.kind not in "US":
         raise ValueError(f"labels in {name} of type {y.dtype}; expected whole numbers or words")
-    return read(name, [text.decode() for text in y.tolist()] if y.dtype.kind == "S" else y.tolist())
+    try:
+        return read(name, np.char.decode(y, "utf-8").tolist() if y.dtype.kind == "S" else y.tolist())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"labels in {name} that are not UTF-8 text: {error}") from error
 
 
 def read(name: str, texts: Sequence[str], hint: str = "") -> list[Any]:

@@ -11,16 +11,17 @@ import numpy as np
 
 from .download import SHA256, download_mnist
 from .files import SPLITS, Dataset, read_idx
-from .included import INCLUDED, included
+from .included import included
 
 
 def load(name: str, directory: str | os.PathLike | None = None, split: str = "train") -> Dataset:
     """(images, labels) of one split: uint8 (N, H, W, C) and int64 (N,).
 
-    name       "digits" (1,500 training and 297 test images of UCI's, made like MNIST's), "mnist-small" (10,000 and
-               2,000 of MNIST's, each class as often), "mnist", "fashion_mnist" or "cifar10"
+    name       "mnist", "fashion_mnist", "cifar10"; or, from the package (data/images/NOTICE.md), "digits" (1,500
+               training and 297 test images of UCI's, made like MNIST's) or "mnist-small" (10,000 and 2,000 of MNIST,
+               each class as often)
     directory  {directory}/{name}/ holds the files; by default the environment variable MINISPARSE_DATA. Without both,
-               MNIST is downloaded and cached; the first two come with the package (data/images/NOTICE.md).
+               MNIST is downloaded and cached. What comes with the package needs none.
     split      "train" or "test"
 
     ValueError for an unknown name or split, and naming a file that is truncated, damaged or not the expected one;
@@ -66,10 +67,11 @@ def _cifar10(directory: Path | None, split: str) -> Dataset:
 
 
 READERS: dict[str, Callable[[Path | None, str], Dataset]] = {
-    **{name: partial(_included, name) for name in INCLUDED},
+    "digits": partial(_included, "digits"),
     "mnist": _mnist,
     "fashion_mnist": _fashion_mnist,
     "cifar10": _cifar10,
+    "mnist-small": partial(_included, "mnist-small"),
 }
 
 

@@ -45,6 +45,9 @@ def rigl(
         warnings.warn(
             f"t_end is {t_end}, beyond the run's {steps} steps: masks will still change at its end", stacklevel=2
         )
+    if period >= (last := t_end if steps is None else min(t_end, steps)):
+        warnings.warn(f"period is {period}, and updates end before step {last}: masks never change; try period "
+                      f"{max(1, int(last) // 10)}", stacklevel=2)  # fmt: skip
 
     def count(step: int, n_active: int) -> int:
         return rigl_count(step, n_active, alpha, t_end) if fraction is None else _part(fraction(step), n_active)
@@ -161,6 +164,9 @@ def _rewirings(
         length = whole("epoch", epoch, 1) * whole("epochs", epochs, 1)
         return every(epoch, until=length - 1, begin=epoch - 1), length
     if period is not None and until is not None and epoch is None and epochs is None:
+        if period >= until:
+            warnings.warn(f"period is {period}, until {until}: masks never change; try period {max(1, until // 10)}",
+                          stacklevel=3)  # fmt: skip
         return every(period, until), until
     given = {"epoch": epoch, "epochs": epochs, "period": period, "until": until}
     raise ValueError(f"got {given}; expected epoch and epochs, or period and until")
@@ -181,7 +187,7 @@ def gradual(final: float, begin: int, end: int, period: int, initial: float = 0.
     if steps is not None and end >= steps:
         warnings.warn(
             f"end is {end}, and the last of the run's {steps} steps is {steps - 1}: "
-            f"the run ends before it reaches a sparsity of {final}",
+            f"the run ends before it reaches a sparsity of {final}; try begin {steps // 4} and end {3 * steps // 4}",
             stacklevel=2,
         )
     due = every(period, end, begin)

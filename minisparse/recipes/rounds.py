@@ -1,5 +1,6 @@
 """In rounds: train, prune, retrain (Han et al. 2015), and lottery tickets (Frankle & Carbin 2019)."""
 
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -83,6 +84,8 @@ def three_step(
     for given, names in [("dropout", rates), *((f"stage {n}", s.qualities) for n, s in enumerate(stages, 1))]:
         if unknown := [name for name in names if name not in order]:
             raise ValueError(f"{given} names {unknown}; expected names in {order}")
+    if stages and not any(stage.qualities for stage in stages):
+        warnings.warn("no stage has qualities: nothing is ever pruned; try Stage({name: 1.0})", stacklevel=2)
     masks = _everything(params, order)
     original = masks.counts
 

@@ -17,6 +17,7 @@ from ..optim import Optimizer, adam, sgd
 from ..schedule import multi_step_rate
 from ..sparse import Positions
 from ..train import Method
+from . import times
 from .plan import Arrays, Build, Plan, Task
 
 Formula = Callable[[Task, float, float], float]
@@ -55,6 +56,7 @@ class Entry(NamedTuple):
     kept       (params, masks) -> masks of the weights present at inference
     before     batches through the dense network before training, with its initial weights
     gradient   when it needs the gradient of absent weights: "never", "updates" or "always"
+    idle       (task) -> why it would never change a mask in this run; None if it does
     refusal    why it cannot be stored truly sparse, a sentence; "" where it can
     """
 
@@ -70,6 +72,7 @@ class Entry(NamedTuple):
     kept: Callable[[Arrays, Arrays], Arrays] = lambda params, masks: masks
     before: int = 0
     gradient: str = "never"
+    idle: Callable[[Task], times.Idle | None] = lambda task: None
     refusal: str = ""
 
 
@@ -172,23 +175,25 @@ METHODS = checked({
     "static": Entry("fixed random masks", LOOKS["static"], STATIC, BUDGET, masks=_at_random),
     "snip": Entry("masks by sensitivity before training", LOOKS["snip"], SNIP, BUDGET, masks=_snip, before=1),
     "set": Entry(
-        "random growth after every epoch", LOOKS["set"], SET, (*BUDGET, "zeta"), masks=_at_random, method=_set
+        "random growth after every epoch", LOOKS["set"], SET, (*BUDGET, "zeta"), masks=_at_random, method=_set,
+        idle=times.by_epochs("zeta", falls=False),
     ),
     "snfs": Entry(
         "growth by smoothed gradients after every epoch", LOOKS["snfs"], SNFS, (*BUDGET, "prune_rate"),
-        masks=_at_random, method=_snfs, gradient="always", refusal=recipes.DENSE_BY_DEFINITION,
+        masks=_at_random, method=_snfs, gradient="always", idle=times.by_epochs("prune_rate", falls=True),
+        refusal=recipes.DENSE_BY_DEFINITION,
     ),
     "rigl-random": Entry(
         "rigl with random growth", LOOKS["rigl-random"], STATIC, (*BUDGET, "alpha", *TIMES),
-        masks=_at_random, method=lambda task: _rigl(task, watch=recipes.noise),
+        masks=_at_random, method=lambda task: _rigl(task, watch=recipes.noise), idle=times.by_batches,
     ),
     "rigl": Entry(
         "growth by gradients every ΔT batches", LOOKS["rigl"], RIGL, (*BUDGET, "alpha", *TIMES),
-        masks=_at_random, method=_rigl, gradient="updates",
+        masks=_at_random, method=_rigl, gradient="updates", idle=times.by_batches,
     ),
     "gradual": Entry(
         "pruning by magnitude every ΔT batches up to T_end", LOOKS["gradual"], _gradual_cost, (*BUDGET, *TIMES),
-        masks=_all, method=_gradual,
+        masks=_all, method=_gradual, idle=times.to_the_end,
     ),
     "lottery": Entry(
         "rounds of training and pruning, rewinding after each", LOOKS["lottery"], None, (*BUDGET, "rounds"), masks=_all

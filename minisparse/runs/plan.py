@@ -67,7 +67,10 @@ class Plan(NamedTuple):
     nesterov: Annotated[bool, Option("Nesterov momentum, for sgd.", LEARNING)] = False
     weight_decay: Annotated[float, Option("λ, weight decay; biases and batch norm have none.", LEARNING)] = 1e-4
     alpha: Annotated[float, Option("α, fraction of connections moved at first: {users}.", SOME)] = 0.3
-    delta_t: Annotated[int, Option("ΔT, batches between updates: {users}.", SOME, 1)] = 100
+    delta_t: Annotated[
+        int | None,
+        Option("ΔT, batches between updates: {users}. Default: 100, or a tenth of T_end where that is less.", SOME, 1),
+    ] = None
     t_end: Annotated[
         int | None, Option("T_end, after which masks no longer change: {users}. Default: 75 % of the run.", SOME, 1)
     ] = None

@@ -15,6 +15,7 @@ from ..data import READERS, Dataset, as_inputs, from_file, load
 from .methods import METHODS, unused
 from .names import allotted, chosen, network
 from .plan import Plan, Task
+from .times import refuse_idle, settled
 
 
 def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
@@ -23,6 +24,9 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     chosen("--optimizer", plan.optimizer, ("sgd", "adam"))
     chosen("--storage", plan.storage, ("masked", "sparse"))
     entry = METHODS[plan.method]
+    for option in ("delta_t", "t_end", "rounds"):
+        if option in entry.options and (value := getattr(plan, option)) is not None:
+            whole(f"--{option.replace('_', '-')}", value, 1)
     if plan.storage == "sparse" and entry.refusal:
         raise ValueError(f"--storage is 'sparse', --method {plan.method!r}: {entry.refusal}")
     sets = [_read(plan, data_dir, split) for split in ("train", "test")]
@@ -41,8 +45,8 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     sites = nn.sites(model, shape)
     per_epoch = len(examples) // whole("--batch", plan.batch, 1, len(examples))
     steps = whole("--epochs", plan.epochs, 1) * per_epoch
-    settled: dict[str, Any] = {"t_end": plan.t_end or round(0.75 * steps)}
-    plan = plan._replace(**settled | dict.fromkeys(unused(plan.method)))
+    chosen_times: dict[str, Any] = {**settled(plan, steps), **dict.fromkeys(unused(plan.method))}
+    plan = plan._replace(**chosen_times)
     inputs, test_inputs = _inputs(examples), _inputs(test_examples)
     if plan.standardize:
         mean, std = inputs.mean(axis=0), inputs.std(axis=0)
@@ -64,6 +68,7 @@ def prepare(plan: Plan, data_dir: str | Path | None = None) -> Task:
     )
     trained = entry.model(task, lambda width: network(plan.model, example, classes, width)[0])
     task = task._replace(model=trained)
+    refuse_idle(task, entry.idle)
     for make in (entry.method, entry.optimizer, entry.loss):
         make(task)  # each refuses impossible numbers, before anything is written
     return task

@@ -29,7 +29,7 @@ def minisparse(*arguments, **environment):
 def test_the_demo_prints_a_table_and_says_where_its_picture_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(rigl, "DEMO", rigl.Recipe(120, 0.05, (60,), (60,), 0.3, 10, 100))
     monkeypatch.setattr(tables.console, "width", 200)
-    papers.demo(data="digits", data_dir=None, out=tmp_path / "demo", seed=1)
+    papers.demo(data="mnist-small", data_dir=None, out=tmp_path / "demo", seed=1)
     said = capsys.readouterr().out
     for word in (
         "method",
@@ -37,12 +37,14 @@ def test_the_demo_prints_a_table_and_says_where_its_picture_is(tmp_path, monkeyp
         "weights",
         "multiply-adds",
         "test accuracy",
-        "98.0%",
-        "96.5%",
+        "98 % in the first layer, 96.5 % overall",
+        "none",
         "9,244",
         "266,200",
     ):
         assert word in said
+    assert "mnist-small: 10,000 training and 2,000 test images" in said
+    assert re.search(r"points (above|below) the static mask on the same 2,000 test images; a standard error", said)
     assert "6.0 connections per pixel" in said
     assert f"The picture is {(tmp_path / 'demo' / 'connections_find_the_digits.png').resolve()}" in said
     assert (tmp_path / "demo" / "connections_find_the_digits.png").stat().st_size > 20_000

@@ -96,6 +96,7 @@ def test_labels_in_a_csv_file_are_ordered_as_numbers_or_as_words(tmp_path):
             "labels in y_test that are not in y",
         ),
         ({"x": np.zeros((3, 2)), "y": np.array([print] * 3)}, "is not a .npz file of arrays"),
+        ({"x": np.zeros((3, 2)), "y": np.array([b"a", b"b", b"\xff"])}, "labels in y that are not UTF-8 text"),
         ({"X": np.zeros(3)}, "has neither x nor y, but X; expected"),
         ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, r"nothing in x, of shape \(0, 2\)"),
         ({"x": np.zeros((3, 0)), "y": np.arange(3)}, r"nothing in x, of shape \(3, 0\)"),
@@ -130,7 +131,7 @@ def test_ones_own_file_is_refused_by_name_with_what_is_wrong(tmp_path, arrays, s
 
 EITHER = "an example or the names of columns; .* name the column of the labels with --label"
 UNREADABLE = [
-    ("label,a\n1,x\n", "line 2 has 'x' in column 'a'; expected a number"),
+    ("label,a\n1,x\n", "line 2 has 'x' in column 'a'; expected a number$"),
     ("1,2\n3\n", "line 2 has 1 columns, and the first 2"),
     ("label,a\n0,1\n1,2,\n", "line 3 has 3 columns, and the first 2"),
     ("label,a\n0,1\n\n1\n", "line 4 has 1 columns, and the first 2"),
@@ -140,7 +141,7 @@ UNREADABLE = [
     ("label,a\n0,1\n1,1_0\n", "line 3 has '1_0' in column 'a'; expected a number"),
     ("label,a\n", "it has no examples"),
     ("a,kind\n1.5,cat\n2,dog\n", "line 2 has 'cat' in column 'kind'; .* name it with --label kind"),
-    ("1,2,cat\n3,4,dog\n", "line 2 has 'dog' in column 3; expected a number$"),
+    ("1,2,cat\n3,4,dog\n", "line 2 has 'dog' in column 3; expected a number; labels are in the first"),
     ("0,1,kind\n3,4,5\n", "line 1 has 'kind', where numbers are expected; .* with --label"),
     ("0,1,2\n3,4,5\n", f"line 1 is 0, 1, 2, {EITHER}"),
     ("kind,0,1\ncat,4,5\ndog,5,6\n", f"line 1 is kind, 0, 1, {EITHER}"),

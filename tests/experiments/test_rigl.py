@@ -130,3 +130,25 @@ def test_the_picture_stays_where_mnist_is_not_at_hand(tmp_path, monkeypatch):
     (tmp_path / "connections_find_the_digits.png").touch()
     assert study.figures(runs, tmp_path, None) == [tmp_path / "connections_find_the_digits.png"]
     assert study.figures(runs[:1], tmp_path, None) == []
+
+
+def test_the_paired_difference_counts_images_that_only_one_network_knows():
+    one, other = (
+        rigl.Snapshot(1, 0.1, np.array(right, bool), np.ones((28, 28)), {})
+        for right in ([1, 1, 1, 1, 0, 0, 1, 1], [1, 1, 0, 0, 0, 1, 1, 1])
+    )
+    difference, error = rigl.above(one, other)
+    assert difference == one.accuracy - other.accuracy == 1 / 8
+    assert error == pytest.approx(np.std([0, 0, 1, 1, 0, -1, 0, 0], ddof=1) / 8**0.5)
+    assert rigl.above(one, one) == (0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_in_the_demo_rigl_is_above_the_static_mask_by_more_than_three_standard_errors(seed):
+    sets = data.load("mnist-small"), data.load("mnist-small", split="test")
+    ends = [list(rigl.snapshots(method, *sets, seed, rigl.DEMO, rigl.DEMO.steps))[-1] for method in rigl.METHODS]
+    difference, error = rigl.above(*ends[:2])
+    assert difference > 3 * error
+    assert ends[2].accuracy > ends[0].accuracy
+    assert rigl.cost(ends[0].counts)[1] == 9_244

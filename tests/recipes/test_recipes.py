@@ -355,6 +355,29 @@ def test_a_gradual_run_ends_at_its_final_sparsity_with_nothing_left_where_the_ma
     assert (steps[2].params["fc1.bias"] != steps[1].params["fc1.bias"]).any()  # the optimizer's step came first
 
 
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: recipes.rigl(0.3, 100, 60), "period is 100, and updates end before step 60: masks never change; try"),
+        (lambda: recipes.rigl(0.3, 60, 60, 80), "period is 60, and updates end before step 60: .*; try period 6$"),
+        (lambda: recipes.rigl(0.3, 80, 80, 80), "period is 80, and updates end before step 80"),
+        (lambda: recipes.set(0.3, period=50, until=50), "period is 50, until 50: masks never change; try period 5$"),
+        (lambda: recipes.snfs(0.5, period=50, until=9), "period is 50, until 9: masks never change; try period 1$"),
+    ],
+)
+def test_a_schedule_without_an_update_is_warned_of_where_it_is_made(make, sentence):
+    with pytest.warns(UserWarning, match=sentence) as warned:
+        make()
+    assert warned[0].filename == __file__
+
+
+def test_three_step_warns_of_stages_that_prune_nothing():
+    run = recipes.three_step(lambda rates: None, {"a.weight": np.ones((2, 2))}, lambda number: [],
+                             [recipes.Stage({})], np.random.default_rng(0), sgd, 0.1)  # fmt: skip
+    with pytest.warns(UserWarning, match="no stage has qualities: nothing is ever pruned; try Stage"):
+        next(run)
+
+
 def test_gradual_warns_when_its_end_outlasts_the_run():
     with pytest.warns(UserWarning, match=r"end is 100, and the last of the run's 100 steps is 99: .* sparsity of 0.8"):
         recipes.gradual(0.8, begin=0, end=100, period=10, steps=100)

@@ -437,7 +437,7 @@ def test_evaluation_is_the_same_in_chunks(file, tmp_path, monkeypatch):
     ("change", "sentence"),
     [
         ({"method": "slim"}, "--method is 'slim'; expected dense, small-dense, static"),
-        ({"data": "imagenet"}, "--data is 'imagenet'; expected digits, mnist, .* or a .npz or .csv file"),
+        ({"data": "imagenet"}, "--data is 'imagenet'; expected digits, mnist, .*, mnist-small, or a .npz or .csv file"),
         ({"batch": 51}, "--batch is 51; expected a whole number from 1 to 50"),
         ({"model": "resnet-51"}, "--model is 'resnet-51'"),
         ({"sparsity": 1.0}, "sparsity is 1.0"),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import models, nn
-from ...backend import Array
+from ...backend import Array, namespace
 from ...data import Dataset, as_inputs, load
 from ...masks import Masks
 from ...optim import is_weight
@@ -51,11 +51,16 @@ def mnist(
 
 def accuracy(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels: Array, chunk: int = CHUNK) -> float:
     """The fraction of the examples that the network classifies correctly, at inference, `chunk` at a time."""
-    right = 0
+    return int(correct(model, params, inputs, labels, chunk).sum()) / len(labels)
+
+
+def correct(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels: Array, chunk: int = CHUNK) -> Array:
+    """Which examples the network classifies correctly, (N,) bool, at inference, `chunk` at a time."""
+    right = []
     for place in range(0, len(labels), chunk):
         scores: Any = model(params, inputs[place : place + chunk])
-        right += int((scores.value.argmax(axis=1) == labels[place : place + chunk]).sum())
-    return right / len(labels)
+        right.append(scores.value.argmax(axis=1) == labels[place : place + chunk])
+    return namespace(labels).concatenate(right)
 
 
 def error(model: nn.Layer, params: Mapping[str, Array], examples: Dataset, chunk: int = CHUNK) -> float:
