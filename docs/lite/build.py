@@ -27,6 +27,7 @@ from zipfile import ZipFile
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+CACHE = ROOT / "build" / "lite"
 
 PYODIDE = "314.0.3"
 SHA512 = "sK40My6m8tmBUYtYH9au9rXUeh9x0wfahtHdOlGmJxZDsKBGKtP6KznyFB2+u/klbQTdDionR0uaVd176zVQzQ=="  # of npm's archive
@@ -221,7 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="the folder to make, or to replace")
     parser.add_argument("--self-hosted", action="store_true", help="Pyodide's wheels in the folder too, for tests")
-    parser.add_argument("--cache", type=Path, default=ROOT / "build" / "lite", help="where downloads are kept")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where downloads are kept")
     asked = parser.parse_args()
     build(asked.out.resolve(), asked.cache.resolve(), asked.self_hosted)
     size = sum(path.stat().st_size for path in asked.out.rglob("*") if path.is_file())

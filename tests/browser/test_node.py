@@ -3,12 +3,12 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import everywhere
 import pytest
 
+build = pytest.importorskip("docs.lite.build", reason="a source distribution has no site")
 HERE = Path(__file__).parent
 
 ABSENT = "scipy sklearn joblib pooch filelock threadpoolctl typer rich".split()
@@ -47,15 +47,29 @@ def test_the_package_is_imported_without_what_a_browser_has_not(in_node):
     assert in_node(IMPORTS).strip() == "[]"
 
 
-def test_a_wheel_of_the_site_is_the_one_that_its_lock_pins(site):
-    sys.path.insert(0, str(HERE.parents[1] / "docs" / "lite"))
-    try:
-        import build
-    finally:
-        sys.path.pop(0)
-    folder = site / "static" / "pyodide"
-    packages = json.loads((folder / "pyodide-lock.json").read_text())["packages"]
+@pytest.fixture(scope="module")
+def packages(site):
+    return json.loads((site / "static" / "pyodide" / "pyodide-lock.json").read_text())["packages"]
+
+
+def test_a_wheel_of_the_site_is_the_one_that_its_lock_pins(site, packages):
     assert {"minisparse", "numpy", "scipy", "matplotlib", "ipywidgets", *build.AT_START} <= set(packages)
     for package in packages.values():
-        assert build.sha256(folder / package["file_name"]) == package["sha256"]
+        assert build.sha256(site / "static" / "pyodide" / package["file_name"]) == package["sha256"]
         assert set(package["depends"]) <= set(packages)
+
+
+def test_the_published_form_differs_only_in_where_the_wheels_of_pyodide_are(packages, tmp_path):
+    build.lock(tmp_path, build.CACHE, self_hosted=False)
+    published = json.loads((tmp_path / "pyodide-lock.json").read_text())["packages"]
+    for name in build.OFFICIAL:
+        assert published[name]["file_name"] == build.CDN + packages[name]["file_name"]
+        assert not (tmp_path / packages[name]["file_name"]).exists()
+        published[name]["file_name"] = packages[name]["file_name"]
+    assert published.keys() == packages.keys()
+    assert all(published[name] == packages[name] for name in packages if name != "minisparse")
+
+
+def test_a_wheel_that_is_not_the_one_of_npms_lock_is_refused(site, packages, tmp_path):
+    with pytest.raises(SystemExit, match=r"six-.*whl in open-webui.* is not the wheel of npm's lock"):
+        build.carried([packages["six"] | {"sha256": "0" * 64}], tmp_path, build.CACHE)
