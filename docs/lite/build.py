@@ -71,7 +71,7 @@ def core(out: Path, cache: Path) -> dict[str, dict]:
     """Pyodide from npm into `out`; the packages of its lock. SystemExit if its archive has another hash."""
     archive = cache / f"pyodide-{PYODIDE}.tgz"
     if not archive.exists():
-        run("npm", "pack", f"pyodide@{PYODIDE}", "--silent", "--pack-destination", cache)
+        run(shutil.which("npm"), "pack", f"pyodide@{PYODIDE}", "--silent", "--pack-destination", cache)
     if base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode() != SHA512:
         archive.unlink()
         sys.exit(f"npm's pyodide {PYODIDE} has another SHA-512 than docs/lite/build.py pins")
@@ -125,8 +125,10 @@ def pure(out: Path, cache: Path) -> list[Path]:
     """Pure-Python wheels into `out`: PyPI's, by the hashes of wheels.txt, and the kernel's from its extension."""
     folder = cache / sha256(HERE / "wheels.txt")[:12]
     if not folder.exists():
-        pip("download", "--no-deps", "--only-binary=:all:", "--python-version=3.14", "--require-hashes",
-            "--dest", folder, "--requirement", HERE / "wheels.txt")  # fmt: skip
+        with tempfile.TemporaryDirectory(dir=cache) as unfinished:
+            pip("download", "--no-deps", "--only-binary=:all:", "--python-version=3.14", "--require-hashes",
+                "--dest", Path(unfinished, "wheels"), "--requirement", HERE / "wheels.txt")  # fmt: skip
+            Path(unfinished, "wheels").rename(folder)
     kernel = [next((EXTENSION / "static/pypi").glob(f"{name}-*.whl")) for name in OF_THE_KERNEL]
     return [Path(shutil.copy(wheel, out)) for wheel in (*sorted(folder.glob("*.whl")), *kernel)]
 
@@ -190,7 +192,9 @@ def settings() -> dict:
 
 
 def build(out: Path, cache: Path, self_hosted: bool) -> None:
-    """The site in `out`, which is replaced."""
+    """The site in `out`. SystemExit if something else is there; a site built before is replaced."""
+    if out.exists() and not (out / "jupyter-lite.json").is_file() and (out.is_file() or any(out.iterdir())):
+        sys.exit(f"{out} is not a site of notebooks, and would be replaced; name a new folder")
     if missing := [name for name in ("jupyterlite_core", "jupyterlite_pyodide_kernel") if not find_spec(name)]:
         sys.exit(f"{missing[0]} is missing: pip install -e '.[lite]'")
     if not shutil.which("npm"):

@@ -73,3 +73,10 @@ def test_the_published_form_differs_only_in_where_the_wheels_of_pyodide_are(pack
 def test_a_wheel_that_is_not_the_one_of_npms_lock_is_refused(site, packages, tmp_path):
     with pytest.raises(SystemExit, match=r"six-.*whl in open-webui.* is not the wheel of npm's lock"):
         build.carried([packages["six"] | {"sha256": "0" * 64}], tmp_path, build.CACHE)
+
+
+def test_a_folder_with_something_else_is_not_replaced(tmp_path):
+    (tmp_path / "thesis.txt").write_text("three years of work")
+    with pytest.raises(SystemExit, match="is not a site of notebooks, and would be replaced; name a new folder"):
+        build.build(tmp_path, tmp_path / "cache", self_hosted=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
