@@ -27,8 +27,7 @@ def runs(browser, notebook):
     with chromium.tab(*browser) as tab:
         tab.open(notebook, SECONDS)
         tab.run_all(SECONDS)
-        assert tab.errors() == []
-        assert tab.foreign == []
+        assert (notebook, tab.errors(), tab.foreign) == (notebook, [], [])
 
 
 def test_the_first_notebook_runs_and_asks_nothing_of_another_origin(browser):
