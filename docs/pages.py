@@ -22,6 +22,7 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-skip-member", skip)
     app.connect("build-finished", write_slides)
     app.connect("autodoc-process-docstring", as_read)
+    app.connect("doctree-read", lead_to_the_browser)
     app.connect("doctree-read", describe_figures, priority=400)  # before Sphinx collects images and downloads
     app.add_html_math_renderer("mathml", inline_renderers=(inline_math, None), block_renderers=(block_math, None))
 
@@ -72,6 +73,18 @@ def _escaped(line: str) -> str:
     """A line as reStructuredText, with nothing in it but words and `code`."""
     parts = re.split(r"(`[^`]+`)", line)
     return "".join(part if i % 2 else re.sub(r"([\\*_|:`])", r"\\\1", part) for i, part in enumerate(parts))
+
+
+def lead_to_the_browser(app: Sphinx, doctree: nodes.document) -> None:
+    """A button on the pages of the course that opens the notebook in a browser: what docs/lite/ builds."""
+    name = app.env.docname
+    notebook = re.fullmatch(r"notebooks/((?:solutions/)?\d\d_\w+)", name)
+    if not notebook and name not in ("docs/course", "docs/solutions", "notebooks/README"):
+        return
+    page = "../" * name.count("/") + "lite/open.html" + (f"?path={notebook[1]}.ipynb" if notebook else "")
+    button = f'<p><a class="sd-btn sd-btn-primary" href="{page}">Run this in your browser</a></p>'
+    title = next(iter(doctree.findall(nodes.title)))
+    title.parent.insert(title.parent.index(title) + 1, nodes.raw("", button, format="html"))
 
 
 def describe_figures(app: Sphinx, doctree: nodes.document) -> None:

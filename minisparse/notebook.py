@@ -1,12 +1,19 @@
-"""For notebooks: the library's source, and the golden vectors applied to the reader's code.
+"""For notebooks: the library's source, the golden vectors applied to the reader's code, and training in a browser.
 
 show(rigl_update)                  the source as it runs
 check("rigl_update", mine)         the verdict, with the reason of the first case that fails
+affordable(1500)                   1500; in a browser, where products are 10 to 40 times slower, fewer
+followed(steps, 1500)              the same steps, counted on the page of a browser
 """
 
 import inspect
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
+
+import numpy as np
 
 from .golden import cases
 from .golden.check import decided, run
@@ -79,3 +86,47 @@ def check(name: str, mine: Callable) -> Checked:
         raise TypeError(f"mine is {type(mine).__name__}; expected a function with the parameters of {name}")
     asked = cases.chosen([name], cases.load())
     return Checked(name, Verdict([run(case, mine) for case in decided(asked[name], "reference")]))
+
+
+BROWSER = sys.platform == "emscripten"
+PRODUCT_SECONDS = 0.005  # a product of 100×784 and 784×300 this fast leaves training as long as it is
+SHORTEST = 1 / 8  # of a training: with less, nothing would be left to see
+
+
+def affordable(n: int) -> int:
+    """`n` steps, epochs or repetitions; in a browser as many of them as it can do in the time, and at least one."""
+    return max(1, round(n * share())) if BROWSER else n
+
+
+@cache
+def share() -> float:
+    """The fraction of a training that a browser can do: 1, 1/2, 1/4 or 1/8, by the time of a product. It says which."""
+    a, b = np.ones((100, 784), np.float32), np.ones((784, 300), np.float32)
+    seconds = min(_seconds_of(lambda: a @ b) for _ in range(5))
+    fraction = 1.0
+    while fraction > SHORTEST and fraction * seconds > PRODUCT_SECONDS:
+        fraction /= 2
+    if fraction < 1:
+        print(f"In this browser training is shortened to 1/{round(1 / fraction)}, and the results are worse.")
+    return fraction
+
+
+def _seconds_of(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def followed(steps: Iterable[Any], total: int) -> Iterator[Any]:
+    """The same steps; in a browser with a line that counts them, and goes when they end."""
+    return _counting(steps, total) if BROWSER else iter(steps)
+
+
+def _counting(steps: Iterable[Any], total: int) -> Iterator[Any]:
+    said, line = time.perf_counter(), ""
+    for number, step in enumerate(steps, 1):
+        if time.perf_counter() - said > 0.5:
+            said, line = time.perf_counter(), f"\r{number:,} of {total:,}"
+            print(line, end="", flush=True)
+        yield step
+    print("\r" + " " * len(line) + "\r" if line else "", end="", flush=True)

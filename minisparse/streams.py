@@ -40,7 +40,7 @@ def step_streams(key: int) -> Callable[[int], np.random.Generator]:
 def in_random_order(rng: np.random.Generator, size: int, n: int) -> Array:
     """The first n of a random permutation of the numbers below `size`, (n,) int64, in memory proportional to n."""
     if whole("n", n, 0, size) > size // 4:
-        return rng.permutation(size)[:n]
+        return rng.permutation(size)[:n].astype(np.int64, copy=False)  # 32 bits in a browser
     drawn = seen = np.empty(0, np.int64)
     while len(drawn) < n:
         more = rng.integers(size, size=n - len(drawn))

@@ -154,8 +154,10 @@ def n_threads() -> int:
 
 @cache
 def _blas() -> list[Any]:
-    from threadpoolctl import ThreadpoolController  # here, so that importing this package needs NumPy alone
-
+    try:  # here, so that importing this package needs NumPy alone
+        from threadpoolctl import ThreadpoolController
+    except ModuleNotFoundError:  # in a browser, which has one thread
+        return []
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -131,3 +132,20 @@ def test_docstrings_are_prose_where_they_are_prose_and_stand_as_they_are_elsewhe
     lines = docstring.split("\n")
     pages.as_read(None, "function", "f", None, None, lines)
     assert "\n".join(lines).strip() == shown
+
+
+def test_a_page_of_the_course_has_a_button_that_opens_it_in_a_browser():
+    pages = pytest.importorskip("docs.pages", reason='the site needs pip install -e ".[docs]"')
+    from docutils import nodes
+    from docutils.utils import new_document
+
+    def button(name):
+        page = new_document("")
+        page += nodes.section("", nodes.title("", "Title"), nodes.paragraph("", "Text"))
+        pages.lead_to_the_browser(SimpleNamespace(env=SimpleNamespace(docname=name)), page)
+        return [re.search('href="(.*?)"', raw.astext())[1] for raw in page.findall(nodes.raw)]
+
+    assert button("docs/course") == button("notebooks/README") == ["../lite/open.html"]
+    assert button("notebooks/03_choosing_k_of_n") == ["../lite/open.html?path=03_choosing_k_of_n.ipynb"]
+    assert button("notebooks/solutions/03_x") == ["../../lite/open.html?path=solutions/03_x.ipynb"]
+    assert button("docs/runs") == button("minisparse/golden/README") == []

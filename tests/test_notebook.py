@@ -5,11 +5,11 @@ import inspect
 import numpy as np
 import pytest
 
-from minisparse import ops, top_k
+from minisparse import notebook, ops, top_k
 from minisparse.golden.cases import load
 from minisparse.methods import rigl
 from minisparse.methods.rigl import rigl_update
-from minisparse.notebook import check, show
+from minisparse.notebook import affordable, check, followed, show
 
 
 def test_a_function_is_shown_as_it_stands_in_its_file():
@@ -93,3 +93,41 @@ def test_unknown_names_and_what_cannot_be_called_are_refused():
         check("rigl_updat", rigl_update)
     with pytest.raises(TypeError, match="mine is int"):
         check("rigl_update", 3)
+
+
+def test_training_is_as_long_as_asked_and_counted_by_nobody_outside_a_browser(capsys):
+    assert [affordable(n) for n in (1, 7, 1500)] == [1, 7, 1500]
+    assert list(followed(range(5), 5)) == [0, 1, 2, 3, 4]
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def browser(monkeypatch):
+    monkeypatch.setattr(notebook, "BROWSER", True)
+    notebook.share.cache_clear()
+    yield monkeypatch
+    notebook.share.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "part", "steps"),
+    [(0.001, 1, 1500), (0.005, 1, 1500), (0.0051, 2, 750), (0.02, 4, 375), (0.021, 8, 188), (9.0, 8, 188)],
+)
+def test_in_a_browser_training_is_shortened_by_the_time_of_a_product_and_says_so_once(
+    browser, capsys, seconds, part, steps
+):
+    browser.setattr(notebook, "_seconds_of", lambda work: seconds)
+    assert affordable(1500) == steps
+    assert affordable(1) == 1
+    said = capsys.readouterr().out
+    assert said.count(f"shortened to 1/{part},") == (part > 1) == len(said.splitlines())
+
+
+def test_in_a_browser_steps_are_counted_on_a_line_that_goes(browser, capsys):
+    clock = iter(range(100))
+    browser.setattr(notebook.time, "perf_counter", lambda: next(clock))
+    assert list(followed("abc", 1234)) == ["a", "b", "c"]
+    said = capsys.readouterr().out
+    assert "\r1 of 1,234" in said
+    assert "\r3 of 1,234" in said
+    assert said.endswith("\r" + " " * len("\r3 of 1,234") + "\r")

@@ -94,6 +94,16 @@ def test_it_runs_on_mnist_too(path):
     course.execute(notebook, path.parent)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("kernel")
+@every_lesson
+def test_it_runs_as_short_as_on_the_slowest_browser_too(path):
+    notebook = read(path)
+    shortened = "from minisparse import notebook\nnotebook.BROWSER, notebook.share = True, lambda: notebook.SHORTEST"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(shortened))
+    course.execute(notebook, path.parent)
+
+
 @every
 def test_it_is_committed_as_execute_leaves_it(path):
     notebook, text = read(path), path.read_text(encoding="utf-8")

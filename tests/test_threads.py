@@ -1,5 +1,6 @@
 """Batches in blocks: the same results on one thread and on many, and BLAS left as it was."""
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -181,3 +182,13 @@ def test_rows_are_summed_and_added_to(xp, shape):
     np.testing.assert_allclose(back(channels.sum_of_rows(x)), a.reshape(-1, shape[-1]).sum(axis=0), atol=1e-9)
     channels.add_to_rows(x, give(xp, row))
     np.testing.assert_allclose(back(x), a + row)
+
+
+def test_without_threadpoolctl_as_in_a_browser_there_is_one_thread(monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    threads._blas.cache_clear()
+    try:
+        assert threads.n_threads() == 1
+        assert threads.on_threads([1, 2, 3], lambda piece: piece + 1) == [2, 3, 4]
+    finally:
+        threads._blas.cache_clear()

@@ -43,7 +43,14 @@ def download(name: str, file: str, check: Callable[[Path], Any]) -> Path:
 
     check(path) raises ValueError for another content.
     """
-    import pooch
+    instead = (
+        f"name a folder that holds {name}/{file} with --data-dir, or use the included --data digits, or part of MNIST "
+        "with --data mnist-small"
+    )
+    try:
+        import pooch
+    except ModuleNotFoundError as error:  # in a browser, which could not reach the mirrors either
+        raise ConnectionError(f"{name} could not be downloaded: {error}; {instead}") from error
 
     cache, why = pooch.os_cache("minisparse") / name, ""
     writable(cache)
@@ -61,7 +68,5 @@ def download(name: str, file: str, check: Callable[[Path], Any]) -> Path:
         except ValueError:
             path.unlink()  # a wrong file must not stay in the cache
     raise ConnectionError(
-        f"{file} of {name} could not be downloaded from any of {len(MIRRORS[name])} mirrors{why}; name a folder that "
-        f"holds {name}/{file} with --data-dir, or use the included --data digits, or part of MNIST with "
-        "--data mnist-small"
+        f"{file} of {name} could not be downloaded from any of {len(MIRRORS[name])} mirrors{why}; {instead}"
     )

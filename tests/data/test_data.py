@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import sys
 import tarfile
 import tracemalloc
 from pathlib import Path
@@ -266,6 +267,13 @@ def test_a_dead_network_gives_one_sentence_naming_the_option_and_the_included_da
     with pytest.raises(ConnectionError, match="--data digits, or part of MNIST with --data mnist-small"):
         data.load("mnist")
     assert len({url.split("/")[2] for url in asked}) == len(download.MIRRORS["mnist"]) >= 2
+
+
+def test_without_pooch_as_in_a_browser_mnist_is_refused_with_what_to_do_instead(monkeypatch):
+    monkeypatch.delenv("MINISPARSE_DATA", raising=False)
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(ConnectionError, match=r"^MNIST could not be downloaded: .*pooch.*--data mnist-small$"):
+        data.load("mnist")
 
 
 def test_a_mirror_that_sends_something_else_is_passed_over_and_forgotten(tmp_path, monkeypatch):
