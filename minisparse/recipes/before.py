@@ -112,7 +112,8 @@ def synflow(
     ones, masks = namespace(x).ones_like(x), {n: namespace(params[n]).ones(params[n].shape, dtype=bool) for n in names}
     for k in range(1, whole("rounds", rounds, 1) + 1):
         left = project(positive, masks)
-        total, grads = value_and_grad(lambda p: ops.sum(outputs(p, ones)), left)
+        with np.errstate(over="ignore", invalid="ignore"):
+            total, grads = value_and_grad(lambda p: ops.sum(outputs(p, ones)), left)
         if not np.isfinite(float(total)):
             raise ValueError(f"the flow is {float(total)} in round {k}; give params as float64")
         scores = flow({n: left[n] for n in names}, {n: grads[n] for n in names})

@@ -1,5 +1,7 @@
 """Conservation of flow, and its masks."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,7 +27,7 @@ def test_flow_is_conserved_at_every_unit_and_every_layer(widths, seed):
     layers = [score[name] for name in params if name.endswith("weight")]
     for layer in layers:
         assert layer.sum() == pytest.approx(total)
-    for before, after in zip(layers, layers[1:], strict=False):
+    for before, after in itertools.pairwise(layers):
         np.testing.assert_allclose(before.sum(axis=0), after.sum(axis=1))
 
 
