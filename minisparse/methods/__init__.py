@@ -7,9 +7,12 @@ before training, initial masks:
 
 during training, changing masks:
     magnitude   drop the smallest weights, by rank or below a threshold (Han et al. 2015, Zhu & Gupta 2017)
+    deep_r      drop weights that would change sign, grow at random (Bellec et al. 2018)
     set         drop the positive and negative weights nearest zero, grow at random (Mocanu et al. 2018)
     snfs        drop the smallest weights, grow where smoothed gradients are largest (Dettmers & Zettlemoyer 2019)
+    dsr         drop below one threshold, grow at random, more where more weights survive (Mostafa & Wang 2019)
     rigl        drop the smallest weights, grow where the gradient is largest (Evci et al. 2020)
+    granet      prune the whole network step by step, regrowing some by gradient each time (Liu et al. 2021)
 
 within the objective:
     l0          gates on groups of weights, trained with them, that can be exactly zero (Louizos et al. 2018)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import flops, nn, ops, recipes, sparse
+from ..allocate import counts, erdos_renyi_kernel
 from ..backend import to_device
 from ..checks import real
 from ..data import batches
@@ -123,6 +124,40 @@ def _gradual_cost(task: Task, dense: float, sparse: float) -> float:
     return flops.pruning_cost(dense, sparse, plan.t_end // 4, plan.t_end, task.steps, period=1)
 
 
+def _dsr(task: Task) -> Method:
+    """Moving a tenth of the connections each time: the authors' 1 % of all weights, at their sparsity of 0.9."""
+    plan: Any = task.plan
+    return recipes.dsr(max(1, round(0.1 * sum(_counts(task).values()))), plan.delta_t, plan.t_end)
+
+
+def _counts(task: Task) -> dict[str, int]:
+    return counts({name: task.model.shapes()[name] for name in task.densities}, task.densities)
+
+
+def _halved(task: Task) -> dict[str, float]:
+    """The densities of GraNet's first masks: ERK at a sparsity of 0.5, or the budget's if that is lower."""
+    shapes = {name: task.model.shapes()[name] for name in task.densities}
+    return erdos_renyi_kernel(shapes, max(0.5, _density(task)))
+
+
+def _half(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
+    return _at_random(task._replace(densities=_halved(task)), params, rng)
+
+
+def _granet(task: Task) -> Method:
+    plan: Any = task.plan
+    final = 1 - _density(task)
+    return recipes.granet(final, plan.t_end, plan.delta_t, min(0.5, final), steps=task.steps)
+
+
+def _granet_cost(task: Task, dense: float, sparse: float) -> float:
+    """As gradual pruning's, from the density of the first masks; an update's dense gradient is shared by ΔT steps."""
+    plan: Any = task.plan
+    _, first = flops.forward(task.costs, _halved(task))
+    steps = flops.pruning_cost(first, sparse, 0, plan.t_end, task.steps, period=1)
+    return steps + (dense - steps / 3) * (plan.t_end // plan.delta_t) / task.steps
+
+
 def _narrow(task: Task, build: Build) -> nn.Chain:
     """The widest network of the family with no more parameters than the sparse one."""
     shapes = task.model.shapes()
@@ -162,6 +197,7 @@ def checked(methods: dict[str, Entry]) -> dict[str, Entry]:
 
 
 NO_MASKS = "it trains no sparse weights"
+DRAWS_FOR_ALL = "it draws a random number for every absent weight"
 BUDGET = ("sparsity", "distribution", "dense")
 TIMES = ("delta_t", "t_end")
 METHODS = checked({
@@ -172,12 +208,22 @@ METHODS = checked({
     ),
     "static": Entry("fixed random masks", LOOKS["static"], STATIC, BUDGET, masks=_at_random),
     "snip": Entry("masks by sensitivity before training", LOOKS["snip"], SNIP, BUDGET, masks=_snip, before=1),
+    "deep-r": Entry(
+        "random growth where weights would change sign; its paper: --momentum 0", LOOKS["deep-r"], STATIC, BUDGET,
+        masks=_at_random, method=lambda task: recipes.deep_r(),
+        loss=lambda task: recipes.deep_r_loss(loss_of(task.model), include=task.densities.__contains__),
+        refusal=DRAWS_FOR_ALL,
+    ),
     "set": Entry(
         "random growth after every epoch", LOOKS["set"], SET, (*BUDGET, "zeta"), masks=_at_random, method=_set
     ),
     "snfs": Entry(
         "growth by smoothed gradients after every epoch", LOOKS["snfs"], SNFS, (*BUDGET, "prune_rate"),
         masks=_at_random, method=_snfs, gradient="always", refusal=recipes.DENSE_BY_DEFINITION,
+    ),
+    "dsr": Entry(
+        "random growth of what falls below one threshold", LOOKS["dsr"], STATIC, (*BUDGET, *TIMES),
+        masks=_at_random, method=_dsr, refusal=DRAWS_FOR_ALL,
     ),
     "rigl-random": Entry(
         "rigl with random growth", LOOKS["rigl-random"], STATIC, (*BUDGET, "alpha", *TIMES),
@@ -186,6 +232,10 @@ METHODS = checked({
     "rigl": Entry(
         "growth by gradients every ΔT batches", LOOKS["rigl"], RIGL, (*BUDGET, "alpha", *TIMES),
         masks=_at_random, method=_rigl, gradient="updates",
+    ),
+    "granet": Entry(
+        "pruning from a sparsity of 0.5 with regrowth by gradients, every ΔT batches up to T_end", LOOKS["granet"],
+        _granet_cost, (*BUDGET, *TIMES), masks=_half, method=_granet, gradient="updates",
     ),
     "gradual": Entry(
         "pruning by magnitude every ΔT batches up to T_end", LOOKS["gradual"], _gradual_cost, (*BUDGET, *TIMES),
