@@ -27,6 +27,8 @@ LOOKS = {
     "rigl-random": Look("RigL, random growth", "#D55E00", "X"),
     "rigl": Look("RigL", "#D55E00", "*"),
     "granet": Look("GraNet", "#56B4E9", "X"),
+    "srigl": Look("SRigL", "#D55E00", "h"),
+    "ac-dc": Look("AC/DC", "#56B4E9", "s"),
     "gradual": Look("gradual pruning", "#56B4E9", "<"),
     "lottery": Look("lottery ticket", "#F0E442", ">"),
     "l0": Look("L0 gates", "#999999", "h"),

@@ -13,6 +13,8 @@ during training, changing masks:
     dsr         drop below one threshold, grow at random, more where more weights survive (Mostafa & Wang 2019)
     rigl        drop the smallest weights, grow where the gradient is largest (Evci et al. 2020)
     granet      prune the whole network step by step, regrowing some by gradient each time (Liu et al. 2021)
+    ac_dc       prune the whole network, restore all weights, and so on in turn (Peste et al. 2021)
+    srigl       as rigl, with as many inputs for every neuron, and without some neurons (Lasby et al. 2024)
 
 within the objective:
     l0          gates on groups of weights, trained with them, that can be exactly zero (Louizos et al. 2018)

@@ -1,8 +1,8 @@
-"""Relatives of SET and RigL during training: Deep R, DSR and GraNet, each with its schedule."""
+"""Relatives of SET and RigL during training, each with its schedule: Deep R, DSR, GraNet, SRigL and AC/DC."""
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,19 @@ import numpy as np
 from .. import ops
 from ..autograd import Tensor
 from ..backend import Array, namespace
-from ..checks import real, whole
+from ..checks import real, same_keys, whole
 from ..masks import Masks
+from ..methods.ac_dc import ac_dc_masks, compressed
 from ..methods.deep_r import deep_r_update
 from ..methods.dsr import dsr_update, next_threshold
 from ..methods.granet import granet_prune, regenerate
-from ..optim import is_weight
+from ..methods.rigl import rigl_count
+from ..methods.srigl import srigl_update
+from ..optim import Optimizer, is_weight
 from ..schedule import cosine, cubic, every
 from ..streams import draw_key, stream
 from ..train import Method
-from .watch import Arrays, latest
+from .watch import Arrays, forget, latest
 
 
 def granet(
@@ -149,3 +152,67 @@ def deep_r_loss(
         return loss
 
     return restless
+
+
+def srigl(
+    budget: Mapping[str, int],
+    alpha: float = 0.3,
+    period: int = 100,
+    t_end: int = 25_000,
+    gamma: float = 0.3,
+    never: Collection[str] = (),
+) -> Method:
+    """SRigL (Lasby et al. 2024): as `rigl`, an update replaces the optimizer step, with constant fan-in.
+
+    budget    {layer: connections}, those of the starting masks, such as Masks.counts: what a layer may have later too
+    gamma     γ_sal: neurons with fewer salient weights than γ_sal · k are ablated; the paper's 0.3 is for convolutional
+              networks, 0.95 for transformers
+    never     layers whose neurons are never ablated: the last, in the authors' code
+
+    Starting masks: methods.srigl.largest_inputs of random numbers, for every layer.
+    """
+    rigl_count(0, 0, alpha, t_end)  # raises for impossible numbers
+    real("gamma", gamma, "a number from 0 to 1", lambda gamma: 0 <= gamma <= 1)
+    if unknown := sorted(set(never) - budget.keys()):
+        raise ValueError(f"never names {unknown}; expected layers in {list(budget)}")
+
+    def decide(weights: dict[str, Array], masks: Masks, grads: Arrays, step: int) -> Mapping[str, Array]:
+        same_keys(masks=masks, budget=budget)
+        k = {name: rigl_count(step, n_active, alpha, t_end) for name, n_active in masks.counts.items()}
+        return {
+            name: srigl_update(weights[name], mask, grads[name], k[name], budget[name], 0 if name in never else gamma)
+            for name, mask in masks.items()
+        }
+
+    return Method(observe=latest, decide=decide, when=every(period, t_end), pauses=True)
+
+
+def ac_dc(density: float, warmup: int, phase: int, last: int) -> Method:
+    """AC/DC (Peste et al. 2021): after the last batch of a phase, prunes the whole network, or restores all weights.
+
+    density   of all masked layers together in compression phases, whose connections are rounded half to even
+    warmup    batches of dense training; then phases of `phase` batches, the first compressed, in turn; from batch
+              `last` on, all is compressed. The paper's ImageNet runs: 10, 5 and 85 of 100 epochs
+    Start with masks that are all true, and train with `restarted(optimizer, …)`.
+    """
+    real("density", density, "a number in (0, 1]", lambda density: 0 < density <= 1)
+    sparse = lambda step: compressed(step, warmup, phase, last)
+    sparse(0)  # raises for impossible numbers
+
+    def decide(weights: dict[str, Array], masks: Masks, memory: None, step: int) -> Mapping[str, Array]:
+        if sparse(step + 1):
+            return ac_dc_masks(weights, round(round(density * masks.size, 9)))
+        return {name: namespace(mask).ones(mask.shape, dtype=bool) for name, mask in masks.items()}
+
+    return Method(observe=forget, decide=decide, when=lambda step: sparse(step) != sparse(step + 1))
+
+
+def restarted(optimizer: Optimizer, warmup: int, phase: int, last: int) -> Optimizer:
+    """`optimizer` with new slots in the first batch of every decompression phase; the numbers are those of `ac_dc`."""
+
+    def update(params: Arrays, grads: Arrays, slots: dict, step: int) -> tuple[dict[str, Array], dict]:
+        begins = compressed(step - 1, warmup, phase, last) and not compressed(step, warmup, phase, last)
+        return optimizer.update(params, grads, optimizer.init(params) if begins else slots, step)
+
+    compressed(0, warmup, phase, last)  # raises for impossible numbers
+    return Optimizer(optimizer.init, update)

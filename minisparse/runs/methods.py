@@ -14,9 +14,12 @@ from ..data import batches
 from ..looks import LOOKS, Look
 from ..masks import random_masks
 from ..methods import l0
+from ..methods.ac_dc import compressed
+from ..methods.srigl import largest_inputs
 from ..optim import Optimizer, adam, sgd
 from ..schedule import multi_step_rate
 from ..sparse import Positions
+from ..streams import draw_key, stream
 from ..train import Method
 from .plan import Arrays, Build, Plan, Task
 
@@ -158,6 +161,46 @@ def _granet_cost(task: Task, dense: float, sparse: float) -> float:
     return steps + (dense - steps / 3) * (plan.t_end // plan.delta_t) / task.steps
 
 
+def _fan_ins(task: Task) -> dict[str, int]:
+    """The inputs of every neuron: those of the budget, rounded half to even, and at least one."""
+    shapes = task.model.shapes()
+    return {name: max(1, round(n / shapes[name][-1])) for name, n in _counts(task).items()}
+
+
+def _constant_fan_in(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
+    key, shapes = draw_key(rng), task.model.shapes()
+    noise = {name: stream(key, name).random(shapes[name]) for name in task.densities}
+    return {name: largest_inputs(noise[name], k, noise[name] >= 0) for name, k in _fan_ins(task).items()}
+
+
+def _srigl(task: Task) -> Method:
+    """The neurons of the last layer are classes: none is ablated."""
+    plan: Any = task.plan
+    budget = {name: k * task.model.shapes()[name][-1] for name, k in _fan_ins(task).items()}
+    last = [name for name in budget if name == list(task.costs)[-1]]
+    return recipes.srigl(budget, plan.alpha, plan.delta_t, plan.t_end, never=last)
+
+
+def _phases(task: Task) -> tuple[int, int, int]:
+    """The paper's shares of a run: a tenth dense, then phases of a twentieth; compressed from T_end on."""
+    plan: Any = task.plan
+    warmup = max(1, task.steps // 10)
+    return warmup, max(1, task.steps // 20), max(warmup, plan.t_end)
+
+
+def _ac_dc(task: Task) -> Method:
+    return recipes.ac_dc(_density(task), *_phases(task))
+
+
+def _ac_dc_optimizer(task: Task) -> Optimizer:
+    return recipes.restarted(_descent(task), *_phases(task))
+
+
+def _ac_dc_cost(task: Task, dense: float, sparse: float) -> float:
+    n_sparse = sum(compressed(step, *_phases(task)) for step in range(task.steps))
+    return 3 * (n_sparse * sparse + (task.steps - n_sparse) * dense) / task.steps
+
+
 def _narrow(task: Task, build: Build) -> nn.Chain:
     """The widest network of the family with no more parameters than the sparse one."""
     shapes = task.model.shapes()
@@ -236,6 +279,16 @@ METHODS = checked({
     "granet": Entry(
         "pruning from a sparsity of 0.5 with regrowth by gradients, every ΔT batches up to T_end", LOOKS["granet"],
         _granet_cost, (*BUDGET, *TIMES), masks=_half, method=_granet, gradient="updates",
+    ),
+    "srigl": Entry(
+        "rigl with a constant fan-in, without neurons that matter little", LOOKS["srigl"], RIGL,
+        (*BUDGET, "alpha", *TIMES), masks=_constant_fan_in, method=_srigl, gradient="updates",
+        refusal="it ranks the weights of every neuron",
+    ),
+    "ac-dc": Entry(
+        "pruning and restoring all weights in turn, compressed from T_end on", LOOKS["ac-dc"], _ac_dc_cost,
+        (*BUDGET, "t_end"), masks=_all, method=_ac_dc, optimizer=_ac_dc_optimizer,
+        refusal="its decompression phases train all weights",
     ),
     "gradual": Entry(
         "pruning by magnitude every ΔT batches up to T_end", LOOKS["gradual"], _gradual_cost, (*BUDGET, *TIMES),

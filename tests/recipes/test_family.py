@@ -7,7 +7,8 @@ import pytest
 
 from minisparse import ops, recipes
 from minisparse.allocate import erdos_renyi_kernel
-from minisparse.masks import random_masks
+from minisparse.masks import Masks, random_masks
+from minisparse.methods.srigl import largest_inputs
 from minisparse.optim import sgd
 from minisparse.schedule import cubic
 from minisparse.train import train
@@ -193,3 +194,100 @@ def test_deep_r_resumes_to_the_bit():
 def test_deep_rs_bad_numbers_are_refused(given):
     with pytest.raises(ValueError, match="expected a finite number from 0"):
         recipes.deep_r_loss(lambda p, batch, rng: None, **given)
+
+
+# SRigL ----------------------------------------------------------------------------------------------------------------
+def fan_in(k):
+    rng = np.random.default_rng(2)
+    return {n: largest_inputs(rng.random(shape), k, np.ones(shape, bool)) for n, shape in SHAPES.items()}
+
+
+def test_srigl_keeps_a_constant_fan_in_and_pauses_as_rigl_does():
+    masks = Masks(fan_in(4))
+    method = recipes.srigl(masks.counts, 0.5, 3, 20, gamma=0.9, never=["b.weight"])
+    steps = steps_of(method, masks, 24)
+    assert [step.number for step in steps if step.rewired] == [3, 6, 9, 12, 15, 18]
+    ablated = 0
+    for last, step in pairwise(steps):
+        for name, mask in step.masks.items():
+            inputs = mask.sum(axis=0)
+            assert len({*inputs.tolist()} - {0}) == 1
+            assert masks.counts[name] - len(inputs) < inputs.sum() <= masks.counts[name]
+            ablated += (inputs == 0).sum()
+            if step.rewired:
+                stayed = mask & last.masks[name]
+                assert (step.params[name][stayed] == last.params[name][stayed]).all()
+        assert step.masks["b.weight"].any(axis=0).all()
+    assert ablated, "nothing was ablated: the test shows less than it says"
+
+
+def test_srigl_without_ablation_keeps_every_neuron_and_its_connections():
+    masks = Masks(fan_in(4))
+    for step in steps_of(recipes.srigl(masks.counts, 0.5, 3, 20, gamma=0), masks, 24):
+        assert all((mask.sum(axis=0) == 4).all() for mask in step.masks.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"alpha": 30}, "alpha is 30"),
+        ({"gamma": 30}, "gamma is 30"),
+        ({"never": ["fc"]}, r"never names \['fc'\]; expected layers in \['a.weight'\]"),
+        ({"period": 0}, "period is 0"),
+        ({"t_end": 0}, "t_end is 0"),
+    ],
+)
+def test_srigls_bad_numbers_are_refused(given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        recipes.srigl({"a.weight": 5}, **given)
+
+
+def test_srigl_refuses_a_budget_of_other_layers():
+    with pytest.raises(ValueError, match=r"'b\.weight' is only in masks"):
+        steps_of(recipes.srigl({"a.weight": 60}, period=1), fan_in(3), 3)
+
+
+# AC/DC ----------------------------------------------------------------------------------------------------------------
+def everything():
+    return {name: np.ones(shape, bool) for name, shape in SHAPES.items()}
+
+
+def test_ac_dc_is_dense_and_sparse_in_turn_and_sparse_at_the_end():
+    steps = steps_of(recipes.ac_dc(0.1, 4, 3, 14), everything(), 20)
+    active = [step.state.masks.active for step in steps]  # those of the next batch
+    assert active == [450] * 3 + [45] * 3 + [450] * 3 + [45] * 3 + [450] * 1 + [45] * 7
+    assert [step.number for step in steps if step.rewired] == [3, 6, 9, 12, 13]
+    restored = steps[6]
+    absent = ~steps[5].masks["a.weight"]
+    assert not restored.params["a.weight"][absent].any(), "what was pruned returns at zero"
+    assert steps[7].params["a.weight"][absent].any(), "and is trained"
+    kept = np.concatenate([abs(steps[3].params[n]).ravel() for n in SHAPES])
+    assert (kept > 0).sum() == 45
+
+
+def test_ac_dcs_optimizer_starts_again_with_every_decompression_phase():
+    phases = 4, 3, 14
+    optimizer = recipes.restarted(sgd(0.1, momentum=0.9), *phases)
+    params, slots = {"w": np.ones(1)}, optimizer.init({"w": np.ones(1)})
+    velocity = []
+    for step in range(20):
+        params, slots = optimizer.update(params, {"w": np.ones(1)}, slots, step)
+        velocity.append(float(slots["velocity"]["w"][0]))
+    assert [step for step, v in enumerate(velocity) if v == 1.0] == [0, 7, 13]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ((0, 4, 3, 14), r"density is 0; expected a number in \(0, 1\]"),
+        ((0.1, 0, 3, 14), "warmup is 0"),
+        ((0.1, 4, 0, 14), "phase is 0"),
+        ((0.1, 4, 3, 3), "last is 3"),
+    ],
+)
+def test_ac_dcs_bad_numbers_are_refused(given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        recipes.ac_dc(*given)
+    if given[0]:
+        with pytest.raises(ValueError, match=sentence):
+            recipes.restarted(sgd(0.1), *given[1:])

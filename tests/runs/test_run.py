@@ -274,7 +274,7 @@ def test_every_option_that_a_method_names_changes_its_config(file, method):
 
 
 @pytest.mark.parametrize(
-    "method", [m for m in METHODS if m not in ("dense", "small-dense", "l0", "lottery", "gradual")]
+    "method", [m for m in METHODS if m not in ("dense", "small-dense", "l0", "lottery", "gradual", "srigl")]
 )
 def test_every_method_has_the_same_number_of_weights_at_the_end(file, tmp_path, method):
     assert run(plan_for(file, method, sparsity=0.8), tmp_path / "a")["active"] == round(0.2 * sum(SIZES.values()))
@@ -284,6 +284,16 @@ def test_every_method_has_the_same_number_of_weights_at_the_end(file, tmp_path, 
 def test_pruning_rounds_layer_by_layer(file, tmp_path, method):
     active = run(plan_for(file, method, sparsity=0.8), tmp_path / "a")["active"]
     assert abs(active - 0.2 * sum(SIZES.values())) <= 2
+
+
+def test_srigl_gives_every_surviving_neuron_as_many_inputs_and_rounds_layer_by_layer(file, tmp_path):
+    run(plan_for(file, "srigl", sparsity=0.8), tmp_path / "a")
+    _, state = reopen(tmp_path / "a")
+    for name, mask in state.masks.items():
+        inputs = mask.sum(axis=0)
+        assert len({*inputs.tolist()} - {0}) == 1
+        assert inputs.all() or name == "fc1.weight", "a class is never ablated"
+    assert abs(state.masks.active - 0.2 * sum(SIZES.values())) <= 12 + 3
 
 
 def test_layers_that_are_kept_dense_stand_outside_and_never_lose_a_weight(file, tmp_path):
