@@ -31,5 +31,6 @@ LOOKS = {
     "ac-dc": Look("AC/DC", "#56B4E9", "s"),
     "gradual": Look("gradual pruning", "#56B4E9", "<"),
     "lottery": Look("lottery ticket", "#F0E442", ">"),
+    "top-kast": Look("Top-KAST", "#E69F00", "*"),
     "l0": Look("L0 gates", "#999999", "h"),
 }

@@ -18,6 +18,7 @@ during training, changing masks:
 
 within the objective:
     l0          gates on groups of weights, trained with them, that can be exactly zero (Louizos et al. 2018)
+    top_kast    the largest weights forward, more of them backward (Jayakumar et al. 2020)
 
 of groups in place of single weights:
     structure   n of every m inputs, blocks, whole units

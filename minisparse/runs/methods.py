@@ -12,11 +12,11 @@ from ..backend import to_device
 from ..checks import real
 from ..data import batches
 from ..looks import LOOKS, Look
-from ..masks import random_masks
+from ..masks import random_masks, top_k
 from ..methods import l0
 from ..methods.ac_dc import compressed
 from ..methods.srigl import largest_inputs
-from ..optim import Optimizer, adam, sgd
+from ..optim import Optimizer, adam, is_weight, sgd
 from ..schedule import multi_step_rate
 from ..sparse import Positions
 from ..streams import draw_key, stream
@@ -31,11 +31,11 @@ def loss_of(model: nn.Layer, loss: Callable = ops.softmax_cross_entropy) -> Call
     return lambda params, batch, rng: loss(model(params, batch[0], train=True, rng=rng), batch[1])
 
 
-def _descent(task: Task) -> Optimizer:
+def _descent(task: Task, decays: Callable[[str], bool] = is_weight) -> Optimizer:
     plan = task.plan
     if plan.optimizer == "adam":
-        return adam(rate_of(task), weight_decay=plan.weight_decay)
-    return sgd(rate_of(task), plan.momentum, plan.nesterov, plan.weight_decay)
+        return adam(rate_of(task), weight_decay=plan.weight_decay, decays=decays)
+    return sgd(rate_of(task), plan.momentum, plan.nesterov, plan.weight_decay, decays)
 
 
 def _by_paper(name: str) -> Formula:
@@ -57,9 +57,11 @@ class Entry(NamedTuple):
     method     (task) -> how they change during training
     loss       (task) -> loss_fn as `train` takes it
     optimizer  (task) -> Optimizer
-    kept       (params, masks) -> masks of the weights present at inference
+    kept       (task, params, masks) -> masks of the weights present at inference
+    inference  (task, params) -> the parameters at inference
     before     batches through the dense network before training, with its initial weights
     gradient   when it needs the gradient of absent weights: "never", "updates" or "always"
+    step_cost  (task) -> multiply-adds per example of every training step, where masks do not tell them
     refusal    why it cannot be stored truly sparse, a sentence; "" where it can
     """
 
@@ -72,9 +74,11 @@ class Entry(NamedTuple):
     method: Callable[[Task], Method] = lambda task: recipes.static()
     loss: Callable[[Task], Callable] = lambda task: loss_of(task.model)
     optimizer: Callable[[Task], Optimizer] = _descent
-    kept: Callable[[Arrays, Arrays], Arrays] = lambda params, masks: masks
+    kept: Callable[[Task, Arrays, Arrays], Arrays] = lambda task, params, masks: masks
+    inference: Callable[[Task, Arrays], Arrays] = lambda task, params: params
     before: int = 0
     gradient: str = "never"
+    step_cost: Callable[[Task], float] | None = None
     refusal: str = ""
 
 
@@ -201,6 +205,35 @@ def _ac_dc_cost(task: Task, dense: float, sparse: float) -> float:
     return 3 * (n_sparse * sparse + (task.steps - n_sparse) * dense) / task.steps
 
 
+def _twice(task: Task) -> dict[str, int]:
+    """Top-KAST's backward counts: twice the forward ones, as sparsities of 90 % and 80 % in the paper."""
+    return {name: min(2 * n, math.prod(task.model.shapes()[name])) for name, n in _counts(task).items()}
+
+
+def _top_kast_loss(task: Task) -> Callable:
+    return recipes.top_kast_loss(loss_of(task.model), _counts(task), _twice(task), task.plan.weight_decay)
+
+
+def _top_kast_optimizer(task: Task) -> Optimizer:
+    descent = _descent(task, lambda name: is_weight(name) and name not in task.densities)
+    return recipes.top_kast_optimizer(descent, _twice(task))
+
+
+def _top_kast_kept(task: Task, params: Arrays, masks: Arrays) -> Arrays:
+    return {name: top_k(abs(params[name]), n) for name, n in _counts(task).items()}
+
+
+def _top_kast_weights(task: Task, params: Arrays) -> Arrays:
+    return recipes.top_kast_weights(params, _counts(task))
+
+
+def _top_kast_cost(task: Task, dense: float, sparse: float) -> float:
+    """Outputs and gradients of inputs by the forward set, gradients of weights for the backward set."""
+    share = lambda n: {name: n[name] / math.prod(task.model.shapes()[name]) for name in task.densities}
+    forward, backward = (flops.forward(task.costs, share(n(task)))[1] for n in (_counts, _twice))
+    return 2 * forward + backward
+
+
 def _narrow(task: Task, build: Build) -> nn.Chain:
     """The widest network of the family with no more parameters than the sparse one."""
     shapes = task.model.shapes()
@@ -297,10 +330,15 @@ METHODS = checked({
     "lottery": Entry(
         "rounds of training and pruning, rewinding after each", LOOKS["lottery"], None, (*BUDGET, "rounds"), masks=_all
     ),
+    "top-kast": Entry(
+        "the largest weights forward, twice as many backward", LOOKS["top-kast"], _top_kast_cost, BUDGET, masks=_all,
+        loss=_top_kast_loss, optimizer=_top_kast_optimizer, kept=_top_kast_kept, inference=_top_kast_weights,
+        step_cost=lambda task: _top_kast_cost(task, 0, 0), refusal="all weights are kept, those outside its sets too",
+    ),
     "l0": Entry(
         "gates that close during training, to a sparsity it finds; its paper: --optimizer adam --lr 0.001",
         LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
-        kept=lambda params, masks: l0.masks(params), refusal=NO_MASKS,
+        kept=lambda task, params, masks: l0.masks(params), refusal=NO_MASKS,
     ),
 })  # fmt: skip
 
