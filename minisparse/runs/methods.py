@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..methods import l0
 from ..methods.ac_dc import compressed
 from ..methods.srigl import largest_inputs
 from ..optim import Optimizer, adam, is_weight, sgd
-from ..schedule import multi_step_rate
+from ..schedule import cubic, multi_step_rate
 from ..sparse import Positions
 from ..streams import draw_key, stream
 from ..train import Method
@@ -158,11 +159,16 @@ def _granet(task: Task) -> Method:
 
 
 def _granet_cost(task: Task, dense: float, sparse: float) -> float:
-    """As gradual pruning's, from the density of the first masks; an update's dense gradient is shared by ΔT steps."""
+    """Three times what the last update left, as for gradual pruning, and the dense gradient of each update."""
     plan: Any = task.plan
-    _, first = flops.forward(task.costs, _halved(task))
-    steps = flops.pruning_cost(first, sparse, 0, plan.t_end, task.steps, period=1)
-    return steps + (dense - steps / 3) * (plan.t_end // plan.delta_t) / task.steps
+    end, period, (_, first) = plan.t_end, plan.delta_t, flops.forward(task.costs, _halved(task))
+    updates = [*range(period, end, period), end]
+    pruned = {step: cubic(step, 0, end, final=1.0) for step in updates}
+    left = lambda step: first - (first - sparse) * pruned[step] if step in pruned else first
+    spans = pairwise([-1, *(step for step in updates if step < task.steps), task.steps - 1])
+    total = sum(3 * left(begin) * (stop - begin) for begin, stop in spans)
+    gradients = sum(dense - left(before) for before, step in pairwise([-1, *updates]) if step < task.steps)
+    return (total + gradients) / task.steps
 
 
 def _fan_ins(task: Task) -> dict[str, int]:

@@ -286,9 +286,9 @@ def test_pruning_rounds_layer_by_layer(file, tmp_path, method):
     assert abs(active - 0.2 * sum(SIZES.values())) <= 2
 
 
-@pytest.mark.parametrize(("method", "relative"), [("ac-dc", 1e-9), ("top-kast", 1e-9), ("granet", 0.05), ("dsr", 0.05)])
+@pytest.mark.parametrize(("method", "relative"), [("ac-dc", 1e-9), ("top-kast", 1e-9), ("granet", 0.02), ("dsr", 0.05)])
 def test_formulas_are_near_what_runs_cost(file, tmp_path, method, relative):
-    """GraNet prunes every ΔT batches where its formula's schedule falls in each, as gradual pruning's."""
+    """AC/DC's and Top-KAST's are exact; GraNet's and DSR's do not know how layers share connections before the end."""
     cost = run(plan_for(file, method, sparsity=0.8, delta_t=2), tmp_path / "a")["multiply_adds"]
     assert cost["training_by_formula"] == pytest.approx(cost["training_as_it_was"], rel=relative)
 
