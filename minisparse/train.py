@@ -29,6 +29,7 @@ class Method(NamedTuple):
     pauses                                          does a mask change replace the step's optimizer step
     fill(name, grown, weights, grads, rng)          values for the grown weights: an array of the layer's shape, or one
                                                     value each, with an rng per layer; they start at zero without it
+    remember(memory, weights, masks) -> memory      after a mask change, with the weights and masks that it left
     """
 
     observe: Callable[[Any, dict[str, Array], np.random.Generator], Any]
@@ -36,6 +37,7 @@ class Method(NamedTuple):
     when: Callable[[int], bool]
     pauses: bool = False
     fill: Callable[[str, Array, Arrays, Arrays, np.random.Generator], Array] | None = None
+    remember: Callable[[Any, dict[str, Array], Masks], Any] | None = None
 
 
 class State(NamedTuple):
@@ -151,6 +153,8 @@ def _steps(
             params, slots = _restore(params, slots, masks)
         if rewired and method.fill:
             params = _filled(method.fill, params, before, masks, grads, rng)
+        if rewired and method.remember:
+            memory = method.remember(memory, {name: params[name] for name in masks}, masks)
 
         state = State(number + 1, params, masks, slots, memory, key)
         yield Step(number, float(loss), params, grads, masks, slots, rewired, state)

@@ -644,3 +644,23 @@ def test_whole_numbers_as_parameters_are_refused_by_name(xp):
     whole = params | {"fc1.bias": give(xp, np.zeros(params["fc1.bias"].shape, int))}
     with pytest.raises(TypeError, match=r"parameter 'fc1.bias' has dtype int64; expected floating-point arrays"):
         list(train(classify, whole, masks, batches, static(), np.random.default_rng(0)))
+
+
+def test_a_method_remembers_what_a_mask_change_left_and_the_next_step_sees_it(xp):
+    calls = []
+
+    def remember(memory, weights, masks):
+        calls.append((memory, back(weights["fc.weight"]).tolist(), back(masks["fc.weight"]).astype(int).tolist()))
+        return memory + 100
+
+    method = HALF._replace(
+        observe=lambda memory, grads, rng: (memory or 0) + 1,
+        decide=lambda weights, masks, memory, step: {n: ~mask for n, mask in masks.items()},
+        when=lambda step: step == 1,
+        fill=lambda name, grown, weights, grads, rng: give(xp, np.full(8, 7.0)),
+        remember=remember,
+    )
+    steps = by_hand(xp, EIGHT, FIRST_FOUR, [SMALL] * 3, method, sgd(0.1))
+    assert [step.state.memory for step in steps] == [1, 102, 103]
+    assert calls == [(2, weight(steps[1]), mask(steps[1]))]
+    assert weight(steps[1]) == [0, 0, 0, 0, 7, 7, 7, 7]

@@ -50,7 +50,7 @@ def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False, quiet: 
     hush(quiet, as_json)
     task, state = runs.reopen(run, data_dir)
     sites = nn.sites(task.model, task.shape)
-    kept = to_numpy(dict(METHODS[task.plan.method].kept(state.params, state.masks)))
+    kept = to_numpy(dict(METHODS[task.plan.method].kept(task, state.params, state.masks)))
     masks = {site.name: kept.get(site.name, np.ones(site.kernel_shape, bool)) for site in sites}
     links = {s.name: _link(s, masks[s.name]) for s in sites}
     dead = _dead(task.model, masks)
@@ -130,7 +130,10 @@ def export(
     refuse_own(path)
     may_write(path, force)
     task, state = runs.reopen(run, data_dir)
-    params, masks, stats = to_numpy((state.params, dict(state.masks), runs.statistics(task, state.params)))
+    entry, stats = METHODS[task.plan.method], runs.statistics(task, state.params)
+    params, stats = to_numpy((dict(entry.inference(task, state.params)), stats))
+    kept = entry.kept(task, state.params, state.masks)
+    masks = to_numpy({name: kept[name] for name in state.masks})
     params, masks = ({name: dense(a) for name, a in tree.items()} for tree in (params, masks))
     arrays: dict[str, Any] = params | stats | {f"{name}.mask": mask for name, mask in masks.items()}
     if to != "npz":

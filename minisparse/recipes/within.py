@@ -1,4 +1,4 @@
-"""Within the objective: the hard concrete gates of L0 (Louizos et al. 2018)."""
+"""Within the objective: the hard concrete gates of L0 (Louizos et al. 2018), the two sets of Top-KAST."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,7 +10,9 @@ from .. import ops
 from ..autograd import Tensor
 from ..backend import Array, namespace
 from ..checks import real, same_keys, whole
+from ..masks import top_k
 from ..methods import l0
+from ..methods.top_kast import forward_and_backward, strength
 from ..nn import Layer
 from ..optim import Optimizer
 
@@ -83,3 +85,60 @@ def averaged(
     same_keys(average=average, params=params)
     share = (1 - float(beta)) / (1 - float(beta) ** (whole("n", n, 0) + 1))
     return {name: average[name] + share * (w - average[name]) for name, w in params.items()}
+
+
+def top_kast_loss(
+    loss_fn: Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor],
+    n_forward: Mapping[str, int],
+    n_backward: Mapping[str, int],
+    weight_decay: float = 1e-4,
+) -> Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor]:
+    """Top-KAST (Jayakumar et al. 2020): loss_fn of the weights in A, with gradients for those in B, and the penalty.
+
+    n_forward, n_backward {name: connections}: the sizes of A and B. weight_decay: of weights in A; that of weights in
+    B∖A is divided by the layer's forward density, others have none. Train all weights, with static(), without masks, by
+    `top_kast_optimizer(optimizer, n_backward)`; the network is that of `top_kast_weights`.
+    Differs from the paper, which chooses A and B anew after every 100 batches, as an approximation: here in each.
+    """
+    same_keys(n_forward=n_forward, n_backward=n_backward)
+    for name, n in n_forward.items():
+        whole(f"n_forward of {name!r}", n, 0, whole(f"n_backward of {name!r}", n_backward[name], 0))
+    real("weight_decay", weight_decay, "a finite number from 0", lambda decay: 0 <= decay < math.inf)
+
+    def explored(params: dict[str, Tensor], batch: Any, rng: np.random.Generator) -> Tensor:
+        seen, penalty = dict(params), None
+        for name, n in n_forward.items():
+            w = params[name]
+            a, b = forward_and_backward(w.value, n, n_backward[name])
+            in_a, in_b, cost = (mask.astype(w.dtype) for mask in (a, b, strength(a, b)))
+            seen[name] = w * in_b + w.value * (in_a - in_b)  # α, with the gradient of θ in B
+            decay = ops.sum(w * w * cost)
+            penalty = decay if penalty is None else penalty + decay
+        loss = loss_fn(seen, batch, rng)
+        return loss if penalty is None else loss + penalty * (float(weight_decay) / 2)
+
+    return explored
+
+
+def top_kast_optimizer(optimizer: Optimizer, n_backward: Mapping[str, int]) -> Optimizer:
+    """`optimizer`, moving only the weights in B; those outside keep their values, and have no slots.
+
+    The optimizer itself must have no weight decay on these layers: it is part of `top_kast_loss`.
+    """
+
+    def update(params: Mapping[str, Array], grads: Mapping[str, Array], slots: dict, step: int) -> tuple[dict, dict]:
+        moved, slots = optimizer.update(params, grads, slots, step)
+        inside = {name: top_k(abs(params[name]), n) for name, n in n_backward.items()}
+        where = lambda name, a, b: namespace(a).where(inside[name], a, b) if name in inside else a
+        held = {
+            slot: {name: where(name, a, 0 * a) for name, a in arrays.items()} if isinstance(arrays, Mapping) else arrays
+            for slot, arrays in slots.items()
+        }
+        return {name: where(name, w, params[name]) for name, w in moved.items()}, held
+
+    return Optimizer(optimizer.init, update)
+
+
+def top_kast_weights(params: Mapping[str, Array], n_forward: Mapping[str, int]) -> dict[str, Array]:
+    """`params` with the weights of the layers in `n_forward` zero outside A: the network to use and to evaluate."""
+    return dict(params) | {name: params[name] * top_k(abs(params[name]), n) for name, n in n_forward.items()}

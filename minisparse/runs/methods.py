@@ -2,20 +2,25 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import flops, nn, ops, recipes, sparse
+from ..allocate import counts, erdos_renyi_kernel
 from ..backend import to_device
 from ..checks import real
 from ..data import batches
 from ..looks import LOOKS, Look
-from ..masks import random_masks
+from ..masks import random_masks, top_k
 from ..methods import l0
-from ..optim import Optimizer, adam, sgd
-from ..schedule import multi_step_rate
+from ..methods.ac_dc import compressed
+from ..methods.srigl import largest_inputs
+from ..optim import Optimizer, adam, is_weight, sgd
+from ..schedule import cubic, multi_step_rate
 from ..sparse import Positions
+from ..streams import draw_key, stream
 from ..train import Method
 from . import times
 from .plan import Arrays, Build, Plan, Task
@@ -28,11 +33,11 @@ def loss_of(model: nn.Layer, loss: Callable = ops.softmax_cross_entropy) -> Call
     return lambda params, batch, rng: loss(model(params, batch[0], train=True, rng=rng), batch[1])
 
 
-def _descent(task: Task) -> Optimizer:
+def _descent(task: Task, decays: Callable[[str], bool] = is_weight) -> Optimizer:
     plan = task.plan
     if plan.optimizer == "adam":
-        return adam(rate_of(task), weight_decay=plan.weight_decay)
-    return sgd(rate_of(task), plan.momentum, plan.nesterov, plan.weight_decay)
+        return adam(rate_of(task), weight_decay=plan.weight_decay, decays=decays)
+    return sgd(rate_of(task), plan.momentum, plan.nesterov, plan.weight_decay, decays)
 
 
 def _by_paper(name: str) -> Formula:
@@ -54,10 +59,12 @@ class Entry(NamedTuple):
     method     (task) -> how they change during training
     loss       (task) -> loss_fn as `train` takes it
     optimizer  (task) -> Optimizer
-    kept       (params, masks) -> masks of the weights present at inference
+    kept       (task, params, masks) -> masks of the weights present at inference
+    inference  (task, params) -> the parameters at inference
     before     batches through the dense network before training, with its initial weights
     gradient   when it needs the gradient of absent weights: "never", "updates" or "always"
     idle       (task) -> why it would never change a mask in this run; None if it does
+    step_cost  (task) -> multiply-adds per example of every training step, where masks do not tell them
     refusal    why it cannot be stored truly sparse, a sentence; "" where it can
     """
 
@@ -70,10 +77,12 @@ class Entry(NamedTuple):
     method: Callable[[Task], Method] = lambda task: recipes.static()
     loss: Callable[[Task], Callable] = lambda task: loss_of(task.model)
     optimizer: Callable[[Task], Optimizer] = _descent
-    kept: Callable[[Arrays, Arrays], Arrays] = lambda params, masks: masks
+    kept: Callable[[Task, Arrays, Arrays], Arrays] = lambda task, params, masks: masks
+    inference: Callable[[Task, Arrays], Arrays] = lambda task, params: params
     before: int = 0
     gradient: str = "never"
     idle: Callable[[Task], times.Idle | None] = lambda task: None
+    step_cost: Callable[[Task], float] | None = None
     refusal: str = ""
 
 
@@ -126,6 +135,114 @@ def _gradual_cost(task: Task, dense: float, sparse: float) -> float:
     return flops.pruning_cost(dense, sparse, plan.t_end // 4, plan.t_end, task.steps, period=1)
 
 
+def _dsr(task: Task) -> Method:
+    """Moving a tenth of the connections each time: the authors' 1 % of all weights, at their sparsity of 0.9."""
+    plan: Any = task.plan
+    return recipes.dsr(max(1, round(0.1 * sum(_counts(task).values()))), plan.delta_t, plan.t_end)
+
+
+def _counts(task: Task) -> dict[str, int]:
+    return counts({name: task.model.shapes()[name] for name in task.densities}, task.densities)
+
+
+def _halved(task: Task) -> dict[str, float]:
+    """The densities of GraNet's first masks: ERK at a sparsity of 0.5, or the budget's if that is lower."""
+    shapes = {name: task.model.shapes()[name] for name in task.densities}
+    return erdos_renyi_kernel(shapes, max(0.5, _density(task)))
+
+
+def _half(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
+    return _at_random(task._replace(densities=_halved(task)), params, rng)
+
+
+def _granet(task: Task) -> Method:
+    plan: Any = task.plan
+    final = 1 - _density(task)
+    return recipes.granet(final, plan.t_end, plan.delta_t, min(0.5, final), steps=task.steps)
+
+
+def _granet_cost(task: Task, dense: float, sparse: float) -> float:
+    """Three times what the last update left, as for gradual pruning, and the dense gradient of each update."""
+    plan: Any = task.plan
+    end, period, (_, first) = plan.t_end, plan.delta_t, flops.forward(task.costs, _halved(task))
+    updates = [*range(period, end, period), end]
+    pruned = {step: cubic(step, 0, end, final=1.0) for step in updates}
+    left = lambda step: first - (first - sparse) * pruned[step] if step in pruned else first
+    spans = pairwise([-1, *(step for step in updates if step < task.steps), task.steps - 1])
+    total = sum(3 * left(begin) * (stop - begin) for begin, stop in spans)
+    gradients = sum(dense - left(before) for before, step in pairwise([-1, *updates]) if step < task.steps)
+    return (total + gradients) / task.steps
+
+
+def _fan_ins(task: Task) -> dict[str, int]:
+    """The inputs of every neuron: those of the budget, rounded half to even, and at least one."""
+    shapes = task.model.shapes()
+    return {name: max(1, round(n / shapes[name][-1])) for name, n in _counts(task).items()}
+
+
+def _constant_fan_in(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
+    key, shapes = draw_key(rng), task.model.shapes()
+    noise = {name: stream(key, name).random(shapes[name]) for name in task.densities}
+    return {name: largest_inputs(noise[name], k, noise[name] >= 0) for name, k in _fan_ins(task).items()}
+
+
+def _srigl(task: Task) -> Method:
+    """The neurons of the last layer are classes: none is ablated."""
+    plan: Any = task.plan
+    budget = {name: k * task.model.shapes()[name][-1] for name, k in _fan_ins(task).items()}
+    last = [name for name in budget if name == list(task.costs)[-1]]
+    return recipes.srigl(budget, plan.alpha, plan.delta_t, plan.t_end, never=last)
+
+
+def _phases(task: Task) -> tuple[int, int, int]:
+    """The paper's shares of a run: a tenth dense, then phases of a twentieth; compressed from T_end on."""
+    plan: Any = task.plan
+    warmup = max(1, task.steps // 10)
+    return warmup, max(1, task.steps // 20), max(warmup, plan.t_end)
+
+
+def _ac_dc(task: Task) -> Method:
+    return recipes.ac_dc(_density(task), *_phases(task))
+
+
+def _ac_dc_optimizer(task: Task) -> Optimizer:
+    return recipes.restarted(_descent(task), *_phases(task))
+
+
+def _ac_dc_cost(task: Task, dense: float, sparse: float) -> float:
+    n_sparse = sum(compressed(step, *_phases(task)) for step in range(task.steps))
+    return 3 * (n_sparse * sparse + (task.steps - n_sparse) * dense) / task.steps
+
+
+def _twice(task: Task) -> dict[str, int]:
+    """Top-KAST's backward counts: twice the forward ones, as sparsities of 90 % and 80 % in the paper."""
+    return {name: min(2 * n, math.prod(task.model.shapes()[name])) for name, n in _counts(task).items()}
+
+
+def _top_kast_loss(task: Task) -> Callable:
+    return recipes.top_kast_loss(loss_of(task.model), _counts(task), _twice(task), task.plan.weight_decay)
+
+
+def _top_kast_optimizer(task: Task) -> Optimizer:
+    descent = _descent(task, lambda name: is_weight(name) and name not in task.densities)
+    return recipes.top_kast_optimizer(descent, _twice(task))
+
+
+def _top_kast_kept(task: Task, params: Arrays, masks: Arrays) -> Arrays:
+    return {name: top_k(abs(params[name]), n) for name, n in _counts(task).items()}
+
+
+def _top_kast_weights(task: Task, params: Arrays) -> Arrays:
+    return recipes.top_kast_weights(params, _counts(task))
+
+
+def _top_kast_cost(task: Task, dense: float, sparse: float) -> float:
+    """Outputs and gradients of inputs by the forward set, gradients of weights for the backward set."""
+    share = lambda n: {name: n[name] / math.prod(task.model.shapes()[name]) for name in task.densities}
+    forward, backward = (flops.forward(task.costs, share(n(task)))[1] for n in (_counts, _twice))
+    return 2 * forward + backward
+
+
 def _narrow(task: Task, build: Build) -> nn.Chain:
     """The widest network of the family with no more parameters than the sparse one."""
     shapes = task.model.shapes()
@@ -165,6 +282,7 @@ def checked(methods: dict[str, Entry]) -> dict[str, Entry]:
 
 
 NO_MASKS = "it trains no sparse weights"
+DRAWS_FOR_ALL = "it draws a random number for every absent weight"
 BUDGET = ("sparsity", "distribution", "dense")
 TIMES = ("delta_t", "t_end")
 METHODS = checked({
@@ -175,6 +293,12 @@ METHODS = checked({
     ),
     "static": Entry("fixed random masks", LOOKS["static"], STATIC, BUDGET, masks=_at_random),
     "snip": Entry("masks by sensitivity before training", LOOKS["snip"], SNIP, BUDGET, masks=_snip, before=1),
+    "deep-r": Entry(
+        "random growth where weights would change sign; its paper: --momentum 0", LOOKS["deep-r"], STATIC, BUDGET,
+        masks=_at_random, method=lambda task: recipes.deep_r(),
+        loss=lambda task: recipes.deep_r_loss(loss_of(task.model), include=task.densities.__contains__),
+        refusal=DRAWS_FOR_ALL,
+    ),
     "set": Entry(
         "random growth after every epoch", LOOKS["set"], SET, (*BUDGET, "zeta"), masks=_at_random, method=_set,
         idle=times.by_epochs("zeta", falls=False),
@@ -184,6 +308,10 @@ METHODS = checked({
         masks=_at_random, method=_snfs, gradient="always", idle=times.by_epochs("prune_rate", falls=True),
         refusal=recipes.DENSE_BY_DEFINITION,
     ),
+    "dsr": Entry(
+        "random growth of what falls below one threshold", LOOKS["dsr"], STATIC, (*BUDGET, *TIMES),
+        masks=_at_random, method=_dsr, idle=times.by_period, refusal=DRAWS_FOR_ALL,
+    ),
     "rigl-random": Entry(
         "rigl with random growth", LOOKS["rigl-random"], STATIC, (*BUDGET, "alpha", *TIMES),
         masks=_at_random, method=lambda task: _rigl(task, watch=recipes.noise), idle=times.by_batches,
@@ -192,6 +320,22 @@ METHODS = checked({
         "growth by gradients every ΔT batches", LOOKS["rigl"], RIGL, (*BUDGET, "alpha", *TIMES),
         masks=_at_random, method=_rigl, gradient="updates", idle=times.by_batches,
     ),
+    "granet": Entry(
+        "pruning from a sparsity of 0.5 with regrowth by gradients, every ΔT batches up to T_end", LOOKS["granet"],
+        _granet_cost, (*BUDGET, *TIMES), masks=_half, method=_granet, gradient="updates",
+        idle=times.to_the_end,
+    ),
+    "srigl": Entry(
+        "rigl with a constant fan-in, without neurons that matter little", LOOKS["srigl"], RIGL,
+        (*BUDGET, "alpha", *TIMES), masks=_constant_fan_in, method=_srigl, gradient="updates",
+        idle=times.by_batches,
+        refusal="it ranks the weights of every neuron",
+    ),
+    "ac-dc": Entry(
+        "pruning and restoring all weights in turn, compressed from T_end on", LOOKS["ac-dc"], _ac_dc_cost,
+        (*BUDGET, "t_end"), masks=_all, method=_ac_dc, optimizer=_ac_dc_optimizer,
+        refusal="its decompression phases train all weights",
+    ),
     "gradual": Entry(
         "pruning by magnitude every ΔT batches up to T_end", LOOKS["gradual"], _gradual_cost, (*BUDGET, *TIMES),
         masks=_all, method=_gradual, idle=times.to_the_end,
@@ -199,10 +343,15 @@ METHODS = checked({
     "lottery": Entry(
         "rounds of training and pruning, rewinding after each", LOOKS["lottery"], None, (*BUDGET, "rounds"), masks=_all
     ),
+    "top-kast": Entry(
+        "the largest weights forward, twice as many backward", LOOKS["top-kast"], _top_kast_cost, BUDGET, masks=_all,
+        loss=_top_kast_loss, optimizer=_top_kast_optimizer, kept=_top_kast_kept, inference=_top_kast_weights,
+        step_cost=lambda task: _top_kast_cost(task, 0, 0), refusal="all weights are kept, those outside its sets too",
+    ),
     "l0": Entry(
         "gates that close during training, to a sparsity it finds; its paper: --optimizer adam --lr 0.001",
         LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
-        kept=lambda params, masks: l0.masks(params), refusal=NO_MASKS,
+        kept=lambda task, params, masks: l0.masks(params), refusal=NO_MASKS,
     ),
 })  # fmt: skip
 

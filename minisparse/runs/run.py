@@ -143,6 +143,7 @@ def _from(task: Task, start: State, also: Mapping[str, Any]) -> Iterator[tuple[S
         start,
     )
     dense, sparse = flops.forward(task.costs, start.masks)
+    always = entry.step_cost and entry.step_cost(task)
     for step in run:
         needs_dense_grad = entry.gradient == "always" or (entry.gradient == "updates" and step.rewired)
         line = {
@@ -152,7 +153,7 @@ def _from(task: Task, start: State, also: Mapping[str, Any]) -> Iterator[tuple[S
             "rate": rate(step.number),
             "rewired": step.rewired,
             "active": sum(_counts(task, step.params, step.masks).values()),
-            "multiply_adds": round(2 * sparse + (dense if needs_dense_grad else sparse)),
+            "multiply_adds": round(always or 2 * sparse + (dense if needs_dense_grad else sparse)),
         }
         if step.rewired:
             _, sparse = flops.forward(task.costs, step.masks)
@@ -174,12 +175,13 @@ def _shapes(state: State) -> dict[str, list[int]]:
 def _counts(task: Task, params: Arrays, masks: Arrays) -> dict[str, int]:
     """{site name: weights present}, dense layers included."""
     sizes = {name: math.prod(task.model.shapes()[name]) for name in task.costs}
-    return sizes | Masks(METHODS[task.plan.method].kept(params, masks)).counts
+    return sizes | Masks(METHODS[task.plan.method].kept(task, params, masks)).counts
 
 
 def evaluate(task: Task, params: Mapping[str, Array]) -> dict[str, float]:
     """{"accuracy", "loss"} on the test set."""
     stats, (inputs, labels) = statistics(task, params), task.test_set
+    params = METHODS[task.plan.method].inference(task, params)
     right, loss = 0, 0.0
     widest = max(site.outputs for site in nn.sites(task.model, task.shape))
     chunk = max(1, min(CHUNK, CHUNK_NUMBERS // widest))
@@ -196,14 +198,14 @@ def statistics(task: Task, params: Mapping[str, Array]) -> dict[str, Array]:
     if not any(name.endswith(".scale") for name in params):
         return {}
     seen = batches(*task.train_set, task.plan.batch, task.plan.seed, stop=CALIBRATION)
-    return nn.recalibrate(task.model, params, seen)
+    return nn.recalibrate(task.model, METHODS[task.plan.method].inference(task, params), seen)
 
 
 def _result(task: Task, directory: Path) -> dict[str, Any]:
     """The outcome of a finished run, and what it cost."""
     state, entry = _state(task, directory / CHECKPOINT), METHODS[task.plan.method]
     counts, dense = _counts(task, state.params, state.masks), sum(task.whole.values())
-    _, inference = flops.forward(task.costs, entry.kept(state.params, state.masks))
+    _, inference = flops.forward(task.costs, entry.kept(task, state.params, state.masks))
     _, trained = flops.forward(task.costs, state.masks)
     folders = [directory, *(_round(directory, number) for number in range(task.plan.rounds or 0))]
     did = 3 * dense * entry.before + sum(line["multiply_adds"] for folder in folders for line in lines_of(folder))

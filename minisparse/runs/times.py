@@ -38,13 +38,21 @@ def refuse_idle(task: Task, idle: Callable[[Task], Idle | None]) -> None:
         raise ValueError(f"{found.because}: {task.plan.method} would never change a mask. Try {tried}")
 
 
+def by_period(task: Task) -> Idle | None:
+    """At ΔT, 2 ΔT, … below T_end."""
+    plan: Any = task.plan
+    if plan.delta_t >= min(plan.t_end, task.steps):
+        return Idle(f"{_numbers(task)}, and updates are at ΔT, 2 ΔT, … below T_end", _better(task, reaches=False))
+    return None
+
+
 def by_batches(task: Task) -> Idle | None:
-    """RigL: at ΔT, 2 ΔT, … below T_end."""
+    """RigL: at ΔT, 2 ΔT, … below T_end, by a fraction α."""
     plan: Any = task.plan
     if not 0 <= plan.alpha <= 1:
         return None  # which the method itself refuses
-    if plan.delta_t >= min(plan.t_end, task.steps):
-        return Idle(f"{_numbers(task)}, and updates are at ΔT, 2 ΔT, … below T_end", _better(task, reaches=False))
+    if never := by_period(task):
+        return never
     moved = lambda period: _fraction(task, "alpha", lambda alpha, n: rigl_count(period, n, alpha, plan.t_end))
     if (idle := moved(plan.delta_t)) and not moved(sooner := _period(min(plan.t_end, task.steps))):
         return Idle(f"{_numbers(task)}, and at ΔT the drop fraction is too small to move a connection",

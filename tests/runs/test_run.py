@@ -274,7 +274,7 @@ def test_every_option_that_a_method_names_changes_its_config(file, method):
 
 
 @pytest.mark.parametrize(
-    "method", [m for m in METHODS if m not in ("dense", "small-dense", "l0", "lottery", "gradual")]
+    "method", [m for m in METHODS if m not in ("dense", "small-dense", "l0", "lottery", "gradual", "srigl")]
 )
 def test_every_method_has_the_same_number_of_weights_at_the_end(file, tmp_path, method):
     assert run(plan_for(file, method, sparsity=0.8), tmp_path / "a")["active"] == round(0.2 * sum(SIZES.values()))
@@ -284,6 +284,34 @@ def test_every_method_has_the_same_number_of_weights_at_the_end(file, tmp_path, 
 def test_pruning_rounds_layer_by_layer(file, tmp_path, method):
     active = run(plan_for(file, method, sparsity=0.8), tmp_path / "a")["active"]
     assert abs(active - 0.2 * sum(SIZES.values())) <= 2
+
+
+@pytest.mark.parametrize(("method", "relative"), [("ac-dc", 1e-9), ("top-kast", 1e-9), ("granet", 0.02), ("dsr", 0.05)])
+def test_formulas_are_near_what_runs_cost(file, tmp_path, method, relative):
+    """AC/DC's and Top-KAST's are exact; GraNet's and DSR's do not know how layers share connections before the end."""
+    cost = run(plan_for(file, method, sparsity=0.8, delta_t=2), tmp_path / "a")["multiply_adds"]
+    assert cost["training_by_formula"] == pytest.approx(cost["training_as_it_was"], rel=relative)
+
+
+def test_top_kasts_accuracy_is_that_of_its_forward_weights(file, tmp_path):
+    plan = plan_for(file, "top-kast", sparsity=0.8)
+    accuracy = run(plan, tmp_path / "a")["test_accuracy"]
+    task, state = reopen(tmp_path / "a")
+    kept = METHODS["top-kast"].kept(task, state.params, state.masks)
+    sparse_only = state.params | {name: state.params[name] * mask for name, mask in kept.items()}
+    logits = task.model(sparse_only, task.test_set[0]).value
+    assert accuracy == pytest.approx((logits.argmax(axis=1) == task.test_set[1]).mean())
+    assert sum(np.count_nonzero(state.params[name]) for name in SIZES) > sum(int(m.sum()) for m in kept.values())
+
+
+def test_srigl_gives_every_surviving_neuron_as_many_inputs_and_rounds_layer_by_layer(file, tmp_path):
+    run(plan_for(file, "srigl", sparsity=0.8), tmp_path / "a")
+    _, state = reopen(tmp_path / "a")
+    for name, mask in state.masks.items():
+        inputs = mask.sum(axis=0)
+        assert len({*inputs.tolist()} - {0}) == 1
+        assert inputs.all() or name == "fc1.weight", "a class is never ablated"
+    assert abs(state.masks.active - 0.2 * sum(SIZES.values())) <= 12 + 3
 
 
 def test_layers_that_are_kept_dense_stand_outside_and_never_lose_a_weight(file, tmp_path):
@@ -346,6 +374,7 @@ def test_what_a_run_cost_is_the_sum_over_its_batches(file, tmp_path, method):
         "snfs": 2 * half + d,
         "rigl": (17 * 3 * half + 3 * (2 * half + d)) / STEPS,  # updates at 4, 8 and 12
         "l0": 3 * d,  # closed gates are computed with
+        "top-kast": 2 * half + (2 * (half - 36) + 36),  # fc2 is dense at this sparsity: it cannot have twice as many
     }
     expected = by_hand.get(method, (sum(steps) + 3 * d * entry.before) / STEPS)
     assert cost["training_as_it_was"] == pytest.approx(expected, rel=1e-12)
