@@ -2,6 +2,8 @@
 
 before training, initial masks:
     snip        keep the connections whose removal would change the loss most (Lee et al. 2019)
+    grasp       keep the connections whose removal would reduce the gradient's norm most (Wang et al. 2020)
+    synflow     keep the connections that carry the most flow from inputs to outputs (Tanaka et al. 2020)
 
 during training, changing masks:
     magnitude   drop the smallest weights, by rank or below a threshold (Han et al. 2015, Zhu & Gupta 2017)
@@ -11,4 +13,7 @@ during training, changing masks:
 
 within the objective:
     l0          gates on groups of weights, trained with them, that can be exactly zero (Louizos et al. 2018)
+
+of groups in place of single weights:
+    structure   n of every m inputs, blocks, whole units
 """

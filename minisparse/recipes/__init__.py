@@ -1,6 +1,6 @@
 """Each method with its schedule, as its paper ran it."""
 
-from .before import mnist_densities, small_dense, snip, static
+from .before import grasp, mnist_densities, small_dense, snip, static, synflow
 from .during import gradual, rigl, set, snfs
 from .rounds import Progress, Stage, lottery, three_step, winning_ticket
 from .watch import DENSE_BY_DEFINITION, along_gradient, forget, latest, noise, random_values, ranked_by, smoothed

@@ -1,16 +1,19 @@
-"""Before training: SNIP's masks, and the baselines: static masks and a smaller dense network."""
+"""Before training: masks by SNIP, GraSP and SynFlow, and the baselines: static masks and a smaller dense network."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from .. import ops
 from ..allocate import density_of
 from ..autograd import value_and_grad
-from ..backend import Array
-from ..checks import real
-from ..masks import Masks
+from ..backend import Array, namespace
+from ..checks import real, whole
+from ..masks import Masks, project, top_k_of_all
+from ..methods.grasp import grasp_masks
 from ..methods.snip import snip_masks
+from ..methods.synflow import flow, n_kept
 from ..optim import is_weight
 from ..storage import as_numbers
 from ..streams import draw_key, step_streams
@@ -51,20 +54,94 @@ def snip(
     ValueError for no batches, no included parameter or a density out of range; warns of a layer left empty.
     Differs from the authors' code, which counts and prunes biases too and trains other weights than it scored.
     """
+    names, n_keep = _ranked(params, include, density)
+    grads = _mean_gradient(loss_fn, params, batches, draw_key(rng))
+    return Masks(snip_masks({n: params[n] for n in names}, {n: grads[n] for n in names}, n_keep))
+
+
+def grasp(
+    loss_fn: Callable,
+    params: Arrays,
+    batches: Iterable,
+    density: float,
+    rng: np.random.Generator,
+    include: Callable[[str], bool] = is_weight,
+    eps: float = 1e-2,
+) -> Masks:
+    """GraSP (Wang et al. 2020): masks that preserve the flow of gradients, before any training.
+
+    loss_fn, params, batches, density, rng, include as in `snip`; the paper takes ten examples of every class, and
+    divides the logits by 200. The tape has first derivatives only, so H g = (∇L(w + h g) − ∇L(w − h g)) / 2h, with
+    h = eps · ‖w‖ / ‖g‖ over the included parameters. ValueError also where the gradient is zero.
+    Differs from the authors' code, where H g is the derivative of the tape.
+    """
+    names, n_keep = _ranked(params, include, density)
+    real("eps", eps, "a number above 0", lambda eps: eps > 0)
+    batches, key = list(batches), draw_key(rng)
+    gradient = lambda at: _mean_gradient(loss_fn, at, batches, key)
+    g = gradient(params)
+    norm = lambda arrays: float(sum((arrays[name].astype("float64") ** 2).sum() for name in names)) ** 0.5
+    if not norm(g):
+        raise ValueError("the gradient is zero at every included parameter: nothing can be ranked")
+    h = eps * (norm(params) or 1.0) / norm(g)
+    ahead, behind = (gradient(dict(params) | {n: params[n] + sign * h * g[n] for n in names}) for sign in (1, -1))
+    products = {name: (ahead[name] - behind[name]) / (2 * h) for name in names}
+    return Masks(grasp_masks({name: params[name] for name in names}, products, n_keep))
+
+
+def synflow(
+    outputs: Callable[[Any, Array], Any],
+    params: Arrays,
+    x: Array,
+    density: float,
+    rounds: int = 100,
+    include: Callable[[str], bool] = is_weight,
+) -> Masks:
+    """SynFlow (Tanaka et al. 2020): masks that conserve synaptic flow, from the initial weights alone.
+
+    outputs(params, x) -> Tensor: the network, such as lambda p, x: model(p, x). x (1, …): its shape and dtype only, the
+    network sees ones. density in (0, 1] of the parameters for which `include(name)` is true. The paper prunes in 100
+    rounds, each to density^(k/100).
+
+    All parameters are replaced by their absolute values, and biases (names that end in "bias" or "shift") by zero, as
+    the paper's network has none. Batch norm must not use a batch's statistics: pass `stats` of means 0, variances 1.
+    ValueError for a density or rounds out of range, or a flow that overflows: use float64 parameters for deep networks.
+    """
+    names, n_keep = _ranked(params, include, density)
+    size = sum(params[name].size for name in names)
+    positive = {n: abs(w) * (0 if n.endswith(("bias", "shift")) else 1) for n, w in params.items()}
+    ones, masks = namespace(x).ones_like(x), {n: namespace(params[n]).ones(params[n].shape, dtype=bool) for n in names}
+    for k in range(1, whole("rounds", rounds, 1) + 1):
+        left = project(positive, masks)
+        with np.errstate(over="ignore", invalid="ignore"):
+            total, grads = value_and_grad(lambda p: ops.sum(outputs(p, ones)), left)
+        if not np.isfinite(float(total)):
+            raise ValueError(f"the flow is {float(total)} in round {k}; give params as float64")
+        scores = flow({n: left[n] for n in names}, {n: grads[n] for n in names})
+        masks = top_k_of_all(scores, n_kept(size, density, k, rounds) if k < rounds else n_keep, among=masks)
+    return Masks(masks)
+
+
+def _ranked(params: Arrays, include: Callable[[str], bool], density: float) -> tuple[list[str], int]:
+    """The parameters to rank, and how many of their entries to keep, half to even."""
     names = [name for name in params if include(name)]
     if not names:
         raise ValueError(f"include is true for no parameter; expected at least one of {list(params)}")
     real("density", density, "a number in (0, 1]", lambda density: 0 < density <= 1)
-    stream_of, n_batches = step_streams(draw_key(rng)), 0
+    return names, round(round(density * sum(params[name].size for name in names), 9))  # 0.07 × 150 is a half
+
+
+def _mean_gradient(loss_fn: Callable, params: Arrays, batches: Iterable, key: int) -> dict[str, Array]:
+    """The gradient of the loss, averaged over batches; the randomness of each is drawn from the key."""
+    stream_of, n_batches = step_streams(key), 0
     total: dict[str, Array] = {}
     for n_batches, batch in enumerate(batches, 1):
         grads = value_and_grad(lambda p: loss_fn(p, batch, stream_of(n_batches - 1)), params)[1]  # noqa: B023
-        grads = {name: as_numbers(grads[name]) for name in names}
-        total = {name: grads[name] + total[name] if total else grads[name] for name in names}
+        grads = {name: as_numbers(g) for name, g in grads.items()}
+        total = {name: g + total[name] if total else g for name, g in grads.items()}
     if not n_batches:
         raise ValueError("batches is empty; expected a list of at least one batch")
-    n_keep = round(round(density * sum(params[name].size for name in names), 9))  # 0.07 × 150 is a half
-    return Masks(snip_masks({n: params[n] for n in names}, {n: g / n_batches for n, g in total.items()}, n_keep))
+    return {name: g / n_batches for name, g in total.items()}
 
 
 def small_dense(build: Callable[[float], Any], target: float, measure: Callable[[Any], float]) -> tuple[float, Any]:
