@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import allocate, flops, masks, schedule
-from ..methods import l0, magnitude, rigl, snfs, snip
+from ..methods import grasp, l0, magnitude, rigl, snfs, snip, structure, synflow
 from ..methods import set as by_sign
 from . import calls, sites, trajectory, vjp
 from .cases import Case
 
-HOMES = (allocate, flops, masks, schedule, l0, magnitude, rigl, by_sign, snfs, snip, trajectory, vjp, sites, calls)
+METHODS = (l0, magnitude, rigl, by_sign, snfs, snip, grasp, synflow, structure)
+HOMES = (allocate, flops, masks, schedule, *METHODS, trajectory, vjp, sites, calls)
 HEAD = '''"""An adapter for minisparse's golden vectors, saved as adapter.py. Call your code where it says so, then
 
     python adapter.py
