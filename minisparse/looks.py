@@ -20,6 +20,8 @@ LOOKS = {
     "small-dense": Look("small dense", "#999999", "s"),
     "static": Look("static mask", "#0072B2", "v", "--"),
     "snip": Look("SNIP", "#E69F00", "D"),
+    "grasp": Look("GraSP", "#E69F00", "s"),
+    "synflow": Look("SynFlow", "#E69F00", "h"),
     "deep-r": Look("Deep R", "#009E73", "d"),
     "set": Look("SET", "#009E73", "^"),
     "snfs": Look("SNFS", "#CC79A7", "P"),

@@ -63,6 +63,7 @@ DIVERGENCES = (
     ("rigl_update", "at least one connection goes, and all that tie at the threshold", "sparselab"),
     ("rigl_update", "the number that moves is of the rounded density and not of what is active", "sparsimony"),
     ("magnitude_mask", "your threshold is strict: one connection too few stays, and ties all go", "granet itop"),
+    ("n_of_m_mask", "among equal scores you keep the higher input", "jaxpruner"),
     ("erdos_renyi_kernel", "your zeros are truncated before the scale is solved", "sparsimony"),
     ("Zhu-Gupta", "your pruning is a step ahead of its schedule", "jaxpruner"),
     ("C4", "your progress divides by the end, not by the time since begin", "sparsimony"),

@@ -49,6 +49,39 @@ def snip(got: Any, given: Mapping, want: Any) -> list:
     return _form(got, want) or _of_all_layers(got, effect, n_keep, None)
 
 
+def grasp_masks(got: Any, given: Mapping, want: Any) -> list:
+    """The lowest −w · (H g) stay: the highest w · (H g)."""
+    kept = {n: [w * p for w, p in zip(own.data, given["products"][n].data)] for n, own in given["weights"].items()}
+    return _form(got, want) or _of_all_layers(got, kept, given["n_keep"], None)
+
+
+def n_of_m_mask(got: Any, given: Mapping, want: Any) -> list:
+    wrong = _form(got, want)
+    if wrong:
+        return wrong
+    score, m, n_out = given["score"], given["m"], got.shape[-1]
+    groups: dict = {}
+    for i in range(len(got.data)):
+        groups.setdefault((i // n_out // m, i % n_out), []).append(i)
+    faults: dict = {}
+    for own in groups.values():
+        places = [str(place_in(got.shape, i)) for i in own]
+        chosen, scores = ([array.data[i] for i in own] for array in (got, score))
+        faults.update(ranked(chosen, scores, given["n"], [True] * m, places))
+    return list(faults.items())
+
+
+def block_mask(got: Any, given: Mapping, want: Any) -> list:
+    rows, columns = given["block"]
+    n_in, n_out = given["score"].shape[-2:]
+    at = lambda i: (i // n_out // n_in, i // n_out % n_in // rows, i % n_out // columns)
+    return _form(got, want) or _whole_groups(got, given, "block", at)
+
+
+def unit_mask(got: Any, given: Mapping, want: Any) -> list:
+    return _form(got, want) or _whole_groups(got, given, "unit", lambda i: i % got.shape[-1])
+
+
 def rigl_update(got: Any, given: Mapping, want: Any) -> list:
     return _form(got, want) or by_magnitude(got.data, given, [abs(g) for g in given["dense_grad"].data])
 
@@ -148,6 +181,10 @@ RULES = {
     "top_k": top_k,
     "magnitude_mask": magnitude_mask,
     "snip_masks": snip_masks,
+    "grasp_masks": grasp_masks,
+    "n_of_m_mask": n_of_m_mask,
+    "block_mask": block_mask,
+    "unit_mask": unit_mask,
     "global_magnitude_masks": global_magnitude_masks,
     "snip": snip,
     "rigl_update": rigl_update,
@@ -158,6 +195,19 @@ RULES = {
     "counts": counts,
     "update": update,
 }
+
+
+def _whole_groups(got: Array, given: Mapping, kind: str, group_of: Any) -> list:
+    """n_keep groups of entries of highest summed score, each whole; `group_of` a flat index."""
+    groups: dict = {}
+    for i in range(len(got.data)):
+        groups.setdefault(group_of(i), []).append(i)
+    places = [str(place_in(got.shape, own[0])) for own in groups.values()]
+    chosen = [{bool(got.data[i]) for i in own} for own in groups.values()]
+    if torn := [place for place, own in zip(places, chosen) if len(own) > 1]:
+        return [("torn", f"keeps a part of the {kind} at {torn[0]}")]
+    score = [math.fsum(given["score"].data[i] for i in own) for own in groups.values()]
+    return ranked([True in own for own in chosen], score, given["n_keep"], [True] * len(score), places)
 
 
 def _of_all_layers(got: Mapping, score: Mapping, k: int, among: Any) -> list:

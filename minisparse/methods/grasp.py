@@ -15,17 +15,19 @@ from collections.abc import Mapping
 from ..backend import Array
 from ..checks import same_keys, same_shapes, whole
 from ..masks import top_k_of_all
+from ..storage import as_numbers
 
 
 def effect_on_gradient_flow(weights: Mapping[str, Array], products: Mapping[str, Array]) -> dict[str, Array]:
     """{name: −w · (H g)}: the change of gᵀg / 2 as the weight is removed, to first order (eq. 8).
 
-    weights, products: arrays of equal names and shapes; products: H g, the Hessian times the gradient.
+    weights, products: arrays of equal names and shapes; products: H g, the Hessian times the gradient. ValueError for
+    names or shapes that differ.
     """
     same_keys(weights=weights, products=products)
     for name, w in weights.items():
         same_shapes(**{f"weight {name!r}": w, "its product": products[name]})
-    return {name: -w * products[name] for name, w in weights.items()}
+    return {name: -as_numbers(w) * as_numbers(products[name]) for name, w in weights.items()}
 
 
 def grasp_masks(weights: Mapping[str, Array], products: Mapping[str, Array], n_keep: int) -> dict[str, Array]:

@@ -18,17 +18,14 @@ def n_of_m_mask(score: Array, n: int, m: int) -> Array:
     """Of every m consecutive inputs of each output, the n of highest score; ties go to the lower input.
 
     score (…, n_in, n_out), real; groups are along axis -2. Returns a boolean array of its shape.
-    ValueError for NaN, n outside 0 to m, or a number of inputs that m does not divide; TypeError if n or m is not a
-    whole number.
+    ValueError for NaN, n outside 0 to m, or m that does not divide n_in; TypeError if n or m is not a whole number.
     """
-    m, n = whole("m", m, 1), whole("n", n, 0, m)
-    n_in = _last_two(score)[0]
+    m, n, (*outer, n_in, n_out) = whole("m", m, 1), whole("n", n, 0, m), _shape(score, "inputs, outputs")
     if n_in % m:
         raise ValueError(f"m is {m}, score has shape {score.shape}; expected m to divide the {n_in} inputs (axis -2)")
-    _ranks_need_numbers(score)
-    groups = score.swapaxes(-1, -2).reshape(*score.shape[:-2], score.shape[-1], n_in // m, m)
+    groups = score.swapaxes(-1, -2).reshape(*outer, n_out, n_in // m, m)
     rank = (-groups).argsort(axis=-1, kind="stable").argsort(axis=-1, kind="stable")
-    return (rank < n).reshape(*score.shape[:-2], score.shape[-1], n_in).swapaxes(-1, -2)
+    return (rank < n).reshape(*outer, n_out, n_in).swapaxes(-1, -2)
 
 
 def block_mask(score: Array, n_keep: int, block: tuple[int, int]) -> Array:
@@ -37,14 +34,11 @@ def block_mask(score: Array, n_keep: int, block: tuple[int, int]) -> Array:
     score (…, n_in, n_out), real; block (inputs, outputs), which divide its last two axes. Returns a boolean array of
     score's shape. ValueError for NaN, a block that does not fit, or n_keep beyond the number of blocks.
     """
-    xp, (n_in, n_out) = namespace(score), _last_two(score)
+    xp, (*outer, n_in, n_out) = namespace(score), _shape(score, "inputs, outputs")
     rows, columns = (whole(f"block[{i}]", length, 1) for i, length in enumerate(block))
     if n_in % rows or n_out % columns:
-        raise ValueError(f"block is {tuple(block)}, score has shape {score.shape}; expected numbers that divide its "
-                         "last two axes")  # fmt: skip
-    _ranks_need_numbers(score)
-    tiled = score.reshape(*score.shape[:-2], n_in // rows, rows, n_out // columns, columns)
-    kept = top_k(tiled.sum(axis=(-3, -1)), n_keep)
+        raise ValueError(f"block is {tuple(block)}, score has shape {score.shape}; expected divisors of its last axes")
+    kept = top_k(score.reshape(*outer, n_in // rows, rows, n_out // columns, columns).sum(axis=(-3, -1)), n_keep)
     return xp.repeat(xp.repeat(kept, rows, axis=-2), columns, axis=-1)
 
 
@@ -53,20 +47,13 @@ def unit_mask(score: Array, n_keep: int) -> Array:
 
     score (…, n_out), real. Returns a boolean array of its shape. ValueError for NaN or n_keep beyond n_out.
     """
-    xp = namespace(score)
-    if not score.ndim:
-        raise ValueError("score has shape (); expected (…, n_out)")
-    _ranks_need_numbers(score)
-    kept = top_k(score.reshape(-1, score.shape[-1]).sum(axis=0), n_keep)
-    return xp.broadcast_to(kept, score.shape).copy()
+    kept = top_k(score.sum(axis=tuple(range(len(_shape(score, "outputs")) - 1))), n_keep)
+    return namespace(score).broadcast_to(kept, score.shape).copy()
 
 
-def _last_two(score: Array) -> tuple[int, int]:
-    if score.ndim < 2:
-        raise ValueError(f"score has shape {score.shape}; expected (…, inputs, outputs)")
-    return score.shape[-2], score.shape[-1]
-
-
-def _ranks_need_numbers(score: Array) -> None:
+def _shape(score: Array, axes: str) -> tuple[int, ...]:
+    if score.ndim < len(axes.split()):
+        raise ValueError(f"score has shape {score.shape}; expected (…, {axes})")
     if n_bad := int((score != score).sum()):
         raise ValueError(f"score is NaN at {n_bad} of {score.size} entries; ranks need numbers")
+    return score.shape

@@ -18,14 +18,19 @@ from collections.abc import Mapping
 
 from ..backend import Array
 from ..checks import real, same_keys, same_shapes, whole
+from ..storage import as_numbers
 
 
 def flow(weights: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[str, Array]:
-    """{name: ∂R/∂|w| · |w|}, the synaptic saliency of every weight (eq. 1); grads: of R with respect to |w|."""
+    """{name: ∂R/∂|w| · |w|}, the synaptic saliency of every weight (eq. 1).
+
+    weights, grads: arrays of equal names and shapes; grads: of R with respect to |w|. ValueError for names or shapes
+    that differ.
+    """
     same_keys(weights=weights, grads=grads)
     for name, w in weights.items():
         same_shapes(**{f"weight {name!r}": w, "its gradient": grads[name]})
-    return {name: abs(w) * grads[name] for name, w in weights.items()}
+    return {name: abs(as_numbers(w)) * as_numbers(grads[name]) for name, w in weights.items()}
 
 
 def n_kept(size: int, density: float, step: int, steps: int) -> int:

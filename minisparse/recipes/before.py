@@ -70,10 +70,10 @@ def grasp(
 ) -> Masks:
     """GraSP (Wang et al. 2020): masks that preserve the flow of gradients, before any training.
 
-    loss_fn, params, batches, density, rng, include as in `snip`; the paper takes ten examples of every class, and
-    divides the logits by 200. The tape has first derivatives only, so H g = (∇L(w + h g) − ∇L(w − h g)) / 2h, with
-    h = eps · ‖w‖ / ‖g‖ over the included parameters. ValueError also where the gradient is zero.
-    Differs from the authors' code, where H g is the derivative of the tape.
+    loss_fn, params, batches, density, rng, include as in `snip`; the paper takes ten examples of every class, the
+    authors' code divides the logits by 200. The tape has first derivatives only, so H g is the central difference
+    (∇L(w + h g) − ∇L(w − h g)) / 2h, with h = eps · ‖w‖ / ‖g‖ over the included parameters.
+    ValueError also where the gradient is zero. Differs from the authors' code, which differentiates the tape.
     """
     names, n_keep = _ranked(params, include, density)
     real("eps", eps, "a number above 0", lambda eps: eps > 0)
@@ -137,7 +137,8 @@ def _mean_gradient(loss_fn: Callable, params: Arrays, batches: Iterable, key: in
     total: dict[str, Array] = {}
     for n_batches, batch in enumerate(batches, 1):
         grads = value_and_grad(lambda p: loss_fn(p, batch, stream_of(n_batches - 1)), params)[1]  # noqa: B023
-        total = {name: as_numbers(g) + total[name] if total else as_numbers(g) for name, g in grads.items()}
+        grads = {name: as_numbers(g) for name, g in grads.items()}
+        total = {name: g + total[name] if total else g for name, g in grads.items()}
     if not n_batches:
         raise ValueError("batches is empty; expected a list of at least one batch")
     return {name: g / n_batches for name, g in total.items()}

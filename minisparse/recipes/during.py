@@ -15,6 +15,7 @@ from ..methods.set import set_counts, set_update, set_update_by_magnitude
 from ..methods.snfs import shares, snfs_update
 from ..schedule import cosine, cubic, every
 from ..train import Method
+from .structured import Choice
 from .watch import Arrays, Fill, Fraction, Observe, forget, latest, noise, ranked_by, smoothed
 
 
@@ -172,12 +173,23 @@ def _rewirings(
     raise ValueError(f"got {given}; expected epoch and epochs, or period and until")
 
 
-def gradual(final: float, begin: int, end: int, period: int, initial: float = 0.0, steps: int | None = None) -> Method:
+def gradual(
+    final: float,
+    begin: int,
+    end: int,
+    period: int,
+    initial: float = 0.0,
+    steps: int | None = None,
+    *,
+    choose: Choice = magnitude_mask,
+) -> Method:
     """Gradual pruning (Zhu & Gupta 2017): drop the smallest weights of every layer to sparsity s_t (eq. 1).
 
     Sparsity rises from `initial` at step `begin` to `final` at `end`; steps begin, begin + period, … and `end` prune,
     after the optimizer step. A layer keeps size − round(s_t · size) connections, half to even; none
     returns. steps: the run's length in batches, if known, to warn if it stops before `end`.
+    choose: (weight, at most how many to keep, mask) -> mask. In place of single weights, in_units, in_blocks_of((4, 4))
+    and in_groups_of(4) keep whole groups.
     """
     for name, sparsity in (("initial", initial), ("final", final)):
         real(name, sparsity, "a number", lambda sparsity: True)
@@ -195,6 +207,6 @@ def gradual(final: float, begin: int, end: int, period: int, initial: float = 0.
     def decide(weights: dict[str, Array], masks: Masks, memory: None, step: int) -> Mapping[str, Array]:
         sparsity = cubic(step, begin, end, final, initial)
         keep = {name: min(n, masks[name].size - round(sparsity * masks[name].size)) for name, n in masks.counts.items()}
-        return {name: magnitude_mask(weights[name], keep[name], mask) for name, mask in masks.items()}
+        return {name: choose(weights[name], keep[name], mask) for name, mask in masks.items()}
 
     return Method(observe=forget, decide=decide, when=lambda step: due(step) or step == end)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import flops, nn, ops, recipes, sparse
 from ..allocate import counts, erdos_renyi_kernel
-from ..backend import to_device
+from ..backend import Array, to_device, to_numpy
 from ..checks import real
 from ..data import batches
 from ..looks import LOOKS, Look
@@ -103,6 +103,37 @@ def _snip(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
     batch = next(batches(*task.train_set, task.plan.batch, task.plan.seed))
     params = to_device(dict(params), task.plan.device)
     return recipes.snip(loss_of(task.model), params, [batch], _density(task), rng, task.densities.__contains__)
+
+
+def _grasp(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
+    """From the first ten examples of each class in the run; logits divided by 200, as in the authors' code."""
+    x, y = next(batches(*task.train_set, len(task.train_set[1]), task.plan.seed))
+    y_on_cpu = to_numpy(y)
+    first = np.sort(np.concatenate([np.flatnonzero(y_on_cpu == label)[:10] for label in np.unique(y_on_cpu)]))
+    loss = loss_of(task.model, lambda logits, labels: ops.softmax_cross_entropy(logits / 200.0, labels))
+    params, batch = to_device((_in_full(params), (x[first], y[first])), task.plan.device)
+    return _stored(task, recipes.grasp(loss, params, [batch], _density(task), rng, task.densities.__contains__))
+
+
+def _synflow(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
+    """In a hundred rounds, in float64, with batch norm's statistics 0 and 1: it needs no data."""
+    params = to_device({name: p.astype("float64") for name, p in _in_full(params).items()}, task.plan.device)
+    norms = {name.removesuffix(".scale"): p for name, p in params.items() if name.endswith(".scale")}
+    stats = {f"{n}.{what}": 0 * p + value for n, p in norms.items() for what, value in (("mean", 0), ("var", 1))}
+    x = to_device(np.ones((1, *task.shape)), task.plan.device)
+    outputs = lambda p, x: task.model(p, x, stats=stats)
+    return _stored(task, recipes.synflow(outputs, params, x, _density(task), include=task.densities.__contains__))
+
+
+def _in_full(params: Arrays) -> dict[str, Array]:
+    return {name: sparse.dense(p) for name, p in params.items()}
+
+
+def _stored(task: Task, masks: Arrays) -> Arrays:
+    """Masks of a ranking of all weights, in the storage of the run."""
+    if task.plan.storage != "sparse":
+        return masks
+    return {name: Positions(np.flatnonzero(to_numpy(mask)), mask.shape) for name, mask in masks.items()}
 
 
 def _density(task: Task) -> float:
@@ -293,6 +324,10 @@ METHODS = checked({
     ),
     "static": Entry("fixed random masks", LOOKS["static"], STATIC, BUDGET, masks=_at_random),
     "snip": Entry("masks by sensitivity before training", LOOKS["snip"], SNIP, BUDGET, masks=_snip, before=1),
+    "grasp": Entry(
+        "masks by gradient flow before training", LOOKS["grasp"], SNIP, BUDGET, masks=_grasp, before=3
+    ),
+    "synflow": Entry("masks by synaptic flow, without data", LOOKS["synflow"], SNIP, BUDGET, masks=_synflow, before=1),
     "deep-r": Entry(
         "random growth where weights would change sign; its paper: --momentum 0", LOOKS["deep-r"], STATIC, BUDGET,
         masks=_at_random, method=lambda task: recipes.deep_r(),

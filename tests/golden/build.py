@@ -22,13 +22,14 @@ from tests.golden import (
     moving,
     pruning,
     schedules,
+    structured,
     trajectories,
     updating,
 )
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "minisparse" / "golden" / f"v{VERSION}"
-UNITS = (choosing, allocation, schedules, pruning, moving, updating, further, boundaries)
+UNITS = (choosing, allocation, schedules, pruning, moving, updating, further, boundaries, structured)
 FUNCTIONS = [function for module in UNITS for function in module.FUNCTIONS]
 NUMBERS = [function for module in (gates, derivatives, costs, counting, trajectories) for function in module.FUNCTIONS]
 

@@ -28,13 +28,15 @@ from minisparse.golden.values import decode, matches
 
 HOME = Path(minisparse.__file__).parent
 MODULES = (
-    "methods.rigl methods.set methods.snfs methods.snip methods.magnitude methods.l0 masks allocate schedule "
+    "methods.rigl methods.set methods.snfs methods.snip methods.grasp methods.synflow methods.structure "
+    "methods.magnitude methods.l0 masks allocate schedule "
     "recipes.before recipes.during recipes.rounds recipes.watch recipes.within train"
 ).split()
 OUTSIDE = {
     "every function of the package that draws its own noise, or asks for an open-ended call, has tests of its own": (
         "methods.l0.uniforms methods.l0.initial_log_alpha methods.l0.log_alpha_of masks.random_masks "
-        "recipes.watch.noise recipes.watch.ranked_by recipes.watch.random_values recipes.before.small_dense"
+        "recipes.watch.noise recipes.watch.ranked_by recipes.watch.random_values recipes.before.small_dense "
+        "recipes.before.grasp recipes.before.synflow"
     ),
     "what is shown, counted or stored, not computed": (
         "masks.Masks methods.l0.architecture methods.l0.open_gates methods.l0.masks methods.l0.l0_at_test "

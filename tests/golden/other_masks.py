@@ -224,6 +224,52 @@ def snip_masks(weights, grads, n_keep):
     return masks
 
 
+def effect_on_gradient_flow(weights, products):
+    return {name: np.multiply(w, products[name]) * -1.0 for name, w in weights.items()}
+
+
+def grasp_masks(weights, products, n_keep):
+    """Remove the highest score, the last of equals, until n_keep are left."""
+    left = {}
+    for name, score in effect_on_gradient_flow(weights, products).items():
+        left |= {(name, place): value for place, value in enumerate(score.ravel().tolist())}
+    while len(left) > n_keep:
+        del left[max(reversed(left), key=left.get)]
+    return {name: _mask([place for own, place in left if own == name], w) for name, w in weights.items()}
+
+
+def n_of_m_mask(score, n, m):
+    flat = score.reshape(-1, m, score.shape[-1])
+    ahead = np.zeros(flat.shape, int)
+    for i in range(m):
+        for j in range(m):
+            ahead[:, i] += (flat[:, j] > flat[:, i]) | ((flat[:, j] == flat[:, i]) & (j < i))
+    return (ahead < n).reshape(score.shape)
+
+
+def block_mask(score, n_keep, block):
+    sums = np.add.reduceat(np.add.reduceat(score, range(0, score.shape[-2], block[0]), axis=-2),
+                           range(0, score.shape[-1], block[1]), axis=-1)  # fmt: skip
+    return np.kron(_mask(_take(sums.ravel().tolist(), range(sums.size), n_keep), sums), np.ones(block)) > 0
+
+
+def unit_mask(score, n_keep):
+    sums = [float(score[..., unit].sum()) for unit in range(score.shape[-1])]
+    kept = _take(sums, range(len(sums)), n_keep)
+    mask = np.zeros(score.shape, bool)
+    for unit in kept:
+        mask[..., unit] = True
+    return mask
+
+
+def flow(weights, grads):
+    return {name: np.sqrt(np.square(w)) * grads[name] for name, w in weights.items()}
+
+
+def n_kept(size, density, step, steps):
+    return round(round(size * math.exp(math.log(density) * step / steps), 9))
+
+
 def global_magnitude_masks(weights, n_keep, masks=None):
     places = [(name, place) for name, w in weights.items() for place in range(w.size)
               if masks is None or masks[name].flat[place]]  # fmt: skip

@@ -175,6 +175,42 @@ def snip(top):
     return snip_masks
 
 
+def grasp(top):
+    return lambda weights, products, n_keep: snip_signed(top, {n: w * products[n] for n, w in weights.items()}, n_keep)
+
+
+def snip_signed(top, score, n_keep):
+    flat = np.concatenate([np.zeros(0), *(s.ravel() for s in score.values())])
+    parts = np.split(top(flat, n_keep), np.cumsum([s.size for s in score.values()])[:-1])
+    return {name: part.reshape(s.shape) for (name, s), part in zip(score.items(), parts, strict=True)}
+
+
+def n_of_m(top):
+    def n_of_m_mask(score, n, m):
+        mask = np.zeros(score.shape, bool)
+        for *outer, first, j in np.ndindex(*score.shape[:-2], score.shape[-2] // m, score.shape[-1]):
+            at = (*outer, slice(first * m, first * m + m), j)
+            mask[at] = top(score[at], n)
+        return mask
+
+    return n_of_m_mask
+
+
+def blocks(top):
+    def block_mask(score, n_keep, block):
+        *outer, n_in, n_out = score.shape
+        tiled = score.reshape(*outer, n_in // block[0], block[0], n_out // block[1], block[1])
+        kept = top(tiled.sum(axis=(-3, -1)), n_keep)
+        return np.broadcast_to(kept[..., :, None, :, None], tiled.shape).reshape(score.shape)
+
+    return block_mask
+
+
+def units(top):
+    return lambda score, n_keep: blocks(top)(score.reshape(-1, score.shape[-1]), n_keep, (
+        score.size // score.shape[-1], 1)).reshape(score.shape)  # fmt: skip
+
+
 def snip_of_batches(top):
     def recipe(params, grads, density):
         names = [name for name in params if name.endswith(".weight")]
@@ -232,6 +268,10 @@ CHOOSING = {
     "magnitude_mask": [magnitude],
     "snip_masks": [snip],
     "snip": [snip_of_batches],
+    "grasp_masks": [grasp],
+    "n_of_m_mask": [n_of_m],
+    "block_mask": [blocks],
+    "unit_mask": [units],
     "global_magnitude_masks": [magnitude_of_all],
     "rigl_update": [rigl_dropping, rigl_keeping],
     "set_update": [set_by_sign],

@@ -1,11 +1,13 @@
 """Exactly those answers hold that some order of the equal scores leads to: all of them, tried out."""
 
 from itertools import combinations, permutations, product
+from math import prod
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from minisparse.golden import ties
 from minisparse.golden.values import plain
@@ -103,6 +105,44 @@ def test_magnitudes_and_snip_rank_all_layers_at_once_too(weight, other, among, d
         masks = {f"{name}.weight": m for name, m in split(got).items()}
         verdict = faults("snip", masks, {"params": params, "grads": grads}, want)
         assert (verdict == []) == (got.tobytes() in legal)
+
+
+@given(weight=scores, product=scores, k=st.integers(0, SIZE))
+def test_grasp_ranks_with_the_sign_and_keeps_the_lowest(weight, product, k):
+    legal = {m.tobytes() for m in tops(weight * product, k, np.ones(SIZE, bool))}
+    cut = {"a": slice(0, 2), "b": slice(2, SIZE)}
+    inputs = {"weights": {n: weight[c] for n, c in cut.items()}, "products": {n: product[c] for n, c in cut.items()}}
+    for got in EVERY:
+        split = {name: got[c] for name, c in cut.items()}
+        verdict = faults("grasp_masks", split, inputs | {"n_keep": k}, split)
+        assert (verdict == []) == (got.tobytes() in legal)
+
+
+def every_mask(shape):
+    return (np.array([bool(i >> j & 1) for j in range(prod(shape))]).reshape(shape) for i in range(2 ** prod(shape)))
+
+
+@given(score=hnp.arrays(float, (4, 2), elements=st.integers(-2, 2)), n=st.integers(0, 2))
+def test_of_equals_in_a_group_any_may_stay_but_n_of_them(score, n):
+    legal = [np.array(list(tops(score[rows, j], n, np.ones(2, bool))))
+             for rows in (slice(0, 2), slice(2, 4)) for j in range(2)]  # fmt: skip
+    for got in every_mask((4, 2)):
+        parts = [got[rows, j] for rows in (slice(0, 2), slice(2, 4)) for j in range(2)]
+        right = all((own == part).all(axis=1).any() for own, part in zip(legal, parts, strict=True))
+        assert (faults("n_of_m_mask", got, {"score": score, "n": n, "m": 2}, got) == []) == right
+
+
+@given(score=hnp.arrays(float, (2, 4), elements=st.integers(-2, 2)), k=st.integers(0, 4))
+def test_of_equal_blocks_and_units_any_may_stay_but_whole(score, k):
+    groups = {"block_mask": ((2, 2), (1, 2)), "unit_mask": ((1, 4), (2, 1))}
+    for function, (grid, size) in groups.items():
+        sums = score.reshape(grid[0], size[0], grid[1], size[1]).sum(axis=(1, 3)).ravel()
+        tiled = lambda kept, grid=grid, size=size: np.kron(kept.reshape(grid), np.ones(size)) > 0
+        legal = {tiled(kept).tobytes() for kept in tops(sums, k, np.ones(sums.size, bool))}
+        more = {"block": size} if function == "block_mask" else {}
+        for got in every_mask((2, 4)):
+            verdict = faults(function, got, {"score": score, "n_keep": k} | more, got)
+            assert (verdict == []) == (got.tobytes() in legal)
 
 
 SIDE = 3

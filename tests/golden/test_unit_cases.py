@@ -19,6 +19,7 @@ from minisparse.golden import cases
 from minisparse.golden.calls import cosine_rate, multi_step_rate, snip, step_rate, update
 from minisparse.golden.values import decode, matches
 from minisparse.masks import top_k
+from minisparse.methods.grasp import effect_on_gradient_flow, grasp_masks
 from minisparse.methods.magnitude import (
     global_magnitude_masks,
     magnitude_mask,
@@ -30,17 +31,20 @@ from minisparse.methods.rigl import rigl_count, rigl_update
 from minisparse.methods.set import set_counts, set_update, set_update_by_magnitude
 from minisparse.methods.snfs import shares, snfs_update
 from minisparse.methods.snip import sensitivity, snip_masks
+from minisparse.methods.structure import block_mask, n_of_m_mask, unit_mask
+from minisparse.methods.synflow import flow, n_kept
 from minisparse.schedule import cosine, cubic, inverse_power, linear
-from tests.golden import build, other_masks, wrong_further, wrong_masks
+from tests.golden import build, other_masks, wrong_further, wrong_masks, wrong_structured
 
 OURS = (
     top_k, apportion, counts, uniform, erdos_renyi, erdos_renyi_kernel, cosine, cubic, magnitude_mask, threshold_mask,
     retrain_dropout, remove_dead_units, sensitivity, snip_masks, set_counts, set_update, set_update_by_magnitude,
     shares, snfs_update, rigl_count, rigl_update, update,
     from_epsilon, density_of, linear, inverse_power, step_rate, multi_step_rate, cosine_rate, global_magnitude_masks,
-    snip,
+    snip, n_of_m_mask, block_mask, unit_mask, effect_on_gradient_flow, grasp_masks, flow, n_kept,
 )  # fmt: skip
-WRONG = [*wrong_masks.WRONG, *wrong_further.WRONG]
+WRONG = [*wrong_masks.WRONG, *wrong_further.WRONG, *wrong_structured.WRONG]
+TOLD = wrong_masks.TOLD | wrong_structured.TOLD
 PROFILES = (
     "rigl-tf1", "rigl-torch", "jaxpruner", "rigl-reproducibility", "sparse-learning", "set-official", "snip-official",
     "l0-official", "torch-prune", "tfmot", "sparsimony", "sparselab", "granet", "itop",
@@ -135,7 +139,7 @@ def test_a_wrong_implementation_fails_the_case_that_names_its_fault(mutant):
 @pytest.mark.parametrize(("name", "case"), [(name, case) for name, case in CASES if case["profiles"]])
 def test_the_answer_of_a_profile_is_what_is_told_of_that_code(name, case):
     for profile in dict.fromkeys(profile for profile, _ in case["profiles"]):
-        told = wrong_masks.TOLD.get((name, profile))
+        told = TOLD.get((name, profile))
         answers = [own for by, own in case["profiles"] if by == profile and own is not None]
         if answers and told:
             assert None in [wrong(in_order(told), case, answer) for answer in answers], profile
@@ -145,4 +149,4 @@ def test_every_answer_that_differs_is_told_of():
     by_table = {("erdos_renyi_kernel", "rigl-tf1"), ("erdos_renyi_kernel", "jaxpruner")}
     differ = {(name, profile) for name, case in CASES for profile, answer in case["profiles"]
               if answer not in (None, case["expected"])}  # fmt: skip
-    assert differ <= set(wrong_masks.TOLD) | by_table
+    assert differ <= set(TOLD) | by_table

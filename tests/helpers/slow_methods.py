@@ -1,8 +1,9 @@
 """Slow, obviously right twins of the package's functions: plain loops, sorted lists, exact fractions."""
 
+from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise
-from math import floor, prod
+from itertools import pairwise, product
+from math import floor, fsum, prod
 from statistics import pstdev
 
 import numpy as np
@@ -178,3 +179,58 @@ def _marked(indices, shape):
     for i in indices:
         flat[i] = True
     return np.array(flat, dtype=bool).reshape(shape)
+
+
+def slow_n_of_m_mask(score, n, m):
+    mask = np.zeros(score.shape, bool)
+    *outer, n_in, n_out = score.shape
+    for place in product(*map(range, outer), range(0, n_in, m), range(n_out)):
+        *at, first, j = place
+        for i in _highest([float(score[(*at, first + i, j)]) for i in range(m)], n):
+            mask[(*at, first + i, j)] = True
+    return mask
+
+
+def slow_block_mask(score, n_keep, block):
+    *outer, n_in, n_out = score.shape
+    corners = list(product(*map(range, outer), range(0, n_in, block[0]), range(0, n_out, block[1])))
+    part = lambda at: (*at[:-2], slice(at[-2], at[-2] + block[0]), slice(at[-1], at[-1] + block[1]))
+    mask = np.zeros(score.shape, bool)
+    for chosen in _highest([fsum(score[part(at)].ravel().tolist()) for at in corners], n_keep):
+        mask[part(corners[chosen])] = True
+    return mask
+
+
+def slow_unit_mask(score, n_keep):
+    by_unit = score.reshape(-1, score.shape[-1])
+    kept = _highest([fsum(column) for column in by_unit.T.tolist()], n_keep)
+    return np.array([i % score.shape[-1] in kept for i in range(score.size)], bool).reshape(score.shape)
+
+
+def slow_effect_on_gradient_flow(weights, products):
+    return {name: np.vectorize(lambda a, b: -(a * b), otypes=[float])(w, products[name]) for name, w in weights.items()}
+
+
+def slow_grasp_masks(weights, products, n_keep):
+    effects = []
+    for layer, name in enumerate(weights):
+        for i, (w, p) in enumerate(zip(weights[name].ravel().tolist(), products[name].ravel().tolist(), strict=True)):
+            effects.append((-w * p, layer, i))
+    kept = sorted(effects)[:n_keep]
+    return {
+        name: _marked([i for _, at, i in kept if at == layer], weights[name].shape)
+        for layer, name in enumerate(weights)
+    }
+
+
+def slow_flow(weights, grads):
+    return {name: np.vectorize(lambda a, b: abs(a) * b, otypes=[float])(w, grads[name]) for name, w in weights.items()}
+
+
+def slow_n_kept(size, density, step, steps):
+    return round(size * Decimal(str(density)) ** (Decimal(step) / Decimal(steps)))
+
+
+def _highest(scores, k):
+    """The places of the k highest of a list, lower places first among equals."""
+    return sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:k]

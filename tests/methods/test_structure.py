@@ -1,6 +1,5 @@
 """Structured masks against loops that choose group by group."""
 
-import itertools
 import re
 
 import numpy as np
@@ -9,42 +8,11 @@ from arrays import back, give
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from slow_methods import slow_block_mask, slow_n_of_m_mask
 from strategies import SMALL
 
 from minisparse.masks import top_k
 from minisparse.methods.structure import block_mask, n_of_m_mask, unit_mask
-
-
-def highest(scores, k):
-    """The places of the k highest of a list, lower places first among equals."""
-    return sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:k]
-
-
-def slow_n_of_m(score, n, m):
-    mask = np.zeros(score.shape, bool)
-    *outer, n_in, n_out = score.shape
-    for place in itertools.product(*map(range, outer)):
-        for j in range(n_out):
-            for first in range(0, n_in, m):
-                for i in highest([score[(*place, first + i, j)] for i in range(m)], n):
-                    mask[(*place, first + i, j)] = True
-    return mask
-
-
-def slow_blocks(score, n_keep, block):
-    *outer, n_in, n_out = score.shape
-    corners = [
-        (*place, i, j)
-        for place in itertools.product(*map(range, outer))
-        for i in range(0, n_in, block[0])
-        for j in range(0, n_out, block[1])
-    ]
-    within = lambda start, length: slice(start, start + length)
-    part = lambda corner: (*corner[:-2], within(corner[-2], block[0]), within(corner[-1], block[1]))
-    mask = np.zeros(score.shape, bool)
-    for chosen in highest([score[part(corner)].sum() for corner in corners], n_keep):
-        mask[part(corners[chosen])] = True
-    return mask
 
 
 @st.composite
@@ -61,7 +29,7 @@ def test_n_of_m_is_the_loop_over_groups(case, data):
     score, m, _ = case
     n = data.draw(st.integers(0, m))
     mask = n_of_m_mask(score, n, m)
-    assert np.array_equal(mask, slow_n_of_m(score, n, m))
+    assert np.array_equal(mask, slow_n_of_m_mask(score, n, m))
     assert mask.sum() == score.size * n // m
 
 
@@ -70,7 +38,7 @@ def test_blocks_are_the_loop_over_blocks(case, data):
     score, m, p = case
     n_keep = data.draw(st.integers(0, score.size // (m * p)))
     mask = block_mask(score, n_keep, (m, p))
-    assert np.array_equal(mask, slow_blocks(score, n_keep, (m, p)))
+    assert np.array_equal(mask, slow_block_mask(score, n_keep, (m, p)))
     assert mask.sum() == n_keep * m * p
 
 
@@ -78,7 +46,7 @@ def test_blocks_are_the_loop_over_blocks(case, data):
 def test_units_are_blocks_as_long_as_their_inputs(case, data):
     score = case[0].reshape(-1, case[0].shape[-1]) if case[0].size else np.zeros((2, 3))
     n_keep = data.draw(st.integers(0, score.shape[1]))
-    assert np.array_equal(unit_mask(score, n_keep), slow_blocks(score, n_keep, (len(score), 1)))
+    assert np.array_equal(unit_mask(score, n_keep), slow_block_mask(score, n_keep, (len(score), 1)))
 
 
 @given(hnp.arrays(float, hnp.array_shapes(min_dims=2, max_dims=3, max_side=5), elements=SMALL), st.data())
