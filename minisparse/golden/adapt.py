@@ -13,7 +13,7 @@ from ..methods import set as by_sign
 from . import calls, sites, trajectory, vjp
 from .cases import Case
 
-HOMES = (allocate, flops, masks, schedule, l0, magnitude, rigl, by_sign, snfs, snip, trajectory, vjp, sites, calls)
+HOMES = (calls, allocate, flops, masks, schedule, l0, magnitude, rigl, by_sign, snfs, snip, trajectory, vjp, sites)
 HEAD = '''"""An adapter for minisparse's golden vectors, saved as adapter.py. Call your code where it says so, then
 
     python adapter.py

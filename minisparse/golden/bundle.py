@@ -16,6 +16,9 @@ START = '''#!/usr/bin/env python3
 import sys
 import types
 
+if sys.version_info < (3, 8):
+    sys.exit("check_golden: this is Python %d.%d; expected 3.8 or newer" % sys.version_info[:2])
+
 # The modules of minisparse.golden that judge, as written by `minisparse golden export --checker python`.
 SOURCES = {{}}
 '''

@@ -12,11 +12,9 @@ REPORTED, DIFFERS = (
 )
 HEAD = """# Who implements what the papers say
 
-<!-- Made by `python -m tests.conformance`; edit tests/conformance/page.py instead. -->
-
-Public code, run through the [golden vectors](/minisparse/golden/README.md) on {date} with minisparse {minisparse} and
+Public code, run through the [golden vectors](../minisparse/golden/README.md) on {date} with minisparse {minisparse} and
 Python {python}. A cell says how many of a function's cases hold; where all do, ✓. A dash: the package has no such
-function. A legal choice among equal scores holds.
+function. A legal choice among equal scores holds; cases with an option that the package lacks do not count.
 
 A difference is a fact and not a fault: papers leave much open, and code made for another purpose is not wrong because
 it differs here. What each function asks, and why, is on the page of its [method](methods/index.md). Corrections are
@@ -28,10 +26,14 @@ It does not install from the package index, so it is not run again with this pag
 from running it on small inputs or reading it. ✓ agrees where it was looked at; ≠ differs, in the words below the table;
 a dash: not offered, or not looked at.
 """
-SHORT = {
+SHORT = {  # names of columns
     "tensorflow-model-optimization": "tfmot",
     "torch.nn.utils.prune": "torch prune",
     "torch.ao.pruning": "torch ao",
+    "sparse-evolutionary-artificial-neural-networks": "SET",
+    "In-Time-Over-Parameterization": "ITOP",
+    "L0_regularization": "L0",
+    "lottery-ticket-hypothesis": "LTH",
 }
 
 
@@ -48,7 +50,7 @@ def page(data: Mapping[str, Any]) -> str:
         *_table(
             ["package", "version", "with", "what was called", "functions that hold"], map(_summary, packages.items())
         ),
-        "The results, case by case: {download}`conformance.json`.\n",
+        "Case by case: {download}`conformance.json`. `python -m tests.conformance` makes it, and this page.\n",
         "## What differs\n",
         "In a sentence, and *in the words of the checker, which speak to the author of the code*.\n",
         *(line for item in packages.items() for line in _differences(*item)),
@@ -93,7 +95,7 @@ def _reported(order: Sequence[str]) -> Iterable[str]:
     rows = [
         [f"`{name}`", *(own.get(name, "–") for own in signs)] for name in order if any(name in own for own in signs)
     ]
-    yield from _table(["function", *(code["repository"].partition("/")[2] for code in REPORTED)], rows)
+    yield from _table(["function", *map(_name, REPORTED)], rows)
     for code in REPORTED:
         yield f"### {code['repository']}\n"
         yield f"[{code['repository']}](https://github.com/{code['repository']}), {_at(code['commit'], code['date'])}\n"
@@ -101,6 +103,11 @@ def _reported(order: Sequence[str]) -> Iterable[str]:
             differs = "" if note["agrees"] else "differs: "
             yield f"- `{name}`: {differs}{note['does']} ({note['how']}; `{note['where']}`)"
         yield ""
+
+
+def _name(code: Mapping[str, Any]) -> str:
+    name = code["repository"].partition("/")[2]
+    return SHORT.get(name, name)
 
 
 def _at(commit: str, dated: str) -> str:

@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from minisparse.cli import app
-from minisparse.golden import bundle
+from minisparse.golden import bundle, cases, portable
+from minisparse.golden.divergences import PROFILES
 
 FOLDER_OF_PYTHONS = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 OLD = next((own for own in map(str, sorted(FOLDER_OF_PYTHONS.glob("3.8.*/bin/python")))), shutil.which("python3.8"))
@@ -158,6 +159,22 @@ def test_the_file_is_python_3_8():
             names = [own.name for own in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             assert {name.partition(".")[0] for name in names} <= known
+
+
+@pytest.mark.parametrize("float32", [False, True])
+def test_its_cases_are_those_of_the_package(folder, float32):
+    theirs = portable.cases(folder, float32)
+    ours = cases.load()
+    assert list(theirs) == list(ours)
+    for name, own in ours.items():
+        for a, b in zip(theirs[name], own, strict=True):
+            b = b.in_float32() if float32 else b
+            for field in ("id", "function", "reason", "inputs", "expected", "pin", "optional", "rtol", "atol"):
+                assert getattr(a, field) == getattr(b, field)
+            assert list(a.inputs) == list(b.inputs)
+            assert list(a.may_lack) == list(b.may_lack)
+            for profile in PROFILES:
+                assert a.answers(profile) == b.answers(profile)
 
 
 OPTIONS = [[], ["--ties", "pinned"], ["--profile", "rigl-torch"], ["--float32"]]

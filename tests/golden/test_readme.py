@@ -1,5 +1,6 @@
 """The golden README keeps its word: its JavaScript checks, and its commands, names and forms are those there are."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from minisparse.cli import app
 from minisparse.golden import cases, ties
+from minisparse.golden.check import checked
 
 README = (Path(cases.__file__).parent / "README.md").read_text()
 RIGHT = """
@@ -92,6 +94,53 @@ def test_javascript_compares_dicts_tuples_and_numbers(vectors, tmp_path):
     ):
         done = javascript(tmp_path, f"export const shapes = ({{ x }}) => ({answer});")
         assert (done.returncode == 0) is holds, answer
+
+
+GIVES_BACK = """
+import { readFileSync } from "node:fs";
+const read = (name) => JSON.parse(readFileSync(`out/${name}.json`, "utf8"));
+const { answers } = read("answers");
+const number = (x) => ({ inf: Infinity, "-inf": -Infinity, nan: NaN })[x] ?? x;
+const decode = (value) =>
+  value?.pairs ? new Map(value.pairs.map(([name, own]) => [name, decode(own)]))
+  : value?.items ? value.items.map(decode)
+  : value?.data ? { ...value, data: value.data.map(number) } : value;
+const ids = read("cases").cases.map(({ id }) => id);
+const next = () => decode(answers[ids.shift()]);
+"""
+
+
+def changed(value):
+    """Another value of the same form, or nothing for an empty one."""
+    if not isinstance(value, dict):
+        return value + 1 if type(value) in (int, float) else None
+    key = next(iter({"pairs", "items", "data"} & value.keys()))
+    if not value[key]:
+        return None
+    first, *others = value[key]
+    if key == "data":
+        first = 1 - first if value["dtype"] == "bool" else 7
+    else:
+        first = [first[0], changed(first[1])] if key == "pairs" else changed(first)
+    return value | {key: [first, *others]}
+
+
+def test_javascript_and_the_package_fail_the_same_answers(tmp_path):
+    functions = cases.load()
+    cases.export(tmp_path / "out", functions)
+    answers = json.loads((tmp_path / "out" / "expected.json").read_text(encoding="utf-8"))["answers"]
+    for case_id in list(answers)[::5]:
+        answers[case_id] = changed(answers[case_id])
+    (tmp_path / "out" / "answers.json").write_text(json.dumps({"version": 1, "answers": answers}))
+    done = javascript(tmp_path, GIVES_BACK + "".join(f"export {{ next as {name} }};\n" for name in functions))
+    ours = checked(str(tmp_path / "out"), pinned=True)
+    wrong = [outcome.case.id + (" (optional)" if outcome.case.optional else "") for outcome in ours.failed]
+    assert len(wrong) > len(answers) // 6
+    told = [
+        line.partition(":")[0] for line in done.stdout.splitlines() if re.match(r"\w+/[\w-]+( \(optional\))?: ", line)
+    ]
+    assert sorted(told) == sorted(wrong)
+    assert done.returncode == 1
 
 
 def test_commands_of_the_page_are_those_there_are():

@@ -40,6 +40,8 @@ def top_k(score, k, among=None):
 def spread(shapes, density, dense, sparsities):
     if dense:
         raise NotImplementedError("no layer is kept dense by name")
+    if not shapes:
+        raise NotImplementedError("a network without layers is refused")
     params = [torch.empty(*shape[-1:], *shape[-2:-1], *shape[:-2]) for shape in shapes.values()]  # PyTorch's order
     return {name: float(1 - s) for name, s in zip(shapes, sparsities(params, 1 - density), strict=True)}
 

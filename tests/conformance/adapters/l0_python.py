@@ -10,7 +10,7 @@ def gates(log_alpha, beta=2 / 3, gamma=-0.1, zeta=1.1):
     if abs(zeta - 1 + gamma) > 1e-12:
         raise NotImplementedError("stretches by the same at both ends")
     gates = HardConcrete(1, temperature=beta, stretch=-gamma).double()
-    gates.qz_logits.data = log_alpha.clone()
+    gates.qz_logits.data = log_alpha.double().clone()
     return gates
 
 

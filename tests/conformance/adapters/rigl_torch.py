@@ -49,6 +49,7 @@ def update(weight, mask, slots, dense_grad, n_update, method="rigl", scores=None
     state = scheduler.optimizer.state[scheduler.W[0]]
     if slots:
         state["momentum_buffer"] = slots["velocity"].clone()
+        scheduler.reset_momentum()  # as after every step of its optimizer
     scheduler._rigl_step()
     after = {"velocity": state["momentum_buffer"]} if slots else {}
     return {"weight": scheduler.W[0].data, "mask": scheduler.backward_masks[0], "slots": after}

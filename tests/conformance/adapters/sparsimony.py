@@ -54,6 +54,8 @@ def cosine(step, alpha, t_end, begin=0):
 
 
 def spread(distribution, shapes, density):
+    if not shapes:
+        raise NotImplementedError("a network without layers is refused")
     groups = []
     for name, shape in shapes.items():
         module = torch.nn.Module()

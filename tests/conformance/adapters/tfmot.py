@@ -14,5 +14,7 @@ def magnitude_mask(weight, n_keep, mask=None):
 
 
 def cubic(step, begin, end, final, initial=0.0):
+    if final >= 1:
+        raise NotImplementedError("a final sparsity of 1 is refused")
     schedule = tfmot.sparsity.keras.PolynomialDecay(initial, final, begin, end, power=3)
     return float(schedule(tf.constant(step, "int64"))[1])

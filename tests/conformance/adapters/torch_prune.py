@@ -19,6 +19,8 @@ def magnitude_mask(weight, n_keep, mask=None):
 
 
 def snip_masks(weights, grads, n_keep):
+    if not weights:
+        raise NotImplementedError("a network without layers is refused")
     modules = {name: held(weight) for name, weight in weights.items()}
     prune.global_unstructured(
         [(module, "weight") for module in modules.values()],
