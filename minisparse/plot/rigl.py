@@ -13,7 +13,6 @@ from ..backend import Array
 from ..files import replacing
 from .canvas import NOTE, Place, canvas, log_ticks, panels
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE
-from .training import side_by_side
 
 FRAMES_PER_SECOND = 8
 
@@ -22,7 +21,7 @@ def rigl_animation(
     path: Place, title: str, frames: Sequence[tuple[int, Array, float, float]],
     static: Sequence[tuple[int, float]] = (), ending: str = "", last: int = 24,
 ) -> Path:  # fmt: skip
-    """Connections of every input pixel as RigL moves them, beside a static mask's; below, share and test accuracy.
+    """Connections of every input pixel as RigL moves them, beside a static mask's, with share and test accuracy.
 
     frames [(batches, (28, 28) counts, central share, accuracy)] of RigL; static [(batches, accuracy)] of the mask that
     RigL starts from. The last frame says `ending`, and stays for `last` more. Writes a GIF.
@@ -102,28 +101,37 @@ def rigl_equal_budget(path: Place, title: str, points: Mapping[tuple[str, int], 
     points {(method, times the usual length): [(training, dense = 1; accuracy in %), one per seed]}.
     """
     means = {key: np.mean(seeds, axis=0) for key, seeds in points.items()}
-    places = side_by_side([cost for cost, _ in means.values()])
     accuracies = [accuracy for _, accuracy in means.values()]
-    low = max(min(accuracies), max(accuracies) - 3)  # what is far below stands at the lower edge, with its number
-    with panels(path, (7.2, 4.6)) as axes:
-        axes.set_title(title)
-        for ((method, times), seeds), place, accuracy in zip(points.items(), places, accuracies, strict=True):
-            label, colour, marker = POINTS[method]
+    far = [accuracy for accuracy in accuracies if accuracy < max(accuracies) - 3]  # these have a panel of their own
+    with canvas(path, (7.2, 4.6)) as figure:
+        panes = figure.subplots(1 + bool(far), 1, sharex=True, height_ratios=(4, 1)[: 1 + bool(far)], squeeze=False)[
+            :, 0
+        ]
+        for (method, times), seeds in points.items():
+            (cost, accuracy), (label, colour, marker) = means[method, times], POINTS[method]
             spread = float(np.std([accuracy for _, accuracy in seeds], ddof=1)) if len(seeds) > 1 else 0
-            axes.errorbar(
-                place, max(accuracy, low), spread if accuracy >= low else 0, color=colour, marker=marker,
-                markersize=10 if times == 1 else 14, markeredgecolor="black", markeredgewidth=0.5, linestyle="none",
-                linewidth=1, label=label if times == 1 else f"{label}, {times}× as long", clip_on=False,
-            )  # fmt: skip
-            if accuracy < low:
-                axes.annotate(f"{accuracy:.1f} %", (place, low), (8, -3), textcoords="offset points", fontsize=8)
-        axes.set(
-            xscale="log", xlabel="multiply-adds of training, dense = 1; methods of one cost are drawn side by side"
-        )
-        axes.set(ylabel="test accuracy, last epoch (%)")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.grid(alpha=0.25)
-        axes.figure.legend(loc="outside right upper", frameon=False)
+            for pane in panes:  # in both, so that the upper legend has all
+                pane.errorbar(
+                    cost, accuracy, spread, color=colour, marker=marker, markersize=9 if times == 1 else 13,
+                    markeredgecolor="black", markeredgewidth=0.5, linestyle="none", linewidth=1,
+                    label=label if times == 1 else f"{label}, {times}× as long",
+                )  # fmt: skip
+        panes[0].set_title(title)
+        panes[0].set_ylim(min(set(accuracies) - set(far)) - 0.4, max(accuracies) + 0.2)
+        if far:
+            panes[1].set_ylim(min(far) - 1, max(far) + 1)
+            panes[0].spines["bottom"].set_visible(False)
+            panes[0].tick_params(bottom=False, which="both")
+            broken: Any = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 9, "color": "k", "clip_on": False}
+            panes[0].plot([0], [0], transform=panes[0].transAxes, linestyle="none", **broken)
+            panes[1].plot([0], [1], transform=panes[1].transAxes, linestyle="none", **broken)
+        for pane in panes:
+            pane.grid(alpha=0.25)
+        panes[-1].set(xscale="log", xlabel="multiply-adds of training, dense = 1")
+        panes[-1].xaxis.set_major_formatter("{x:g}")
+        panes[0].set_ylabel("test accuracy, last epoch (%)")
+        handles, labels = panes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper", frameon=False)
     return Path(path)
 
 
