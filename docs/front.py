@@ -58,17 +58,23 @@ def _packages() -> dict:
 
 
 def summary() -> str:
-    """A row for each package: what holds in full, and what differs."""
-    lines = ["| package | holds in every case | differs in some |", "|---|---|---|"]
+    """A row for each package: what holds in full, and what differs. On a phone a card, as of results.py."""
+    lines = ["".join(f'<th scope="col">{name}</th>' for name in ("package", "holds in every case", "differs in some"))]
     for name, package in _packages().items():
-        holds = [f"`{f}`" for f, run in package["functions"].items() if run["passes"]]
-        differs = [
-            f"`{f}` {run['holds']}/{run['cases']}" for f, run in package["functions"].items() if not run["passes"]
-        ]
-        good = f'<span class="reached">✓</span> {", ".join(holds)}' if holds else "–"
-        bad = f'<span class="missed">✗</span> {", ".join(differs)}' if differs else "–"
-        lines.append(f"| {name} {package['version'].partition('+')[0]} | {good} | {bad} |")
-    return "\n".join(lines)
+        runs = package["functions"].items()
+        holds = ", ".join(f"<code>{f}</code>" for f, run in runs if run["passes"])
+        differs = ", ".join(f"<code>{f}</code> {run['holds']}/{run['cases']}" for f, run in runs if not run["passes"])
+        cells = (("reached", "✓", "holds", holds), ("missed", "✗", "differs", differs))
+        row = "".join(
+            f'<td data-label="{label}"><span class="{kind}">{sign}</span> {told}</td>'
+            if told
+            else '<td class="none"></td>'
+            for kind, sign, label, told in cells
+        )
+        lines.append(f'<th scope="row">{name} {package["version"].partition("+")[0]}</th>{row}')
+    head, *body = (f"<tr>{line}</tr>" for line in lines)
+    table = f'<table class="papers"><thead>{head}</thead><tbody>\n{chr(10).join(body)}\n</tbody></table>'
+    return f"```{{raw}} html\n{table}\n```"
 
 
 def of_functions(names: list[str]) -> str:

@@ -86,14 +86,14 @@ def paper(name: str) -> str:
 
 
 def _section(study: Study, runs: Sequence[Finished]) -> str:
-    total, title = len(study.runs(study.seeds)), study.name.replace("-", " ")
+    total = len(study.runs(study.seeds))
     if total:
         more = f"; {total - len(runs)} more would give every choice all {study.seeds} seeds" * (len(runs) < total)
         done = f"{len(runs)} runs, about {study.minutes:g} minutes of one core a seed{more}"
         head = f"{study.about}\n\n`minisparse reproduce {study.name}`: {done}."
     else:
         head = f"{study.about} Nothing to run: computed by `minisparse report`."
-    parts = [f"### {title[0].upper()}{title[1:]}", head]
+    parts = [f"### {study.name}", head]
     if study.rows:
         parts.append(f"```{{raw}} html\n{_table(study, runs)}\n```")
     if table := study.table(runs):
