@@ -6,14 +6,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import minisparse
-from docs import pages
+from docs import front, pages
 
 project = "minisparse"
 author = "The minisparse authors"
 copyright = "2026, the minisparse authors; MIT licence"
 version = release = minisparse.__version__
 
-extensions = ["sphinx.ext.autodoc", "myst_nb", "sphinx_design"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "myst_nb", "sphinx_design"]
 root_doc = "docs/index"
 include_patterns = [
     "docs/*.md",
@@ -34,6 +34,10 @@ nb_ipywidgets_js = {}  # widgets need a kernel: the page shows the static pictur
 nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 myst_heading_anchors = 3
+myst_html_meta = {
+    "description lang=en": "Sparse neural-network training in plain NumPy: each method as its paper has it, golden "
+    "vectors that check other code, and every published figure next to ours."
+}
 html_math_renderer = "mathml"  # in the page itself, so that nothing is fetched
 
 autodoc_member_order = "bysource"
@@ -48,17 +52,23 @@ smartquotes = False
 html_theme = "pydata_sphinx_theme"
 html_title = "minisparse"
 html_static_path = ["_static"]
+html_favicon = "_static/logo.svg"
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 html_css_files = ["minisparse.css"]
 html_extra_path = ["_root"]
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
-html_sidebars = {
-    page: [] for page in ("docs/index", "docs/your_own", "docs/results", "docs/conformance", "minisparse/golden/README")
-}
+WIDE = "docs/index docs/your_own docs/results docs/conformance minisparse/golden/README".split()
+html_sidebars = {page: [] for page in WIDE}
 CONTENTS = "docs/[!i]* docs/api/* notebooks/* notebooks/solutions/* benchmarks/* minisparse/** C*".split()
 html_theme_options = {
-    "logo": {"text": "minisparse"},
+    "logo": {
+        "text": "minisparse",
+        "image_light": "docs/_static/logo.svg",
+        "image_dark": "docs/_static/logo.svg",
+        "alt_text": "",
+    },
     "header_links_before_dropdown": 8,
     "navbar_align": "left",
     "show_prev_next": True,
@@ -67,6 +77,8 @@ html_theme_options = {
     "footer_end": [],
     "back_to_top_button": False,
 }
+if address := front.repository():
+    html_theme_options["icon_links"] = [{"name": "Repository", "url": address, "icon": "fa-solid fa-code-branch"}]
 
 
 def setup(app):

@@ -99,6 +99,8 @@ def describe_figures(app: Sphinx, doctree: nodes.document) -> None:
         image["alt"] = image.get("alt") or _line_below(image)
         if not image["alt"]:
             logger.warning("%s has no alternative text", image["uri"], location=image)
+        if "sd-card-img-top" in _classes(image):
+            continue
         svg = Path(app.srcdir, app.env.docname, "..", image["uri"]).with_suffix(".svg").resolve()
         if svg.suffix != Path(image["uri"]).suffix and svg.is_file():
             target = f"/{svg.relative_to(Path(app.srcdir).resolve()).as_posix()}"

@@ -22,6 +22,8 @@ Rate = float | Callable[[int], float]
 
 
 class Optimizer(NamedTuple):
+    """How parameters move: init(params) -> slots; update(params, grads, slots, step) -> (params, slots)."""
+
     init: Callable[[Arrays], dict]
     update: Callable[[Arrays, Arrays, dict, int], tuple[dict[str, Array], dict]]
 

@@ -1,6 +1,7 @@
 """The site: every vector is on a page, every module too, and what a page shows is read from where it is decided."""
 
 import ast
+import inspect
 import re
 from collections import Counter
 from html import unescape
@@ -10,14 +11,17 @@ from types import SimpleNamespace
 import pytest
 
 import minisparse
-from docs import answers
+from docs import answers, front, results
 from minisparse.golden import cases
 from minisparse.golden.divergences import DIVERGENCES
+from minisparse.methods.rigl import rigl_update
 
 HOME = Path(minisparse.__file__).parent
 DOCS = Path(answers.__file__).parent
 PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
 LESSONS = {path.stem for path in answers.COURSE.glob("*.ipynb")}
+RESULTS = {name: text for name, text in PAGES.items() if name.startswith("results/")}
+REPORT = (results.FIGURES / "README.md").read_text(encoding="utf-8")
 CASES = [case for own in cases.load().values() for case in own]
 
 
@@ -68,13 +72,85 @@ def test_a_case_shows_its_reason_its_picture_and_who_differs(case):
     assert names == [own for own in cases.PROFILES if own != "reference" and case.differs(own)]
 
 
-def test_who_differs_is_told_in_the_checkers_words():
+def test_who_differs_is_a_row_in_the_checkers_words_with_a_link_to_the_case():
     told = answers.divergences(["rigl_update"])
     says = next(does for row, does, _ in DIVERGENCES if row == "R2")
-    (line,) = [line for line in told.splitlines() if line.startswith(f"- *{says}*: ")]
-    assert ": rigl-tf1, rigl-torch (" in line
-    assert '<a href="#rigl_update-active-weights-of-zero">rigl_update/active-weights-of-zero</a>' in line
+    columns = re.findall(r"<span>([\w-]+)</span></th>", told)
+    (line,) = [line for line in told.splitlines() if f">{says}</th>" in line]
+    cells = dict(zip(columns, re.findall("<td>(.*?)</td>", line), strict=True))
+    crossed = [name for name, cell in cells.items() if "✗" in cell]
+    assert crossed == ["rigl-tf1", "rigl-torch"]
+    assert 'href="#rigl_update-active-weights-of-zero"' in cells["rigl-torch"]
     assert "rigl_update/basic" not in told, "a case on which everybody agrees tells nobody apart"
+
+
+def test_a_tick_is_only_for_code_whose_answers_are_known_and_agree():
+    told = answers.divergences(["rigl_count"])
+    (line,) = [line for line in told.splitlines() if ">your count is rounded up</th>" in line]
+    columns = re.findall(r"<span>([\w-]+)</span></th>", told)
+    cells = dict(zip(columns, re.findall("<td>(.*?)</td>", line), strict=True))
+    asked_there = [case for case in answers.asked("rigl_count") if "rounded up" in str(answers.rows(case))]
+    for name, cell in cells.items():
+        if "✓" in cell:
+            assert any(case.answers(name) for case in asked_there), name
+
+
+def test_every_figure_is_on_a_results_page_with_a_caption_without_typed_results():
+    shown = Counter(re.findall(r"```{figure} ../../figures/(\S+)\n:alt: \S", "\n".join(RESULTS.values())))
+    figures = {path.name for path in results.FIGURES.glob("*.png")}
+    assert shown == Counter(figures)
+    for name, text in RESULTS.items():
+        for caption in re.findall(r":alt: .*\n\n(.*)\n```", text):
+            words = answers.NUMBER.sub("", caption)
+            assert not re.search(r"\d\.\d|± ", words), f"{name}: {caption}"
+
+
+def test_every_row_of_the_report_is_on_a_results_page_with_a_sign():
+    filled = "\n".join(map(answers.filled, RESULTS.values()))
+    rows = [row for pairs in results.studies().values() for study, _ in pairs for row in study.rows]
+    assert filled.count('<th scope="row">') == len(rows) > 250
+    assert filled.count(">✓ reached<") + filled.count(">✗ missed") + filled.count(">○ not attempted") == len(rows)
+    assert "runs finished" not in filled
+
+
+def test_numbers_are_those_of_the_runs_and_unknown_ones_are_refused():
+    assert answers.filled("{paper rigl/table-2/rigl/error_best}") == "1.44 %"
+    found = results.number("ours", "rigl/table-2/rigl/error_best")
+    assert f"| RigL, test error of the best epoch | 1.44 % (± 0.2) | {found} (3 seeds)" in REPORT
+    with pytest.raises(ValueError, match="no row of the report is 'rigl/none'"):
+        answers.filled("{ours rigl/none}")
+    with pytest.raises(ValueError, match="no run of rigl-mnist-98 is by 'adam'"):
+        answers.filled("{accuracy adam}")
+
+
+def test_the_front_page_shows_five_lines_a_failed_verdict_and_every_package(monkeypatch):
+    shown = answers.filled(PAGES["index.md"])
+    lines = inspect.getsource(rigl_update).splitlines()
+    assert ":lines: 1, 14-" in shown
+    assert lines[0].startswith("def rigl_update")
+    assert len(lines[13:]) == 4
+    assert lines[-1] == "    return kept | grow"
+    assert re.search(r"✗ \d+ of \d+: your drop ranks inactive weights too, as rigl-tf1 does", shown)
+    assert all(name in shown for name in front._packages())
+    monkeypatch.setattr(front.wrong, "rigl_update", rigl_update)
+    with pytest.raises(ValueError, match="holds in every case"):
+        front.verdict.__wrapped__()
+
+
+def test_the_repository_is_that_of_the_ci_or_unknown(monkeypatch):
+    monkeypatch.setenv("GITHUB_REPOSITORY", "a/b")
+    monkeypatch.delenv("GITHUB_SERVER_URL", raising=False)
+    assert front.repository() == "https://github.com/a/b"
+    monkeypatch.delenv("GITHUB_REPOSITORY")
+    told = lambda address: lambda *_, **__: SimpleNamespace(stdout=address)
+    for address, wanted in (
+        ("https://example.org/a/b.git\n", "https://example.org/a/b"),
+        ("https://user:secret@example.org/a/b\n", ""),
+        ("/srv/b\n", ""),
+        ("", ""),
+    ):
+        monkeypatch.setattr(front.subprocess, "run", told(address))
+        assert front.repository() == wanted
 
 
 def test_signs_have_classes_and_numbers_have_none():
@@ -95,7 +171,7 @@ def test_an_unknown_name_is_refused():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_comment_of_a_page_is_answered(page):
-    assert "<!-- " not in answers.filled(PAGES[page])
+    assert "<!-- " not in answers.filled(PAGES[page]).replace("<!-- Made by", "")
 
 
 def test_a_page_links_to_the_notebooks_that_are_there(tmp_path, monkeypatch):

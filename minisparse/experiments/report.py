@@ -79,7 +79,10 @@ def _section(
     lines = [f"## {paper}", ""]
     for study, runs in studies:
         if total := len(study.runs(study.seeds)):
-            about = f"{len(runs)} of {total} runs finished, about {study.minutes:g} minutes of one core a seed"
+            done = f"{len(runs)} of {total} runs finished"
+            if len(runs) < total and all(len(row.ours(runs)) for row in study.rows):
+                done = f"{len(runs)} runs finished, enough for every row; all seeds are {total}"
+            about = f"{done}, about {study.minutes:g} minutes of one core a seed"
             lines.append(f"- `minisparse reproduce {study.name}`: {study.about} {about[0].upper()}{about[1:]}.")
         else:
             lines.append(f"- {study.about} Computed by `minisparse report`.")

@@ -13,40 +13,58 @@ from ..backend import Array
 from ..files import replacing
 from .canvas import NOTE, Place, canvas, log_ticks, panels
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE
-from .training import side_by_side
 
 FRAMES_PER_SECOND = 8
 
 
-def rigl_animation(path: Place, title: str, frames: Sequence[tuple[int, Array, float, float]], last: int = 16) -> Path:
-    """Connections of every input pixel as they move, and their share in the central 20×20 pixels: an animation.
+def rigl_animation(
+    path: Place, title: str, frames: Sequence[tuple[int, Array, float, float]],
+    static: Sequence[tuple[int, float]] = (), ending: str = "", last: int = 24,
+) -> Path:  # fmt: skip
+    """Connections of every input pixel as RigL moves them, beside a static mask's, with share and test accuracy.
 
-    frames [(batches, (28, 28) counts, central share, accuracy)]; the last frame stays for `last` more. Writes a GIF.
+    frames [(batches, (28, 28) counts, central share, accuracy)] of RigL; static [(batches, accuracy)] of the mask that
+    RigL starts from. The last frame says `ending`, and stays for `last` more. Writes a GIF.
     """
     from matplotlib.animation import PillowWriter
 
-    with mpl.rc_context(STYLE | {"figure.dpi": 100}), replacing(Path(path)) as unfinished:
-        figure = Figure(figsize=(6.4, 3.2))
-        left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-        image = left.imshow(frames[0][1], cmap="magma", vmin=0, vmax=30)
-        left.add_patch(Rectangle((3.5, 3.5), 20, 20, fill=False, edgecolor="white", linestyle=":"))
-        left.set(xticks=[], yticks=[])
-        left.set_title(title)
-        figure.colorbar(image, ax=left, label="connections of a pixel", shrink=0.85, extend="max")
+    with mpl.rc_context(STYLE | {"figure.dpi": 100, "font.size": 9}), replacing(Path(path)) as unfinished:
+        figure = Figure(figsize=(8, 3.4))
+        grid = figure.add_gridspec(2, 3, width_ratios=(1, 1, 1.15))
+        images = []
+        for column, name in enumerate((f"RigL, {title}", "static mask")):
+            axes = figure.add_subplot(grid[:, column])
+            images.append(axes.imshow(frames[0][1], cmap="magma", vmin=0, vmax=30))
+            axes.add_patch(Rectangle((3.5, 3.5), 20, 20, fill=False, edgecolor="white", linestyle=":"))
+            axes.set(xticks=[], yticks=[], title=name)
+        figure.colorbar(images[0], ax=figure.axes, label="connections of a pixel", shrink=0.9, extend="max",
+                        location="bottom", aspect=40)  # fmt: skip
+        above, below = (figure.add_subplot(grid[row, 2]) for row in (0, 1))
         batches = [max(n, frames[1][0] / 2) for n, *_ in frames]  # the first is before all batches
-        curves = [[100 * share for _, _, share, _ in frames], [100 * accuracy for *_, accuracy in frames]]
-        looks = (("in the central 20×20", "#D55E00", "-"), ("test accuracy", "#0072B2", "--"))
-        lines = [right.plot([], [], dash, color=colour, label=label)[0] for label, colour, dash in looks]
-        right.set(xscale="log", xlim=(batches[0], batches[-1]), ylim=(0, 100), xlabel="batches", ylabel="share (%)")
-        right.legend(loc="lower right", frameon=False)
+        curves = [
+            (above, batches, [100 * share for _, _, share, _ in frames], METHOD_STYLE["rigl"]),
+            (above, batches, [100 * frames[0][2]] * len(frames), METHOD_STYLE["static"]),
+            (below, batches, [100 * accuracy for *_, accuracy in frames], METHOD_STYLE["rigl"]),
+        ]
+        if within := [(n, 100 * accuracy) for n, accuracy in static if 0 < n <= batches[-1]]:
+            curves.append((below, *map(list, zip(*within, strict=True)), METHOD_STYLE["static"]))
+        lines = [axes.plot([], [], look[2], color=look[1], label=look[0])[0] for axes, *_, look in curves]
+        for axes, name, low in ((above, "in the central 20×20 (%)", 45), (below, "test accuracy (%)", 84)):
+            axes.set(xscale="log", xlim=(batches[0], batches[-1]), ylim=(low, 100))
+            axes.set_title(name, loc="left", fontsize=9)
+        above.legend(loc="lower right", frameon=False)
+        above.tick_params(labelbottom=False)
         writer = PillowWriter(fps=FRAMES_PER_SECOND)
         with writer.saving(figure, str(unfinished), dpi=100):
             for n, (steps, pixels, *_) in enumerate(frames, 1):
-                image.set_data(pixels)
-                for line, curve in zip(lines, curves, strict=True):
-                    line.set_data(batches[:n], curve[:n])
-                right.set_title(f"after {steps:,} batches")
-                for _ in range(1 + last * (n == len(frames))):
+                images[0].set_data(pixels)
+                for line, (_, xs, ys, _) in zip(lines, curves, strict=True):
+                    seen = sum(x <= batches[n - 1] for x in xs)
+                    line.set_data(xs[:seen], ys[:seen])
+                is_last = n == len(frames)
+                below.set_xlabel(f"after {steps:,} batches")
+                figure.suptitle(ending if is_last else " ", fontsize=10)
+                for _ in range(1 + last * is_last):
                     writer.grab_frame()
     return Path(path)
 
@@ -83,28 +101,37 @@ def rigl_equal_budget(path: Place, title: str, points: Mapping[tuple[str, int], 
     points {(method, times the usual length): [(training, dense = 1; accuracy in %), one per seed]}.
     """
     means = {key: np.mean(seeds, axis=0) for key, seeds in points.items()}
-    places = side_by_side([cost for cost, _ in means.values()])
     accuracies = [accuracy for _, accuracy in means.values()]
-    low = max(min(accuracies), max(accuracies) - 3)  # what is far below stands at the lower edge, with its number
-    with panels(path, (7.2, 4.6)) as axes:
-        axes.set_title(title)
-        for ((method, times), seeds), place, accuracy in zip(points.items(), places, accuracies, strict=True):
-            label, colour, marker = POINTS[method]
+    far = [accuracy for accuracy in accuracies if accuracy < max(accuracies) - 3]  # these have a panel of their own
+    with canvas(path, (7.2, 4.6)) as figure:
+        panes = figure.subplots(1 + bool(far), 1, sharex=True, height_ratios=(4, 1)[: 1 + bool(far)], squeeze=False)[
+            :, 0
+        ]
+        for (method, times), seeds in points.items():
+            (cost, accuracy), (label, colour, marker) = means[method, times], POINTS[method]
             spread = float(np.std([accuracy for _, accuracy in seeds], ddof=1)) if len(seeds) > 1 else 0
-            axes.errorbar(
-                place, max(accuracy, low), spread if accuracy >= low else 0, color=colour, marker=marker,
-                markersize=10 if times == 1 else 14, markeredgecolor="black", markeredgewidth=0.5, linestyle="none",
-                linewidth=1, label=label if times == 1 else f"{label}, {times}× as long", clip_on=False,
-            )  # fmt: skip
-            if accuracy < low:
-                axes.annotate(f"{accuracy:.1f} %", (place, low), (8, -3), textcoords="offset points", fontsize=8)
-        axes.set(
-            xscale="log", xlabel="multiply-adds of training, dense = 1; methods of one cost are drawn side by side"
-        )
-        axes.set(ylabel="test accuracy, last epoch (%)")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.grid(alpha=0.25)
-        axes.figure.legend(loc="outside right upper", frameon=False)
+            for pane in panes:  # in both, so that the upper legend has all
+                pane.errorbar(
+                    cost, accuracy, spread, color=colour, marker=marker, markersize=9 if times == 1 else 13,
+                    markeredgecolor="black", markeredgewidth=0.5, linestyle="none", linewidth=1,
+                    label=label if times == 1 else f"{label}, {times}× as long",
+                )  # fmt: skip
+        panes[0].set_title(title)
+        panes[0].set_ylim(min(set(accuracies) - set(far)) - 0.4, max(accuracies) + 0.2)
+        if far:
+            panes[1].set_ylim(min(far) - 1, max(far) + 1)
+            panes[0].spines["bottom"].set_visible(False)
+            panes[0].tick_params(bottom=False, which="both")
+            broken: Any = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 9, "color": "k", "clip_on": False}
+            panes[0].plot([0], [0], transform=panes[0].transAxes, linestyle="none", **broken)
+            panes[1].plot([0], [1], transform=panes[1].transAxes, linestyle="none", **broken)
+        for pane in panes:
+            pane.grid(alpha=0.25)
+        panes[-1].set(xscale="log", xlabel="multiply-adds of training, dense = 1")
+        panes[-1].xaxis.set_major_formatter("{x:g}")
+        panes[0].set_ylabel("test accuracy, last epoch (%)")
+        handles, labels = panes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper", frameon=False)
     return Path(path)
 
 

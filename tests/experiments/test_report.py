@@ -65,6 +65,15 @@ def test_finished_runs_are_a_mean_a_deviation_a_difference_and_a_verdict(tmp_pat
     assert "2 of 3 runs finished" in path.read_text()
 
 
+def test_runs_that_suffice_for_every_row_are_not_told_as_unfinished(tmp_path):
+    enough = study()._replace(rows=tuple(row for row in study().rows if not row.key.endswith("count")))
+    list(go(enough, 2, 1, tmp_path))
+    text = report.written([enough], tmp_path).read_text()
+    assert "0 are not attempted" in text
+    assert "2 runs finished, enough for every row; all seeds are 3" in text
+    assert "2 of 3" not in text
+
+
 def test_a_report_of_the_same_runs_is_the_same_report(tmp_path):
     list(go(study(), 1, 1, tmp_path))
     first = report.written([study()], tmp_path).read_bytes()

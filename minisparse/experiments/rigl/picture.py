@@ -12,11 +12,26 @@ from ...data import Dataset, as_inputs, batches, load
 from ...flops import forward
 from ...masks import Masks
 from ...train import train
-from ..studies import Finished, Run, Study, by_epoch, correct, each, each_seed, gap, loss_of, orderings, rows
+from ..studies import (
+    Finished,
+    Run,
+    Study,
+    by_epoch,
+    correct,
+    each,
+    each_seed,
+    finished,
+    gap,
+    grouped,
+    loss_of,
+    orderings,
+    rows,
+)  # fmt: skip
 from .recipe import MODEL, PAPER, PAPER_NAME, Recipe, recipe_of, start
 
 FRAMES = 72  # of the animation, about
-METHODS = ("rigl", "static", "dense")
+METHOD_NAMES = {"rigl": "RigL", "static": "static mask", "dense": "dense"}
+METHODS = tuple(METHOD_NAMES)
 # A run of seconds, in which moving early counts most. Chosen on MNIST's training images.
 DEMO = Recipe(1_500, 0.02, (1_050, 1_275), (450, 525, 600), 0.5, 50, 900)
 
@@ -149,9 +164,9 @@ def _frames(seen: Sequence[Snapshot], n: int) -> list[Snapshot]:
     return [seen[i] for i in sorted({round(i) - 1 for i in np.geomspace(1, len(seen), n)})]
 
 
-def _picture(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
+def _picture(runs: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
     """The picture of the first seed's runs."""
-    first = {done["config"]["method"]: done["result"] for done in finished if done["seed"] == 0}
+    first = {done["config"]["method"]: done["result"] for done in runs if done["seed"] == 0}
     path = directory / "connections_find_the_digits.png"
     if set(METHODS) - set(first):
         return []
@@ -165,16 +180,24 @@ def _picture(finished: Sequence[Finished], directory: Path, data_dir: Path | Non
     return [picture(path, "MNIST", images, pixels, curves, PAPER)]
 
 
-def _animation(finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
+def _animation(runs: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
+    """The film, with what the longer runs of rigl-mnist-98 say of the static mask and of the end, where they are."""
     frames = [
         (steps, np.array(pixels.split(), int).reshape(28, 28), share, accuracy)
-        for done in finished
+        for done in runs
         for steps, pixels, share, accuracy in zip(
             *(done["result"][name] for name in ("steps", "pixels", "central_share", "accuracy")), strict=True
         )
     ]
-    path, title = directory / "rigl_animation.gif", "RigL on MNIST, 98 % sparse"
-    return [plot.rigl_animation(path, title, frames)] if frames else []
+    longer = finished(STUDIES[0], directory)
+    of_method = grouped(longer, "method", "accuracy_last")
+    means = {method: float(np.mean(of_method[method])) for method in METHODS if method in of_method}
+    curve: list = next((d["result"]["accuracy_by_epoch"] for d in longer if d["run"] == "static-seed0"), [])
+    static = [(PAPER.per_epoch * epoch, accuracy) for epoch, accuracy in enumerate(curve)]
+    ending = ", ".join(f"{METHOD_NAMES[method]} {100 * mean:.2f} %" for method, mean in means.items())
+    ending = f"test accuracy after all {PAPER.steps:,} batches: {ending}" if means else ""
+    path = directory / "rigl_animation.gif"
+    return [plot.rigl_animation(path, "98 % sparse", frames, static, ending)] if frames else []
 
 
 MNIST_98 = "rigl/mnist-98/"
