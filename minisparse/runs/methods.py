@@ -7,30 +7,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import flops, nn, ops, recipes, sparse
-from ..allocate import counts, erdos_renyi_kernel
-from ..backend import Array, to_device, to_numpy
+from .. import flops, nn, recipes
+from ..allocate import erdos_renyi_kernel
 from ..checks import real
-from ..data import batches
 from ..looks import LOOKS, Look
-from ..masks import random_masks, top_k
+from ..masks import top_k
 from ..methods import l0
 from ..methods.ac_dc import compressed
 from ..methods.srigl import largest_inputs
 from ..optim import Optimizer, adam, is_weight, sgd
 from ..schedule import cubic, multi_step_rate
-from ..sparse import Positions
 from ..streams import draw_key, stream
 from ..train import Method
 from . import times
 from .plan import Arrays, Build, Plan, Task
+from .starts import active, at_random, by_grasp, by_snip, by_synflow, density, everything, loss_of
 
 Formula = Callable[[Task, float, float], float]
-
-
-def loss_of(model: nn.Layer, loss: Callable = ops.softmax_cross_entropy) -> Callable:
-    """What `train` takes: `loss` of the labels and of the network's outputs in training."""
-    return lambda params, batch, rng: loss(model(params, batch[0], train=True, rng=rng), batch[1])
 
 
 def _descent(task: Task, decays: Callable[[str], bool] = is_weight) -> Optimizer:
@@ -86,62 +79,6 @@ class Entry(NamedTuple):
     refusal: str = ""
 
 
-def _at_random(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    shapes = {name: task.model.shapes()[name] for name in task.densities}
-    return (sparse.random_positions if task.plan.storage == "sparse" else random_masks)(shapes, task.densities, rng)
-
-
-def _all(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    shapes = {name: task.model.shapes()[name] for name in task.densities}
-    if task.plan.storage == "sparse":
-        return {name: Positions(np.arange(math.prod(shape)), shape) for name, shape in shapes.items()}
-    return {name: np.ones(shape, bool) for name, shape in shapes.items()}
-
-
-def _snip(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    """From the first batch of the run, with the connections of the whole budget in one ranking."""
-    batch = next(batches(*task.train_set, task.plan.batch, task.plan.seed))
-    params = to_device(dict(params), task.plan.device)
-    return recipes.snip(loss_of(task.model), params, [batch], _density(task), rng, task.densities.__contains__)
-
-
-def _grasp(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    """From the first ten examples of each class in the run; logits divided by 200, as in the authors' code."""
-    x, y = next(batches(*task.train_set, len(task.train_set[1]), task.plan.seed))
-    y_on_cpu = to_numpy(y)
-    first = np.sort(np.concatenate([np.flatnonzero(y_on_cpu == label)[:10] for label in np.unique(y_on_cpu)]))
-    loss = loss_of(task.model, lambda logits, labels: ops.softmax_cross_entropy(logits / 200.0, labels))
-    params, batch = to_device((_in_full(params), (x[first], y[first])), task.plan.device)
-    return _stored(task, recipes.grasp(loss, params, [batch], _density(task), rng, task.densities.__contains__))
-
-
-def _synflow(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    """In a hundred rounds, in float64, with batch norm's statistics 0 and 1: it needs no data."""
-    params = to_device({name: p.astype("float64") for name, p in _in_full(params).items()}, task.plan.device)
-    norms = {name.removesuffix(".scale"): p for name, p in params.items() if name.endswith(".scale")}
-    stats = {f"{n}.{what}": 0 * p + value for n, p in norms.items() for what, value in (("mean", 0), ("var", 1))}
-    x = to_device(np.ones((1, *task.shape)), task.plan.device)
-    outputs = lambda p, x: task.model(p, x, stats=stats)
-    return _stored(task, recipes.synflow(outputs, params, x, _density(task), include=task.densities.__contains__))
-
-
-def _in_full(params: Arrays) -> dict[str, Array]:
-    return {name: sparse.dense(p) for name, p in params.items()}
-
-
-def _stored(task: Task, masks: Arrays) -> Arrays:
-    """Masks of a ranking of all weights, in the storage of the run."""
-    if task.plan.storage != "sparse":
-        return masks
-    return {name: Positions(np.flatnonzero(to_numpy(mask)), mask.shape) for name, mask in masks.items()}
-
-
-def _density(task: Task) -> float:
-    """Of all weights in the budget together."""
-    sizes = {name: math.prod(task.model.shapes()[name]) for name in task.densities}
-    return math.fsum(density * sizes[name] for name, density in task.densities.items()) / sum(sizes.values())
-
-
 def _rigl(task: Task, **watch: Any) -> Method:
     plan: Any = task.plan
     return recipes.rigl(plan.alpha, plan.delta_t, plan.t_end, task.steps, **watch)
@@ -158,7 +95,7 @@ def _snfs(task: Task) -> Method:
 def _gradual(task: Task) -> Method:
     """Every ΔT batches from T_end / 4 to T_end, where every layer has the budget's overall sparsity."""
     plan: Any = task.plan
-    return recipes.gradual(1 - _density(task), plan.t_end // 4, plan.t_end, plan.delta_t, steps=task.steps)
+    return recipes.gradual(1 - density(task), plan.t_end // 4, plan.t_end, plan.delta_t, steps=task.steps)
 
 
 def _gradual_cost(task: Task, dense: float, sparse: float) -> float:
@@ -169,26 +106,22 @@ def _gradual_cost(task: Task, dense: float, sparse: float) -> float:
 def _dsr(task: Task) -> Method:
     """Moving a tenth of the connections each time: the authors' 1 % of all weights, at their sparsity of 0.9."""
     plan: Any = task.plan
-    return recipes.dsr(max(1, round(0.1 * sum(_counts(task).values()))), plan.delta_t, plan.t_end)
-
-
-def _counts(task: Task) -> dict[str, int]:
-    return counts({name: task.model.shapes()[name] for name in task.densities}, task.densities)
+    return recipes.dsr(max(1, round(0.1 * sum(active(task).values()))), plan.delta_t, plan.t_end)
 
 
 def _halved(task: Task) -> dict[str, float]:
     """The densities of GraNet's first masks: ERK at a sparsity of 0.5, or the budget's if that is lower."""
     shapes = {name: task.model.shapes()[name] for name in task.densities}
-    return erdos_renyi_kernel(shapes, max(0.5, _density(task)))
+    return erdos_renyi_kernel(shapes, max(0.5, density(task)))
 
 
 def _half(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    return _at_random(task._replace(densities=_halved(task)), params, rng)
+    return at_random(task._replace(densities=_halved(task)), params, rng)
 
 
 def _granet(task: Task) -> Method:
     plan: Any = task.plan
-    final = 1 - _density(task)
+    final = 1 - density(task)
     return recipes.granet(final, plan.t_end, plan.delta_t, min(0.5, final), steps=task.steps)
 
 
@@ -208,7 +141,7 @@ def _granet_cost(task: Task, dense: float, sparse: float) -> float:
 def _fan_ins(task: Task) -> dict[str, int]:
     """The inputs of every neuron: those of the budget, rounded half to even, and at least one."""
     shapes = task.model.shapes()
-    return {name: max(1, round(n / shapes[name][-1])) for name, n in _counts(task).items()}
+    return {name: max(1, round(n / shapes[name][-1])) for name, n in active(task).items()}
 
 
 def _constant_fan_in(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
@@ -233,7 +166,7 @@ def _phases(task: Task) -> tuple[int, int, int]:
 
 
 def _ac_dc(task: Task) -> Method:
-    return recipes.ac_dc(_density(task), *_phases(task))
+    return recipes.ac_dc(density(task), *_phases(task))
 
 
 def _ac_dc_optimizer(task: Task) -> Optimizer:
@@ -247,11 +180,11 @@ def _ac_dc_cost(task: Task, dense: float, sparse: float) -> float:
 
 def _twice(task: Task) -> dict[str, int]:
     """Top-KAST's backward counts: twice the forward ones, as sparsities of 90 % and 80 % in the paper."""
-    return {name: min(2 * n, math.prod(task.model.shapes()[name])) for name, n in _counts(task).items()}
+    return {name: min(2 * n, math.prod(task.model.shapes()[name])) for name, n in active(task).items()}
 
 
 def _top_kast_loss(task: Task) -> Callable:
-    return recipes.top_kast_loss(loss_of(task.model), _counts(task), _twice(task), task.plan.weight_decay)
+    return recipes.top_kast_loss(loss_of(task.model), active(task), _twice(task), task.plan.weight_decay)
 
 
 def _top_kast_optimizer(task: Task) -> Optimizer:
@@ -260,17 +193,17 @@ def _top_kast_optimizer(task: Task) -> Optimizer:
 
 
 def _top_kast_kept(task: Task, params: Arrays, masks: Arrays) -> Arrays:
-    return {name: top_k(abs(params[name]), n) for name, n in _counts(task).items()}
+    return {name: top_k(abs(params[name]), n) for name, n in active(task).items()}
 
 
 def _top_kast_weights(task: Task, params: Arrays) -> Arrays:
-    return recipes.top_kast_weights(params, _counts(task))
+    return recipes.top_kast_weights(params, active(task))
 
 
 def _top_kast_cost(task: Task, dense: float, sparse: float) -> float:
     """Outputs and gradients of inputs by the forward set, gradients of weights for the backward set."""
     share = lambda n: {name: n[name] / math.prod(task.model.shapes()[name]) for name in task.densities}
-    forward, backward = (flops.forward(task.costs, share(n(task)))[1] for n in (_counts, _twice))
+    forward, backward = (flops.forward(task.costs, share(n(task)))[1] for n in (active, _twice))
     return 2 * forward + backward
 
 
@@ -322,38 +255,40 @@ METHODS = checked({
         "a narrower network with as many parameters", LOOKS["small-dense"], STATIC, BUDGET,
         model=_narrow, refusal=NO_MASKS,
     ),
-    "static": Entry("fixed random masks", LOOKS["static"], STATIC, BUDGET, masks=_at_random),
-    "snip": Entry("masks by sensitivity before training", LOOKS["snip"], SNIP, BUDGET, masks=_snip, before=1),
+    "static": Entry("fixed random masks", LOOKS["static"], STATIC, BUDGET, masks=at_random),
+    "snip": Entry("masks by sensitivity before training", LOOKS["snip"], SNIP, BUDGET, masks=by_snip, before=1),
     "grasp": Entry(
-        "masks by gradient flow before training", LOOKS["grasp"], SNIP, BUDGET, masks=_grasp, before=3
+        "masks by gradient flow before training", LOOKS["grasp"], SNIP, BUDGET, masks=by_grasp, before=3
     ),
-    "synflow": Entry("masks by synaptic flow, without data", LOOKS["synflow"], SNIP, BUDGET, masks=_synflow, before=1),
+    "synflow": Entry(
+        "masks by synaptic flow, without data", LOOKS["synflow"], SNIP, BUDGET, masks=by_synflow, before=1
+    ),
     "deep-r": Entry(
         "random growth where weights would change sign; its paper: --momentum 0", LOOKS["deep-r"], STATIC, BUDGET,
-        masks=_at_random, method=lambda task: recipes.deep_r(),
+        masks=at_random, method=lambda task: recipes.deep_r(),
         loss=lambda task: recipes.deep_r_loss(loss_of(task.model), include=task.densities.__contains__),
         refusal=DRAWS_FOR_ALL,
     ),
     "set": Entry(
-        "random growth after every epoch", LOOKS["set"], SET, (*BUDGET, "zeta"), masks=_at_random, method=_set,
+        "random growth after every epoch", LOOKS["set"], SET, (*BUDGET, "zeta"), masks=at_random, method=_set,
         idle=times.by_epochs("zeta", falls=False),
     ),
     "snfs": Entry(
         "growth by smoothed gradients after every epoch", LOOKS["snfs"], SNFS, (*BUDGET, "prune_rate"),
-        masks=_at_random, method=_snfs, gradient="always", idle=times.by_epochs("prune_rate", falls=True),
+        masks=at_random, method=_snfs, gradient="always", idle=times.by_epochs("prune_rate", falls=True),
         refusal=recipes.DENSE_BY_DEFINITION,
     ),
     "dsr": Entry(
         "random growth of what falls below one threshold", LOOKS["dsr"], STATIC, (*BUDGET, *TIMES),
-        masks=_at_random, method=_dsr, idle=times.by_period, refusal=DRAWS_FOR_ALL,
+        masks=at_random, method=_dsr, idle=times.by_period, refusal=DRAWS_FOR_ALL,
     ),
     "rigl-random": Entry(
         "rigl with random growth", LOOKS["rigl-random"], STATIC, (*BUDGET, "alpha", *TIMES),
-        masks=_at_random, method=lambda task: _rigl(task, watch=recipes.noise), idle=times.by_batches,
+        masks=at_random, method=lambda task: _rigl(task, watch=recipes.noise), idle=times.by_batches,
     ),
     "rigl": Entry(
         "growth by gradients every ΔT batches", LOOKS["rigl"], RIGL, (*BUDGET, "alpha", *TIMES),
-        masks=_at_random, method=_rigl, gradient="updates", idle=times.by_batches,
+        masks=at_random, method=_rigl, gradient="updates", idle=times.by_batches,
     ),
     "granet": Entry(
         "pruning from a sparsity of 0.5 with regrowth by gradients, every ΔT batches up to T_end", LOOKS["granet"],
@@ -368,18 +303,20 @@ METHODS = checked({
     ),
     "ac-dc": Entry(
         "pruning and restoring all weights in turn, compressed from T_end on", LOOKS["ac-dc"], _ac_dc_cost,
-        (*BUDGET, "t_end"), masks=_all, method=_ac_dc, optimizer=_ac_dc_optimizer,
+        (*BUDGET, "t_end"), masks=everything, method=_ac_dc, optimizer=_ac_dc_optimizer,
         refusal="its decompression phases train all weights",
     ),
     "gradual": Entry(
         "pruning by magnitude every ΔT batches up to T_end", LOOKS["gradual"], _gradual_cost, (*BUDGET, *TIMES),
-        masks=_all, method=_gradual, idle=times.to_the_end,
+        masks=everything, method=_gradual, idle=times.to_the_end,
     ),
     "lottery": Entry(
-        "rounds of training and pruning, rewinding after each", LOOKS["lottery"], None, (*BUDGET, "rounds"), masks=_all
+        "rounds of training and pruning, rewinding after each", LOOKS["lottery"], None, (*BUDGET, "rounds"),
+        masks=everything,
     ),
     "top-kast": Entry(
-        "the largest weights forward, twice as many backward", LOOKS["top-kast"], _top_kast_cost, BUDGET, masks=_all,
+        "the largest weights forward, twice as many backward", LOOKS["top-kast"], _top_kast_cost, BUDGET,
+        masks=everything,
         loss=_top_kast_loss, optimizer=_top_kast_optimizer, kept=_top_kast_kept, inference=_top_kast_weights,
         step_cost=lambda task: _top_kast_cost(task, 0, 0), refusal="all weights are kept, those outside its sets too",
     ),
