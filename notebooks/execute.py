@@ -53,7 +53,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
 
 
 def told(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A cell that prints the texts of `cell`, one line each, with the numbers of the run."""
+    """A cell that prints the texts of `cell`, a line each, with the run's numbers."""
     texts = "\n".join(
         f'print(rf"""{" ".join(text.split())}""")'
         for text in cell.metadata["words"].values()
@@ -102,7 +102,7 @@ def put(text: str, pattern: str, into: str) -> str:
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:
-    """Only what the next run makes again: sources, tags, outputs, and ids by position."""
+    """Only what the next run makes again: sources, tags, outputs, ids by position."""
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {
