@@ -73,14 +73,9 @@ def answer(notebook: nbformat.NotebookNode) -> None:
         cell for cell in notebook.cells if "words" in cell.metadata.get("tags", [])
     ]:
         place = notebook.cells.index(cell)
+        lines = re.sub(r"(?<=\d)%", " %", cell.outputs[0]["text"]).splitlines()
         figure, below = notebook.cells[place - 1], notebook.cells[place + 1]
-        said = dict(
-            zip(
-                figure.metadata["words"],
-                cell.outputs[0]["text"].splitlines(),
-                strict=True,
-            )
-        )
+        said = dict(zip(figure.metadata["words"], lines, strict=True))
         notebook.cells.remove(cell)
         if caption := said.get("caption"):
             text = textwrap.fill(f"*{caption}*", 118, break_on_hyphens=False)
