@@ -8,6 +8,7 @@ followed(steps, 1500)              the same steps, counted on the page of a brow
 
 import inspect
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from . import exercises
 from .golden import cases
 from .golden.check import decided, run
 from .golden.verdict import Verdict
@@ -50,6 +52,20 @@ def _source(thing: Any) -> str:
         raise TypeError(f"{thing!r} has no source; expected a function, class or module") from error
 
 
+def wrapped(text: str) -> str:
+    """Each line of `text` at most 88 columns wide, its indentation kept; words are never cut."""
+    return "\n".join(
+        textwrap.fill(
+            line,
+            88,
+            subsequent_indent=" " * (len(line) - len(line.lstrip()) + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.splitlines()
+    )
+
+
 class Checked:
     """The result of an exercise: it prints as a verdict, and is true if every case holds."""
 
@@ -60,6 +76,9 @@ class Checked:
         return self.verdict.passes and not self.verdict.unsupported
 
     def __repr__(self) -> str:
+        return wrapped(self._text())
+
+    def _text(self) -> str:
         n, failed = len(self.verdict.counted), [o for o in self.verdict.asked if o.wrong]
         waiting = [o for o in self.verdict.unsupported if not o.case.optional]
         if waiting and not failed:
@@ -70,21 +89,24 @@ class Checked:
             optional = (f"\n  not counted, and fails: {o.case.id}: {o.case.reason}" for o in self.verdict.failed)
             return f"{self.name}: right, in all {n} cases." + "".join(optional)
         first = failed[0]
-        return (
-            f"{self.name}: {self.verdict.sentence()}\n"
-            f"  the first that fails: {first.case.id}\n  your answer {first.wrong}\n"
-            f"  minisparse golden show {first.case.id} draws it"
-        )
+        failure = f"  the first that fails: {first.case.id}\n  your answer {first.wrong}"
+        if self.name in exercises.CASES:
+            score = f"{n - len(failed)} of {n}: {first.case.reason}"
+            return f"{self.name}: {score}\n{failure}"
+        return f"{self.name}: {self.verdict.sentence()}\n{failure}\n  minisparse golden show {first.case.id} draws it"
 
 
 def check(name: str, mine: Callable) -> Checked:
-    """The verdict on `mine` as the golden vectors' function `name`, called with the contract's parameter names.
+    """The verdict on `mine` as the function `name` of the golden vectors or of `exercises`.
+
+    It is called with the parameter names of the cases.
 
     ValueError for a name without cases; TypeError if `mine` cannot be called.
     """
     if not callable(mine):
         raise TypeError(f"mine is {type(mine).__name__}; expected a function with the parameters of {name}")
-    asked = cases.chosen([name], cases.load())
+    every = {**cases.load(), **exercises.CASES}
+    asked = cases.chosen([name], every)
     return Checked(name, Verdict([run(case, mine) for case in decided(asked[name], "reference")]))
 
 

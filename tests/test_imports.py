@@ -25,7 +25,7 @@ ROWS = [  # a module imports from rows above its own; one of a package, from its
     "train",
     "recipes sparse",
     "models golden plot",
-    "runs",
+    "runs exercises",
     "experiments notebook",
     "cli",
     "__main__",

@@ -5,11 +5,17 @@ import inspect
 import numpy as np
 import pytest
 
-from minisparse import notebook, ops, top_k
+from minisparse import exercises, notebook, ops, top_k
 from minisparse.golden.cases import load
-from minisparse.methods import rigl
-from minisparse.methods.rigl import rigl_update
+from minisparse.methods import l0, rigl
+from minisparse.methods.magnitude import threshold_mask
+from minisparse.methods.rigl import rigl_count, rigl_update
 from minisparse.notebook import affordable, check, followed, show
+
+
+def flat(result):
+    """What a result says, however its lines are broken."""
+    return " ".join(repr(result).split())
 
 
 def test_a_function_is_shown_as_it_stands_in_its_file():
@@ -51,7 +57,7 @@ def test_a_failed_case_that_does_not_count_is_told_to_those_who_are_right():
     assert result
     [failed] = result.verdict.failed
     assert failed.case.optional
-    assert repr(result).endswith(f"not counted, and fails: {failed.case.id}: {failed.case.reason}")
+    assert flat(result).endswith(f"not counted, and fails: {failed.case.id}: {failed.case.reason}")
 
 
 def test_an_exercise_that_is_not_written_fails_and_says_so():
@@ -72,7 +78,7 @@ def test_an_exercise_that_is_half_written_says_how_much_holds():
     result = check("rigl_update", mine)
     held = sum(case.arguments()["n_update"] == 0 for case in load()["rigl_update"] if not case.optional)
     n = len(result.verdict.counted)
-    assert repr(result).startswith(
+    assert flat(result).startswith(
         f"rigl_update: {held} of {n} hold, the rest is not written yet. {n - held} cases are"
     )
 
@@ -131,3 +137,76 @@ def test_in_a_browser_steps_are_counted_on_a_line_that_goes(browser, capsys):
     assert "\r1 of 1,234" in said
     assert "\r3 of 1,234" in said
     assert said.endswith("\r" + " " * len("\r3 of 1,234") + "\r")
+
+
+def test_no_line_of_a_verdict_is_wider_than_a_cell_and_no_word_is_lost():
+    result = check("rigl_update", lambda weight, mask, dense_grad, n_update: mask)
+    assert max(map(len, repr(result).splitlines())) <= 88
+    assert flat(result) == " ".join(result._text().split())
+    assert "\n  the first that fails: rigl_update/" in repr(result)
+
+
+def per_row(weight, quality, mask=None):
+    mask = np.ones(weight.shape, bool) if mask is None else mask
+    rows = zip(weight, mask, strict=True)
+    return np.array([m & (abs(w) >= quality * (w[m].std() if m.any() else 0)) for w, m in rows])
+
+
+def slope(log_alpha, u, beta=2 / 3, gamma=-0.1, zeta=1.1, clipped=True):
+    s = 1 / (1 + np.exp(-(np.log(u / (1 - u)) + log_alpha) / beta))
+    inside = (s * (zeta - gamma) + gamma > 0) & (s * (zeta - gamma) + gamma < 1)
+    return (zeta - gamma) * s * (1 - s) / beta * (inside if clipped else 1)
+
+
+def full(log_alpha, beta=2 / 3, gamma=-0.1, zeta=1.1):
+    odds = (1 - gamma) / (zeta - 1)
+    return 1 / (1 + odds**beta * np.exp(-log_alpha))
+
+
+def inverse(z, gamma=-0.1, zeta=1.1):
+    return np.log(z - gamma) - np.log(zeta - z)
+
+
+def cube(step, n_active, alpha, t_end):
+    return int(alpha * max(0, 1 - step / t_end) ** 3 * n_active)
+
+
+def by_effect(weight, mask, dense_grad, n_update, effect=lambda w, g: abs(w * g)):
+    kept = mask & ~top_k(-effect(weight, dense_grad), n_update, among=mask)
+    return kept | top_k(abs(dense_grad), n_update, among=~kept)
+
+
+SOLVED = {
+    "threshold_mask_per_row": per_row,
+    "gate_slope": slope,
+    "prob_full": full,
+    "log_alpha_at_test": inverse,
+    "cubic_count": cube,
+    "rigl_update_by_effect": by_effect,
+}
+
+
+@pytest.mark.parametrize("name", exercises.CASES)
+def test_the_cases_of_an_exercise_are_those_of_its_function(name):
+    assert check(name, SOLVED[name])
+    assert repr(check(name, SOLVED[name])) == f"{name}: right, in all {len(exercises.CASES[name])} cases."
+    assert not {case.id for case in exercises.CASES[name]} & {c.id for own in load().values() for c in own}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("threshold_mask_per_row", threshold_mask),
+        ("gate_slope", lambda **given: slope(**given, clipped=False)),
+        ("prob_full", lambda log_alpha, **given: l0.prob_open(log_alpha, **given)),
+        ("log_alpha_at_test", lambda z, gamma=-0.1, zeta=1.1: l0.gate_at_test(z, gamma, zeta)),
+        ("cubic_count", rigl_count),
+        ("rigl_update_by_effect", rigl_update),
+        ("rigl_update_by_effect", lambda **given: by_effect(**given, effect=lambda w, g: w * g)),
+    ],
+)
+def test_what_the_notebook_shows_does_not_solve_its_exercise(name, shown):
+    result = check(name, shown)
+    assert not result
+    assert f"the first that fails: {name}/" in repr(result)
+    assert "golden show" not in repr(result)

@@ -1,6 +1,7 @@
 """The course runs from top to bottom, is committed as it ran, and asks what its solutions answer."""
 
 import ast
+import itertools
 import os
 import re
 
@@ -63,6 +64,24 @@ def texts(cell):
                 yield str(value)
 
 
+NUMBER = re.compile(r"\d[\d.,e\u2212-]*\d|\d")
+
+
+def printed(cell):
+    return [o.get("text", "") + o.get("data", {}).get("text/plain", "") for o in cell.outputs]
+
+
+def described(notebook):
+    """The captions and the alternative texts that `words` ask for, by the lines they begin with."""
+    for cell, below in itertools.pairwise(notebook.cells):
+        words = cell.metadata.get("words", {})
+        if "alt" in words:
+            opens = below.source.startswith("![")
+            yield below.source.splitlines()[0] if opens else cell.metadata.get("alt", "")
+        if "caption" in words:
+            yield " ".join(re.search(r"^\*[^*].*?\*(?=\n\n|\Z)", below.source, re.MULTILINE | re.DOTALL)[0].split())
+
+
 @pytest.fixture
 def kernel(monkeypatch):
     """A kernel like a reader's: figures go into the notebook, whatever this process draws on."""
@@ -75,11 +94,69 @@ def test_it_runs_without_widgets_its_exercises_fail_unsolved_and_hold_solved(pat
     notebook, verdict = read(path), "assert not" if path in LESSONS else "assert"
     notebook.cells = [cell for cell in notebook.cells if "widget" not in cell.metadata.get("tags", [])]
     committed = {cell.id: kinds(cell) for cell in code(notebook)}
+    before = read(path)
+    course.ask(notebook)
     for cell in code(notebook, "exercise"):
         judged = nbformat.v4.new_code_cell(f"{verdict} ({asked(cell)})")
         notebook.cells.insert(notebook.cells.index(cell) + 1, judged)
     course.execute(notebook, path.parent)
+    course.answer(notebook)
     assert {cell.id: kinds(cell) for cell in code(notebook) if cell.id in committed} == committed
+    same = [printed(cell) for cell in code(notebook) if cell.id in committed] == [
+        printed(cell) for cell in code(before) if "widget" not in cell.metadata.get("tags", [])
+    ]
+    for now, then in zip(described(notebook), described(before), strict=True):
+        assert now == then if same else NUMBER.sub("0", now) == NUMBER.sub("0", then)
+
+
+@every_lesson
+def test_the_numbers_of_a_caption_are_filled_in_by_the_run(path):
+    """With other numbers in place of those that the run printed, every caption and every alternative text changes."""
+    notebook = read(path)
+    course.ask(notebook)
+    for cell in code(notebook, "words"):
+        lines = [line for line in cell.source.splitlines() if line.startswith("print(")]
+        filled = [re.sub(r"(?<!\{)\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", "4321", line[10:-4]) for line in lines]
+        cell.outputs = [nbformat.v4.new_output("stream", text="\n".join(filled) + "\n")]
+    asks = sum("{" in text for cell in notebook.cells for text in cell.metadata.get("words", {}).values())
+    course.answer(notebook)
+    assert sum("4321" in text for text in described(notebook)) == asks
+    assert "4321" not in "".join(described(read(path)))
+
+
+@every_lesson
+def test_code_fits_the_column_of_the_site_and_long_plots_are_folded(path):
+    for cell in code(read(path)):
+        assert max(map(len, cell.source.splitlines())) <= 88, cell.source
+        tags = cell.metadata.get("tags", [])
+        if "figure" in tags and len(cell.source.splitlines()) > 30:
+            assert "hide-input" in tags, cell.source[:80]
+
+
+@every
+def test_a_picture_s_words_are_one_line(path):
+    """Sphinx joins the lines of an image's alternative text without a space."""
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            assert all("\n" not in words for words in re.findall(r"!\[(.*?)\]", cell.source, re.DOTALL))
+            assert r"\setminus" not in cell.source  # few fonts have U+2216
+
+
+@every_lesson
+def test_it_links_to_what_it_needs_to_its_neighbours_and_to_its_solutions(path):
+    first = read(path).cells[0].source.split("\n\n")[1]
+    linked = re.findall(r"\]\(([^)]+)\)", first)
+    place = LESSONS.index(path)
+    neighbours = {p.name for p in LESSONS[max(place - 1, 0) : place + 2]} - {path.name}
+    row = re.search(
+        rf"^\| \[{path.name[:2]} .*$", (course.HERE / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    needed = set(re.findall(r"\b\d\d\b", row[0].split("|")[3]))
+    assert neighbours | {"README.md", f"solutions/{path.name}"} <= set(linked)
+    assert needed <= set(re.findall(r"\[(\d\d)\]", first.partition("Needs:")[2].partition("·")[0]))
+    assert all((path.parent / target).is_file() for target in linked)
+    back = read(path.parent / "solutions" / path.name).cells[0].source
+    assert f"](../{path.name})" in back
 
 
 @pytest.mark.slow
