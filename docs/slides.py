@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -113,7 +114,7 @@ def _split(number: str) -> list[tuple[tuple[int, str], list[nbformat.NotebookNod
             slides[-1][1].append(_shown(cell))
             continue
         starts = [match.start() for match in HEADING.finditer(cell.source)]
-        for start, end in zip([0, *starts], [*starts, len(cell.source)], strict=True):
+        for start, end in pairwise(sorted({0, *starts, len(cell.source)})):
             text = cell.source[start:end]
             if start in starts:
                 marks, _, title = text.partition("\n")[0].partition(" ")
@@ -155,6 +156,9 @@ def _data(path: Path) -> str:
 
 
 def _rendered(cells: list[nbformat.NotebookNode]) -> str:
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
-    return exporter.from_notebook_node(notebook)[0]
+    return _exporter().from_notebook_node(nbformat.v4.new_notebook(cells=cells))[0]
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    return HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)

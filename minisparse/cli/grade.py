@@ -32,8 +32,9 @@ def grade(
 ) -> None:
     """Grade a class: each student's functions, by the golden vectors. Exit status 0 when grading worked.
 
-    Asked are the functions that a student's code defines by a golden name, or all of --function; ties are legal. Code
-    runs with your rights, in processes of its own: one that crashes, never ends or tampers is named and stops nobody.
+    Without --function, each student is asked what their code defines by a golden name. Ties are legal.
+
+    A student whose code crashes, never ends or tampers is named and stops nobody. Code runs with your rights.
     """
     hush(quiet, as_json)
     chosen(function or [], load())

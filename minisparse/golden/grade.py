@@ -194,7 +194,8 @@ def judged(student: str, cases: dict[str, list[Case]], named: bool, seconds: flo
     verdict = Verdict([o for own in done.values() for o in own], missing)
     right = {name: Verdict(own).asked for name, own in done.items()}
     counts = {name: (sum(not o.wrong for o in own), len(own)) for name, own in right.items()}
-    said = verdict.sentence() if done else f"no verdict: it has none of the functions{_stubs(outcomes)}"
+    stubs = f"{', '.join(outcomes)} raise NotImplementedError" if outcomes else "it has none of the functions"
+    said = verdict.sentence() if done else f"no verdict: {stubs}"
     return Grade(
         clean(student),
         verdict.passes and not replaced,
@@ -211,10 +212,6 @@ def judged(student: str, cases: dict[str, list[Case]], named: bool, seconds: flo
 
 def _joined(before: list[str], after: list[str]) -> list[str]:
     return list(dict.fromkeys([*before, *map(str, after)]))
-
-
-def _stubs(outcomes: dict[str, list[Outcome]]) -> str:
-    return f"; {len(outcomes)} raise NotImplementedError" if outcomes else ""
 
 
 def clean(text: str) -> str:

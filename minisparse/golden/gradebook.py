@@ -85,7 +85,8 @@ def page(grades: Sequence[Grade]) -> str:
 
 def _first(grade: Grade) -> str:
     odd = f'<span class="odd">tampers: {escape(grade.tampers[0])}</span><br>' if grade.tampers else ""
-    return odd + escape(grade.verdict.partition("\n")[0])
+    score, _, functions = grade.verdict.partition("\n")  # the column before has the score
+    return odd + escape(functions or score).replace("\n", "<br>")
 
 
 def _section(number: int, grade: Grade) -> str:

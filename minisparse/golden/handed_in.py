@@ -25,7 +25,7 @@ for _number, _source, _checks in CELLS:
         for _name, _function in _checks:
             globals()[_name] = globals()[_function]
     except Exception as _error:
-        REMARKS.append(f"cell {{_number}} raises {{type(_error).__name__}}: {{_error}}")
+        REMARKS.append(f"cell {{_number}} raises {{type(_error).__name__}}: {{_error}}".rstrip(": "))
 '''.replace("{{{{", "{{").replace("}}}}", "}}")
 
 
