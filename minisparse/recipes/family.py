@@ -192,7 +192,7 @@ def ac_dc(density: float, warmup: int, phase: int, last: int) -> Method:
 
     density   of all masked layers together in compression phases, whose connections are rounded half to even
     warmup    batches of dense training; then phases of `phase` batches, the first compressed, in turn; from batch
-              `last` on, all is compressed. The paper's ImageNet runs: 10, 5 and 85 of 100 epochs
+              `last` on, all is compressed. On ImageNet, by the authors: 10, 5 and 90 of 100 epochs
     Start with masks that are all true, and train with `restarted(optimizer, …)`.
     """
     real("density", density, "a number in (0, 1]", lambda density: 0 < density <= 1)

@@ -221,6 +221,18 @@ def test_srigl_keeps_a_constant_fan_in_and_pauses_as_rigl_does():
     assert ablated, "nothing was ablated: the test shows less than it says"
 
 
+def test_srigl_never_ablates_the_neurons_of_the_layers_it_is_told_to_leave():
+    """The first neuron of both layers has the smallest weights, and gradients of zero: no salient weight."""
+    masks = Masks(fan_in(4))
+    weights = {name: np.where(mask, 1.0, 0) * (np.arange(mask.shape[1]) + 0.01) for name, mask in masks.items()}
+    grads = {name: np.ones(mask.shape) * (np.arange(mask.shape[1]) > 0) for name, mask in masks.items()}
+    method = recipes.srigl(masks.counts, 0.5, 1, 20, gamma=0.3, never=["b.weight"])
+    new = method.decide(weights, masks, grads, 1)
+    assert [bool(new[name][:, 0].any()) for name in SHAPES] == [False, True]
+    new = recipes.srigl(masks.counts, 0.5, 1, 20, gamma=0.3).decide(weights, masks, grads, 1)
+    assert [bool(new[name][:, 0].any()) for name in SHAPES] == [False, False]
+
+
 def test_srigl_without_ablation_keeps_every_neuron_and_its_connections():
     masks = Masks(fan_in(4))
     for step in steps_of(recipes.srigl(masks.counts, 0.5, 3, 20, gamma=0), masks, 24):
