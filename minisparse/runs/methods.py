@@ -16,6 +16,7 @@ from ..methods import l0
 from ..optim import Optimizer, adam, sgd
 from ..schedule import multi_step_rate
 from ..sparse import Positions
+from ..storage import projected
 from ..train import Method
 from . import times
 from .plan import Arrays, Build, Plan, Task
@@ -117,7 +118,10 @@ def _synflow(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
 
 
 def _in_full(params: Arrays) -> dict[str, Array]:
-    return {name: sparse.dense(p) for name, p in params.items()}
+    """Dense arrays, of implicit weights too: these rankings need them before training."""
+    every = lambda p: Positions(np.arange(math.prod(p.shape)), p.shape)
+    full = {name: projected(p, every(p)) if isinstance(p, sparse.ImplicitWeight) else p for name, p in params.items()}
+    return {name: sparse.dense(p) for name, p in full.items()}
 
 
 def _stored(task: Task, masks: Arrays) -> Arrays:
