@@ -11,6 +11,10 @@ during training, changing masks:
     snfs        drop the smallest weights, grow where smoothed gradients are largest (Dettmers & Zettlemoyer 2019)
     rigl        drop the smallest weights, grow where the gradient is largest (Evci et al. 2020)
 
+after training, by second derivatives:
+    obd         drop the weights of smallest h w² / 2, h the error's second derivative (LeCun et al. 1989)
+    obs         one weight at a time, adjusting the others by the inverse Hessian (Hassibi & Stork 1992)
+
 within the objective:
     l0          gates on groups of weights, trained with them, that can be exactly zero (Louizos et al. 2018)
 

@@ -7,8 +7,8 @@ LeCun, Denker, Solla. "Optimal Brain Damage", NIPS 1989, pages 598-605.
     ∂²E/∂a_j² = f'(a_j)² Σ_l w_jl² ∂²E/∂a_l² + f''(a_j) ∂E/∂z_j   its recursion, from the outputs back
     s_k = h_kk w_k² / 2; delete the lowest; iterate               saliency, obd_masks; train on, recipes.static
 
-The recursion drops ∂²E/∂a_k∂a_l, k ≠ l, of the layer above. So it is exact for the last layer, and for the one before
-under `squared`, whose outputs do not interact; for earlier layers it is the paper's approximation.
+∂²E/∂a_k∂a_l, k ≠ l, are dropped. So it is exact for the last layer, and for the one before under `squared`, whose outputs
+do not interact; for earlier layers it is the paper's approximation.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,9 +25,8 @@ squared = lambda a, y: (a - y, 0 * a + 1)  # E = Σ (a − y)² / 2: ∂E/∂a, 
 
 def cross_entropy(a: Array, labels: Array) -> tuple[Array, Array]:
     """∂E/∂a, ∂²E/∂a² of the softmax cross-entropy: outputs (N, classes), labels (N,)."""
-    xp = namespace(a)
-    p = xp.exp(a - a.max(axis=1, keepdims=True))
-    p = p / p.sum(axis=1, keepdims=True)
+    xp, e = namespace(a), namespace(a).exp(a - a.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
     return p - (xp.arange(p.shape[1]) == labels[:, None]), p * (1 - p)
 
 
@@ -39,18 +38,15 @@ def second_derivatives(params: Arrays, x: Array, y: Array, f: Callable = tanh, l
     """
     layers = [name.removesuffix(".weight") for name in params if name.endswith(".weight")]
     same_keys(params=params, layers={f"{layer}.{part}": 0 for layer in layers for part in ("weight", "bias")})
-    found, inputs = dict(params), [x]
-    joints: list[list[Array]] = []
+    found, joints = dict(params), [(x, x, x)]  # z, f' and f'' of every layer's inputs
     for layer in layers:
-        a = inputs[-1] @ params[f"{layer}.weight"] + params[f"{layer}.bias"]
-        value, *derivatives = f(a)
-        inputs, joints = [*inputs, value], [*joints, derivatives]
+        a = joints[-1][0] @ params[f"{layer}.weight"] + params[f"{layer}.bias"]
+        joints.append(f(a))
     g, h = loss(a, y)
     for i, layer in reversed(list(enumerate(layers))):
-        found |= {f"{layer}.weight": (inputs[i] ** 2).T @ h / len(x), f"{layer}.bias": h.mean(axis=0)}
-        (slope, bend), w = joints[i - 1], params[f"{layer}.weight"]
-        if i:
-            g, h = slope * (g @ w.T), slope**2 * (h @ (w * w).T) + bend * (g @ w.T)
+        (z, slope, bend), w = joints[i], params[f"{layer}.weight"]
+        found |= {f"{layer}.weight": (z * z).T @ h / len(x), f"{layer}.bias": h.mean(axis=0)}
+        g, h = slope * (g @ w.T), slope**2 * (h @ (w * w).T) + bend * (g @ w.T)
     return found
 
 
