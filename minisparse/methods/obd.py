@@ -6,9 +6,7 @@ LeCun, Denker, Solla. "Optimal Brain Damage", NIPS 1989, pages 598-605.
     h_kk = ∂²E/∂w_ij² = z_i² ∂²E/∂a_j²                            second_derivatives, the mean over examples
     ∂²E/∂a_j² = f'(a_j)² Σ_l w_jl² ∂²E/∂a_l² + f''(a_j) ∂E/∂z_j   its recursion, from the outputs back
     s_k = h_kk w_k² / 2; delete the lowest; iterate               saliency, obd_masks; train on, recipes.static
-
-∂²E/∂a_k∂a_l, k ≠ l, are dropped. So it is exact for the last layer, and for the one before under `squared`, whose outputs
-do not interact; for earlier layers it is the paper's approximation.
+    "∂²E/∂w_i∂w_j = 0": of units too, ∂²E/∂a_k∂a_l = 0, k ≠ l     exact in the last layer and, by `squared`, the one before
 """
 
 from collections.abc import Callable, Mapping
@@ -40,8 +38,7 @@ def second_derivatives(params: Arrays, x: Array, y: Array, f: Callable = tanh, l
     same_keys(params=params, layers={f"{layer}.{part}": 0 for layer in layers for part in ("weight", "bias")})
     found, joints = dict(params), [(x, x, x)]  # z, f' and f'' of every layer's inputs
     for layer in layers:
-        a = joints[-1][0] @ params[f"{layer}.weight"] + params[f"{layer}.bias"]
-        joints.append(f(a))
+        joints.append(f(a := joints[-1][0] @ params[f"{layer}.weight"] + params[f"{layer}.bias"]))
     g, h = loss(a, y)
     for i, layer in reversed(list(enumerate(layers))):
         (z, slope, bend), w = joints[i], params[f"{layer}.weight"]
@@ -60,5 +57,4 @@ def saliency(weights: Arrays, second: Arrays) -> Arrays:
 
 def obd_masks(weights: Arrays, second: Arrays, n_keep: int) -> Arrays:
     """The n_keep of highest saliency, in one ranking; ties go to the earlier layer. ValueError for NaN, bad n_keep."""
-    n_keep = whole("n_keep", n_keep, 0, sum(w.size for w in weights.values()))
-    return top_k_of_all(saliency(weights, second), n_keep)
+    return top_k_of_all(saliency(weights, second), whole("n_keep", n_keep, 0, sum(w.size for w in weights.values())))
