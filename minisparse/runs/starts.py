@@ -12,6 +12,7 @@ from ..data import batches
 from ..masks import random_masks
 from ..nn import Layer
 from ..sparse import Positions
+from ..storage import projected
 from .plan import Arrays, Task
 
 
@@ -60,7 +61,10 @@ def by_synflow(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
 
 
 def _in_full(params: Arrays) -> dict[str, Array]:
-    return {name: sparse.dense(p) for name, p in params.items()}
+    """Dense arrays, of implicit weights too: these rankings need them before training."""
+    every = lambda p: Positions(np.arange(math.prod(p.shape)), p.shape)
+    full = {name: projected(p, every(p)) if isinstance(p, sparse.ImplicitWeight) else p for name, p in params.items()}
+    return {name: sparse.dense(p) for name, p in full.items()}
 
 
 def _stored(task: Task, masks: Arrays) -> Arrays:
