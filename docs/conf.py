@@ -52,6 +52,7 @@ smartquotes = False
 html_theme = "pydata_sphinx_theme"
 html_title = "minisparse"
 html_static_path = ["_static"]
+html_context = {"default_mode": "auto"}
 html_favicon = "_static/logo.svg"
 html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 html_css_files = ["minisparse.css"]
