@@ -105,8 +105,10 @@ def test_it_runs_without_widgets_its_exercises_fail_unsolved_and_hold_solved(pat
     same = [printed(cell) for cell in code(notebook) if cell.id in committed] == [
         printed(cell) for cell in code(before) if "widget" not in cell.metadata.get("tags", [])
     ]
-    for now, then in zip(described(notebook), described(before), strict=True):
-        assert now == then if same else NUMBER.sub("0", now) == NUMBER.sub("0", then)
+    now, then = list(described(notebook)), list(described(before))
+    if not same:  # other arithmetic, other numbers: then only the words can be compared
+        now, then = ([NUMBER.sub("0", text) for text in texts] for texts in (now, then))
+    assert now == then
 
 
 @every_lesson
