@@ -22,6 +22,10 @@ OF_TRAIN, OF_SCHEDULE, OF_ALLOCATE, OF_MASKS = (f"test_{name}" for name in (TRAI
 BEFORE, DURING, ROUNDS, WATCH, WITHIN = (f"recipes/{n}.py" for n in ("before", "during", "rounds", "watch", "within"))
 OF_RECIPES = "recipes/test_recipes.py"
 
+DEEP_R, DSR, GRANET, SRIGL = (f"methods/{name}.py" for name in ("deep_r", "dsr", "granet", "srigl"))
+OF_DEEP_R, OF_DSR, OF_GRANET, OF_SRIGL = (f"methods/test_{n}.py" for n in ("deep_r", "dsr", "granet", "srigl"))
+FAMILY, OF_FAMILY, OF_TOP_KAST = "recipes/family.py", "recipes/test_family.py", "methods/test_top_kast.py"
+
 MAGNITUDE, L0 = "methods/magnitude.py", "methods/l0.py"
 OF_MAGNITUDE, OF_L0 = "methods/test_magnitude.py", "methods/test_l0.py"
 SHRINK, OPTIM = "models/shrink.py", "optim.py"
@@ -460,6 +464,35 @@ MUTANTS = [
     Mutant("flops by test gate", L0, "float(prob_open(a).mean(dtype=float))",
            "float((gate_at_test(a)).mean(dtype=float))",
            f"{OF_L0}::test_expected_flops_and_l0_at_the_start_are_those_of_the_authors_count"),
+    Mutant("GraNet prunes layer after layer", GRANET, "n_keep, masks)", "n_keep)",
+           f"{OF_GRANET}::test_pruning_is_one_ranking_of_all_layers"),
+    Mutant("GraNet ranks with signs", GRANET, "top_k(-abs(weight)", "top_k(-weight",
+           f"{OF_GRANET}::test_regeneration_is_its_slow_twin_and_keeps_the_number_of_connections"),
+    Mutant("GraNet prunes to the end at once", FAMILY, "round(sparsity * masks.size)", "round(final * masks.size)",
+           f"{OF_FAMILY}::test_granets_density_follows_the_cubic_schedule_exactly_and_ends_at_its_target"),
+    Mutant("DSR regrows by size", DSR, "apportion(n_pruned, survive,",
+           "apportion(n_pruned, {name: m.size for name, m in masks.items()},",
+           f"{OF_DSR}::test_layers_get_connections_in_proportion_to_what_survives"),
+    Mutant("DSR's threshold is kept", FAMILY, 'memory["threshold"] if memory else float(threshold)', "float(threshold)",
+           f"{OF_FAMILY}::test_dsrs_threshold_doubles_until_its_target_is_met_and_halves_beyond_it"),
+    Mutant("Deep R drops zeros", DEEP_R, "(weight > 0)", "(weight >= 0)",
+           f"{OF_DEEP_R}::test_weights_that_have_their_sign_or_are_zero_have_not_crossed"),
+    Mutant("Deep R draws signs anew", FAMILY, 'memory["negative"] if memory else None', "None",
+           f"{OF_FAMILY}::test_deep_r_keeps_every_layers_connections_and_no_weight_has_the_wrong_sign"),
+    Mutant("SRigL keeps what it prunes", SRIGL, "keep & alive)", "mask & alive)",
+           f"{OF_SRIGL}::test_srigl_is_its_slow_twin"),
+    Mutant("SRigL ablates classes", FAMILY, "0 if name in never else gamma", "gamma",
+           f"{OF_FAMILY}::test_srigl_never_ablates_the_neurons_of_the_layers_it_is_told_to_leave"),
+    Mutant("AC/DC a batch late", FAMILY, "if sparse(step + 1):", "if sparse(step):",
+           f"{OF_FAMILY}::test_ac_dc_is_dense_and_sparse_in_turn_and_sparse_at_the_end"),
+    Mutant("AC/DC keeps its momentum", FAMILY, "optimizer.init(params) if begins else slots", "slots",
+           f"{OF_FAMILY}::test_ac_dcs_optimizer_starts_again_with_every_decompression_phase"),
+    Mutant("Top-KAST has gradients in A only", WITHIN, "w * in_b + w.value * (in_a - in_b)", "w * in_a",
+           f"{OF_TOP_KAST}::test_the_gradient_is_that_of_the_forward_network_within_the_backward_set"),
+    Mutant("Top-KAST moves all weights", WITHIN, "where(name, w, params[name])", "where(name, w, w)",
+           f"{OF_TOP_KAST}::test_in_training_weights_outside_the_backward_set_stay_and_it_moves"),
+    Mutant("memory of a mask change is lost", TRAIN, "memory = method.remember(", "method.remember(",
+           f"{OF_TRAIN}::test_a_method_remembers_what_a_mask_change_left_and_the_next_step_sees_it"),
     # "LayerNorm pruned" and "sigma'(a)" have no counterpart: no layer is pruned unless it has a mask, and there is
     # one derivative of each function, checked against differences in test_ops.py.
 ]  # fmt: skip
