@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from ..backend import Array
 from ..files import replacing
-from .canvas import NOTE, Place, canvas, log_ticks, panels
+from .canvas import NOTE, Place, broken_axes, canvas, log_ticks, panels, point
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE
 
 FRAMES_PER_SECOND = 8
@@ -101,37 +101,19 @@ def rigl_equal_budget(path: Place, title: str, points: Mapping[tuple[str, int], 
     points {(method, times the usual length): [(training, dense = 1; accuracy in %), one per seed]}.
     """
     means = {key: np.mean(seeds, axis=0) for key, seeds in points.items()}
-    accuracies = [accuracy for _, accuracy in means.values()]
-    far = [accuracy for accuracy in accuracies if accuracy < max(accuracies) - 3]  # these have a panel of their own
     with canvas(path, (7.2, 4.6)) as figure:
-        panes = figure.subplots(1 + bool(far), 1, sharex=True, height_ratios=(4, 1)[: 1 + bool(far)], squeeze=False)[
-            :, 0
-        ]
+        column = broken_axes(figure, [accuracy for _, accuracy in means.values()], reach=3)[:, 0]
         for (method, times), seeds in points.items():
             (cost, accuracy), (label, colour, marker) = means[method, times], POINTS[method]
             spread = float(np.std([accuracy for _, accuracy in seeds], ddof=1)) if len(seeds) > 1 else 0
-            for pane in panes:  # in both, so that the upper legend has all
-                pane.errorbar(
-                    cost, accuracy, spread, color=colour, marker=marker, markersize=9 if times == 1 else 13,
-                    markeredgecolor="black", markeredgewidth=0.5, linestyle="none", linewidth=1,
-                    label=label if times == 1 else f"{label}, {times}× as long",
-                )  # fmt: skip
-        panes[0].set_title(title)
-        panes[0].set_ylim(min(set(accuracies) - set(far)) - 0.4, max(accuracies) + 0.2)
-        if far:
-            panes[1].set_ylim(min(far) - 1, max(far) + 1)
-            panes[0].spines["bottom"].set_visible(False)
-            panes[0].tick_params(bottom=False, which="both")
-            broken: Any = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 9, "color": "k", "clip_on": False}
-            panes[0].plot([0], [0], transform=panes[0].transAxes, linestyle="none", **broken)
-            panes[1].plot([0], [1], transform=panes[1].transAxes, linestyle="none", **broken)
-        for pane in panes:
-            pane.grid(alpha=0.25)
-        panes[-1].set(xscale="log", xlabel="multiply-adds of training, dense = 1")
-        panes[-1].xaxis.set_major_formatter("{x:g}")
-        panes[0].set_ylabel("test accuracy, last epoch (%)")
-        handles, labels = panes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", frameon=False)
+            point(column, cost, accuracy, spread, color=colour, marker=marker, markersize=9 if times == 1 else 13,
+                  label=label if times == 1 else f"{label}, {times}× as long")  # fmt: skip
+        for axes in column:
+            axes.grid(alpha=0.25)
+        column[0].set(title=title, ylabel="test accuracy, last epoch (%)")
+        column[-1].set(xscale="log", xlabel="multiply-adds of training, dense = 1")
+        column[-1].xaxis.set_major_formatter("{x:g}")
+        figure.legend(*column[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return Path(path)
 
 

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from ..backend import Array
 from ..looks import LOOKS, Look
-from .canvas import Place, canvas, panels
+from .canvas import Place, broken_axes, canvas, panels, point
 
 
 def connections_find_the_digits(
@@ -87,47 +87,23 @@ def accuracy_against_cost(
     """Test accuracy against the costs of training and of inference, as shares of the dense network's.
 
     points [(look of a method, accuracy in [0, 1], training, inference)]; bars are one standard error for n_test
-    examples. Methods of equal cost stand side by side; a method far below the others is drawn at the lower edge, with
-    its accuracy in words.
+    examples. Methods far below the others have panels of their own.
     Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
     accuracies = np.array([100 * accuracy for _, accuracy, _, _ in points])
     reach = max(3.0, 3 * (accuracies.max() - float(np.median(accuracies))))
-    low = max(accuracies.min(), accuracies.max() - reach) - 0.15 * reach
     with canvas(path, (9, 4.2), title) as figure:
-        figure.supxlabel("methods of equal cost are drawn side by side", fontsize=8, color="#555555")
-        axes: Any = figure.subplots(1, 2, sharey=True)
-        for column, (axis, kind) in enumerate(zip(axes, ("training", "inference"), strict=True)):
-            places = side_by_side([costs[column] for _, _, *costs in points])
-            for (look, *_), place, accuracy in zip(points, places, accuracies, strict=True):
+        panes = broken_axes(figure, accuracies.tolist(), reach, columns=2)
+        for at, kind in enumerate(("training", "inference")):
+            column = panes[:, at]
+            for (look, *_), accuracy, costs in zip(points, accuracies, (costs for _, _, *costs in points), strict=True):
                 error = (accuracy * (100 - accuracy) / n_test) ** 0.5
-                shown = max(accuracy, low)
-                axis.errorbar(
-                    place, shown, error if shown == accuracy else 0, label=look.label, color=look.colour,
-                    marker=look.marker, markersize=9, markeredgecolor="black", markeredgewidth=0.5, linewidth=1,
-                    linestyle="none", clip_on=False,
-                )  # fmt: skip
-                if shown > accuracy:
-                    axis.annotate(f"{accuracy:.0f} %", (place, low), (6, 3), textcoords="offset points", fontsize=8)
-            axis.set(xscale="log", xlabel=f"multiply-adds of {kind}, dense = 1")
-            axis.xaxis.set_major_formatter("{x:g}")
-            axis.grid(alpha=0.25)
-        axes[0].set_ylim(bottom=low)
-        axes[0].set_ylabel("test accuracy (%)")
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+                point(column, costs[at], accuracy, error, label=look.label, color=look.colour, marker=look.marker,
+                      markersize=8)  # fmt: skip
+            for axes in column:
+                axes.grid(alpha=0.25)
+            column[-1].set(xscale="log", xlabel=f"multiply-adds of {kind}, dense = 1")
+            column[-1].xaxis.set_major_formatter("{x:g}")
+        panes[0, 0].set_ylabel("test accuracy (%)")
+        figure.legend(*panes[0, 0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return Path(path)
-
-
-def side_by_side(costs: Sequence[float]) -> list[float]:
-    """The costs, where groups within 10 % of their lowest are spread 6 % apart around their geometric mean."""
-    order = sorted(range(len(costs)), key=lambda i: costs[i])
-    groups: list[list[int]] = []
-    for i in order:
-        near = groups and costs[i] <= 1.1 * costs[groups[-1][0]]
-        groups[-1].append(i) if near else groups.append([i])
-    places = list(costs)
-    for group in groups:
-        middle = float(np.exp(np.mean([np.log(costs[i]) for i in group])))
-        for n, i in enumerate(sorted(group)):
-            places[i] = middle * 1.06 ** (n - (len(group) - 1) / 2)
-    return places

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from minisparse import plot
 from minisparse.looks import LOOKS, Look
-from minisparse.plot.training import side_by_side
 
 CURVES = {"rigl": [(1, 0.2), (2, 0.97)], "static": [(1, 0.3), (2, 0.95)], "dense": [(1, 0.5), (2, 0.98)]}
 
@@ -52,12 +51,18 @@ def test_the_comparison_draws_every_look_that_it_is_given(tmp_path):
     assert all(f"<!-- {look.label} -->" in path.with_suffix(".svg").read_text() for look in looks)
 
 
-def test_points_of_equal_cost_stand_side_by_side_around_it_and_others_where_they_are():
-    places = side_by_side([0.1, 1.0, 0.102, 0.1, 0.3])
-    assert places[1] == pytest.approx(1.0)
-    assert places[4] == pytest.approx(0.3)
-    assert places[0] < places[2] < places[3]
-    assert np.prod([places[i] for i in (0, 2, 3)]) == pytest.approx(0.1 * 0.102 * 0.1)
+def test_points_stand_where_they_are_and_those_far_below_in_panels_of_their_own(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, name, **about: drawn.append(figure.axes))
+    points = [(LOOKS["rigl"], 0.97, 0.1, 0.1), (LOOKS["set"], 0.97, 0.1, 0.2), (LOOKS["snip"], 0.2, 0.1, 0.3)]
+    plot.accuracy_against_cost(tmp_path / "a.png", "title", points, 10_000)
+    assert len(drawn[0]) == 4
+    for axes, costs in zip(drawn[0], ([0.1] * 3, [0.1, 0.2, 0.3]) * 2, strict=True):
+        assert [float(bar.lines[0].get_xdata()[0]) for bar in axes.containers] == costs
+    assert drawn[0][0].get_ylim()[0] > 20 < drawn[0][0].get_ylim()[1]
+    low, high = drawn[0][2].get_ylim()
+    assert low < 20 < high
+    assert [text.get_text() for text in drawn[0][2].texts] == ["20.0 %"]
 
 
 def test_a_method_far_below_the_others_leaves_them_their_room(tmp_path, monkeypatch):
