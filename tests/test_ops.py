@@ -408,7 +408,7 @@ def test_whole_numbers_give_what_the_same_numbers_in_floating_point_give(xp, nam
     alone = f(*(whole if i == which else a for i, a in enumerate(single)), **static)
     same = f(*single, **static)
     assert alone.dtype == (np.float64 if dtype is np.int64 and len(points) == 1 else np.float32)
-    np.testing.assert_allclose(back(alone.value), back(same.value), rtol=1e-5)
+    np.testing.assert_allclose(back(alone.value), back(same.value), rtol=1e-5, atol=1e-6)  # float32 beside float64
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if "," not in name])

@@ -306,8 +306,10 @@ def apportioned(got: Mapping, total: int, share: Mapping, room: Mapping) -> list
         return faults
     open_, left, full = dict(share), total, {}
     while open_:
-        whole = math.fsum(open_.values())
-        quotas = {name: left * s / whole if whole else left / len(open_) for name, s in open_.items()}
+        largest = max(open_.values())
+        parts = {name: s / largest if largest else 1.0 for name, s in open_.items()}  # sums of huge shares overflow
+        whole = math.fsum(parts.values())
+        quotas = {name: left * part / whole for name, part in parts.items()}
         now_full = [name for name, quota in quotas.items() if quota >= room[name]]
         for name in now_full:
             full[name] = room[name]

@@ -188,7 +188,10 @@ def _top_kast_loss(task: Task) -> Callable:
 
 
 def _top_kast_optimizer(task: Task) -> Optimizer:
-    descent = _descent(task, lambda name: is_weight(name) and name not in task.densities)
+    decays = lambda name: is_weight(name) and name not in task.densities
+    if not any(map(decays, task.model.shapes())):
+        task = task._replace(plan=task.plan._replace(weight_decay=0.0))
+    descent = _descent(task, decays)
     return recipes.top_kast_optimizer(descent, _twice(task))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import ops, recipes, sparse
 from ..allocate import counts
-from ..backend import Array, to_device, to_numpy
+from ..backend import Array, namespace, to_device, to_numpy
 from ..data import batches
 from ..masks import random_masks
 from ..nn import Layer
@@ -46,6 +46,7 @@ def by_grasp(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
     y_on_cpu = to_numpy(y)
     first = np.sort(np.concatenate([np.flatnonzero(y_on_cpu == label)[:10] for label in np.unique(y_on_cpu)]))
     loss = loss_of(task.model, lambda logits, labels: ops.softmax_cross_entropy(logits / 200.0, labels))
+    first = namespace(y).asarray(first)
     params, batch = to_device((_in_full(params), (x[first], y[first])), task.plan.device)
     return _stored(task, recipes.grasp(loss, params, [batch], density(task), rng, task.densities.__contains__))
 

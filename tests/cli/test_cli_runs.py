@@ -217,7 +217,7 @@ def test_a_second_process_cannot_go_on_with_a_run_until_the_first_has_died(tmp_p
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--method", "static", "--alpha", "0.2"], "--alpha is given for static; it is for rigl-random, rigl"),
+        (["--method", "static", "--alpha", "0.2"], "--alpha is given for static; it is for rigl-random, rigl, srigl"),
         (["--method", "dense", "--sparsity", "0.8"], "--sparsity is given for dense; it is for small-dense, static"),
         (["--method", "slim"], "--method is 'slim'; expected dense"),
         (["--lr-drops", "ten"], "--lr-drops is 'ten'; expected numbers such as 25,40"),
@@ -283,7 +283,7 @@ def test_a_new_method_trains_by_its_name_and_entry_alone(tmp_path, new):
 
 
 def test_a_new_method_is_compared_with_all_others_in_the_picture_too(tmp_path, new):
-    said("compare", *QUICK, "--epochs", "1", "--rounds", "1", "--out", tmp_path)
+    said("compare", *QUICK, "--epochs", "2", "--rounds", "1", "--out", tmp_path)
     assert list(json.loads((tmp_path / "compare.json").read_text())["runs"]) == [*METHODS]
     picture = (tmp_path / "accuracy_against_cost.svg").read_text()
     for entry in METHODS.values():
@@ -293,7 +293,7 @@ def test_a_new_method_is_compared_with_all_others_in_the_picture_too(tmp_path, n
 
 def test_an_interrupted_comparison_repeats_no_run_that_is_finished(tmp_path):
     some = ("--method", "static", "--method", "rigl")
-    with pytest.raises(ValueError, match="--delta-t is given for static; it is for rigl-random, rigl"):
+    with pytest.raises(ValueError, match="--delta-t is given for static; it is for dsr, rigl-random, rigl"):
         said("compare", *QUICK, *some[:2], "--out", tmp_path)
     said("compare", *QUICK[:4], *QUICK[6:], *some[:2], "--out", tmp_path)
     before = (tmp_path / "static" / "checkpoint.npz").stat().st_mtime_ns

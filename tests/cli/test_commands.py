@@ -197,7 +197,10 @@ def test_every_error_is_one_sentence_and_status_2(monkeypatch, capsys, error, se
         (["train", "--dense", "con"], "Did you mean 'conv'?"),
         (["reproduce", "rigl-mnst-98"], "Did you mean 'rigl-mnist-98'?"),
         (["train", "--optimizer", "adam", "--momentum", "0.5"], "--momentum is given for adam; it is for"),
-        (["compare", "--method", "static", "--alpha", "2"], "--alpha is given for static; it is for rigl-random, rigl"),
+        (
+            ["compare", "--method", "static", "--alpha", "2"],
+            "--alpha is given for static; it is for rigl-random, rigl, srigl",
+        ),
         (["compare", "--method", "set", "--method", "rigl", "--rounds", "2"], "--rounds is given for set, rigl; it is"),
         (["compare", "--method", "rigl", "--alpha", "2"], "alpha is 2.0; expected"),
         (["compare", "--method", "rigl", "--method", "riggl"], "--method is 'riggl'; expected"),
@@ -239,7 +242,7 @@ def test_an_odd_proxy_is_one_sentence(proxy, tmp_path):
     done = minisparse("train", "--data", "mnist", "--out", tmp_path / "a", **unset | proxy | lower)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "MNIST could not be downloaded from any of 3 mirrors (" in done.stderr
+    assert "of mnist could not be downloaded from any of 3 mirrors (" in done.stderr
 
 
 def test_a_cache_that_cannot_be_is_named(tmp_path):
@@ -301,7 +304,7 @@ def test_a_name_that_is_none_or_of_another_kind_is_refused(run, tmp_path, out, m
 def test_a_folder_with_files_of_someone_elses_is_no_place_for_a_run(tmp_path, data, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(ValueError, match=rf"holds {name} and no config\.json"):
-        said("train", *TINY, "--data", data, "--out", tmp_path)
+        said("train", *TINY, "--method", "static", "--data", data, "--out", tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "mine"}
 
 
