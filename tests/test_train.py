@@ -123,7 +123,7 @@ def test_parameters_without_a_mask_train_freely(xp, optimizer):
         np.testing.assert_array_equal(back(step.params["fc1.weight"]) < 0, back(masks["fc1.weight"]))
 
 
-@pytest.mark.filterwarnings("ignore:period is . and updates end before:UserWarning")
+@pytest.mark.filterwarnings("ignore:period is ., and updates end before:UserWarning")
 @settings(max_examples=150)
 @given(
     data=st.data(),
