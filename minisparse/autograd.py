@@ -51,13 +51,8 @@ class Tensor:
             if getattr(getattr(value, "dtype", None), "kind", "f") != "f":
                 raise TypeError(f"a Tensor of dtype {value.dtype} has no gradient; expected floating-point arrays")
             value = floats(value)
-        self.value, self.parents, self.pullback, self.op, self.requires_grad = (
-            value,
-            parents,
-            pullback,
-            op,
-            requires_grad,
-        )
+        self.value, self.parents, self.pullback = value, parents, pullback
+        self.op, self.requires_grad = op, requires_grad
         self.line = next(_next_line)
 
     @property
