@@ -18,6 +18,9 @@ from pygments.formatters import HtmlFormatter
 
 COURSE = Path(__file__).parents[1] / "notebooks"
 FIGURE = re.compile(r"\]\((\.\./figures/[\w.]+)\)")
+FILE = re.compile(
+    r"(?<!!)\[([^\]]*)\]\((?!https?:|data:|#|\.\./notebooks/)[^)]*\)"
+)  # a link to a file of the repository
 HEADING = re.compile(r"^#{1,3} ", re.MULTILINE)
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.DOTALL)
@@ -138,11 +141,13 @@ def _shown(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _markdown(text: str) -> str:
-    """Markdown with its figures and formulas in the text itself, and links that lead to the site's pages."""
+    """Markdown with its figures and formulas in the text itself. Links to notebooks lead to the site's pages; of other
+    files only the words are left."""
     parts = CODE.split(text)
     parts[::2] = [FORMULA.sub(_formula, part) for part in parts[::2]]
     text = FIGURE.sub(lambda match: f"]({_data(COURSE / match[1])})", "".join(parts))
-    return re.sub(r"\]\((\w+)\.ipynb", r"](../notebooks/\1.html", text)
+    text = re.sub(r"\]\(((?:solutions/)?\w+)\.ipynb", r"](../notebooks/\1.html", text)
+    return FILE.sub(r"\1", text)
 
 
 def _formula(match: re.Match) -> str:
@@ -161,4 +166,6 @@ def _rendered(cells: list[nbformat.NotebookNode]) -> str:
 
 @cache
 def _exporter() -> HTMLExporter:
-    return HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    return HTMLExporter(
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, exclude_anchor_links=True
+    )
