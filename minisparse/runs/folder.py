@@ -49,7 +49,7 @@ def difference(there: Mapping[str, Any], config: Mapping[str, Any]) -> str | Non
     """The first difference between `there`, read from JSON, and `config`; None if they are equal."""
     config = json.loads(json.dumps(config))
     for name in [*there, *config]:
-        a, b = there.get(name, "missing"), config.get(name, "missing")
+        a, b = there.get(name, "not there"), config.get(name, "not there")
         if a != b:
             return f"{name} is {a} there and {b} here"
     return None

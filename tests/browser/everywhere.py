@@ -9,12 +9,11 @@ import json
 
 import numpy as np
 
-from minisparse import allocate, data, flops, masks, models, nn, random_masks, schedule, streams
+from minisparse import data, models, nn, random_masks, streams
 from minisparse.data.included import INCLUDED
-from minisparse.golden import cases, check, sites, trajectory, vjp
-from minisparse.methods import l0, magnitude, rigl, set, snfs, snip
+from minisparse.golden import cases, check
+from minisparse.golden.adapt import HOMES
 
-HOMES = (allocate, flops, masks, schedule, l0, magnitude, rigl, set, snfs, snip, trajectory, vjp, sites)
 KEY = 0x0123456789ABCDEF0123456789ABCDEF
 
 

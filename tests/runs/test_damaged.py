@@ -169,7 +169,7 @@ def report(tmp_path, monkeypatch):
         ([], None, r"is damaged, or another kind of file: it is null"),
         (["seed"], 10**12, r"is damaged: seed is 10+; expected .* below 10000"),
         (["seed"], 1, r" holds the run 'rigl-seed0' of seed 1; expected"),
-        (["config"], {}, r" holds a run by other numbers: seed is missing there and 0 here"),
+        (["config"], {}, r" holds a run by other numbers: seed is not there there and 0 here"),
         (["result"], {}, r": result\.\w+ is missing"),
         (["result", "accuracy_last"], "x", r": result is damaged"),
         (

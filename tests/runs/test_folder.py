@@ -328,7 +328,7 @@ def test_a_folder_belongs_to_one_config(tmp_path):
     for other, sentence in [
         ({"lr": 0.2, "dense": ["fc1"], "data": {"name": "digits"}}, "lr is 0.1 there and 0.2 here"),
         ({"lr": 0.1, "data": {"name": "digits"}}, r"dense is \['fc1'\] there and not there here"),
-        ({"lr": 0.1, "dense": ["fc1"], "data": {"name": "digits"}, "zeta": 1}, "zeta is missing there and 1 here"),
+        ({"lr": 0.1, "dense": ["fc1"], "data": {"name": "digits"}, "zeta": 1}, "zeta is not there there and 1 here"),
     ]:
         with pytest.raises(ValueError, match=f"a holds another run: {sentence}; choose another folder"):
             runs.claim(tmp_path / "a", other)
