@@ -20,7 +20,7 @@ KEY = 0x0123456789ABCDEF0123456789ABCDEF
 def wrong():
     """{case id: what is wrong with our answer}, and the number of cases."""
     functions = cases.load()
-    ours = {name: getattr(home, name) for name in functions for home in HOMES if hasattr(home, name)}
+    ours = {name: getattr(home, name) for name in functions for home in HOMES[::-1] if hasattr(home, name)}
     outcomes = [check.run(case, ours[case.function]) for own in functions.values() for case in own]
     return {outcome.case.id: outcome.wrong for outcome in outcomes if outcome.wrong}, len(outcomes)
 
