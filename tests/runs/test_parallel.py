@@ -18,7 +18,7 @@ from minisparse.runs.parallel import in_processes
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 COMMAND = [sys.executable, "-c", "from minisparse.cli import main; main()"]
-LONG = ("--model", "mlp-4", "--epochs", "100000", "--batch", "20")
+LONG = ("--model", "mlp-4", "--sparsity", "0.5", "--epochs", "100000", "--batch", "20")
 
 
 @pytest.fixture
