@@ -1,5 +1,6 @@
 """Figures: one function each, named as its file. A function draws what it is given and computes nothing."""
 
+from .deep_compression import compressed_sizes, shared_initializations
 from .han import han_bands, han_energy, han_layers, han_rounds, han_sensitivity, han_trade_off, han_weights
 from .louizos import hard_concrete, l0_training
 from .rigl import rigl_animation, rigl_equal_budget, rigl_escape, rigl_extended, rigl_sweeps, rigl_table_2
