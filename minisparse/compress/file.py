@@ -62,7 +62,7 @@ class Entry(NamedTuple):
 
     weights, connections, entries   of the whole layer, those left, and with the fillers
     weight_bits, index_bits         of an entry: a fixed number; weight_huffman, index_huffman: on average
-    codebook                        of the shared values
+    codebook, dense_bits            of all shared values, and of a weight of the dense layer
     """
 
     weights: int
@@ -73,6 +73,7 @@ class Entry(NamedTuple):
     weight_huffman: float
     index_huffman: float
     codebook: int
+    dense_bits: int
 
     @property
     def fixed(self) -> float:
@@ -104,10 +105,9 @@ def measured(layer: Shared) -> Entry:
     values, steps = _symbols(layer)
     k = len(layer.values)
     counts = np.bincount(values, minlength=k + 1), np.bincount(steps, minlength=2**layer.index_bits)
-    mean = [float(n @ huffman_lengths(n)) / max(1, len(values)) for n in counts]
-    bits = max(1, math.ceil(math.log2(k + 1)))
-    codebook = layer.values.nbytes * 8
-    return Entry(layer.mask.size, len(layer.index), len(values), bits, layer.index_bits, mean[0], mean[1], codebook)
+    weight, step = (float(n @ huffman_lengths(n)) / max(1, len(values)) for n in counts)
+    bits, dense = max(1, math.ceil(math.log2(k + 1))), 8 * layer.values.itemsize
+    return Entry(layer.mask.size, len(layer.index), len(values), bits, layer.index_bits, weight, step, dense * k, dense)
 
 
 def written(path: Path, layers: Mapping[str, Shared | Plain]) -> Path:

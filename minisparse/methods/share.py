@@ -51,7 +51,8 @@ def random_centroids(values: Array, k: int, noise: Array) -> Array:
 def kmeans_step(values: Array, centroids: Array) -> tuple[Array, Array]:
     """(index, centroids): the nearest centroid of every weight, and the means of the weights that have each.
 
-    Ties go to the smaller centroid, of equal ones to the lower index. A centroid without weights stays where it is. Errors as in `linear_centroids`.
+    Ties go to the smaller centroid, of equal ones to the lower index. A centroid without weights stays where it is.
+    Errors as in `linear_centroids`.
     """
     _check(values, len(centroids))
     xp, k = namespace(values), len(centroids)
