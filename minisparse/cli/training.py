@@ -250,13 +250,13 @@ def _report(results: dict[str, dict[str, Any]], task: Task) -> None:
     """A table of outcomes and costs, as shares of the dense network's costs."""
     titles = ("test\naccuracy", "sparsity", "weights", "inference", "training,\nas it was", "training,\nby formula")
     table = plain_table("method", *titles)
-    groups = {name: METHODS[name].group for name in results}
-    titled, before = len(set(groups.values())) > 1, None
-    for name, result in results.items():
-        if titled and groups[name] != before:
-            before = groups[name]
+    of_group = {group: [name for name in results if METHODS[name].group == group] for group in GROUPS}
+    titled = sum(map(bool, of_group.values())) > 1
+    for group, name in ((group, name) for group, names in of_group.items() for name in names):
+        result = results[name]
+        if titled and name == of_group[group][0]:
             table.add_section()
-            table.add_row(before)
+            table.add_row(group)
         shares = (_share(result, kind) for kind in ("inference", "training_as_it_was", "training_by_formula"))
         table.add_row(
             f"  {name}" if titled else name,

@@ -352,7 +352,7 @@ def methods_of(chosen: Iterable[str], possible: Container[str] = METHODS) -> lis
     for word in (word.strip() for text in chosen for word in text.split(",")):
         if word not in METHODS and word not in GROUPS:
             near = did_you_mean(word, [*METHODS, *GROUPS])
-            raise ValueError(f"--methods is {word!r}; expected {', '.join(METHODS)}, or of a group: "
+            raise ValueError(f"--method is {word!r}; expected {', '.join(METHODS)}, or a group: "
                              f"{', '.join(GROUPS)}{near}")  # fmt: skip
         found |= {word} if word in METHODS else {n for n, e in METHODS.items() if e.group == word and n in possible}
     return [name for name in METHODS if name in found]
