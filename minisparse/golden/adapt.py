@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import allocate, flops, masks, schedule
-from ..methods import grasp, l0, magnitude, rigl, snfs, snip, structure, synflow
+from ..compress import huffman, relative
+from ..methods import grasp, l0, magnitude, rigl, share, snfs, snip, structure, synflow
 from ..methods import set as by_sign
 from . import calls, sites, trajectory, vjp
 from .cases import Case
 
-METHODS = (l0, magnitude, rigl, by_sign, snfs, snip, grasp, synflow, structure)
+METHODS = (l0, magnitude, rigl, by_sign, snfs, snip, grasp, synflow, structure, share, relative, huffman)
 # first the functions that cases call in another form, such as `step_rate`
 HOMES = (calls, allocate, flops, masks, schedule, *METHODS, trajectory, vjp, sites)
 HEAD = '''"""An adapter for minisparse's golden vectors, saved as adapter.py. Call your code where it says so, then

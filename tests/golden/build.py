@@ -22,6 +22,7 @@ from tests.golden import (
     moving,
     pruning,
     schedules,
+    sharing,
     structured,
     trajectories,
     updating,
@@ -29,7 +30,7 @@ from tests.golden import (
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "minisparse" / "golden" / f"v{VERSION}"
-UNITS = (choosing, allocation, schedules, pruning, moving, updating, further, boundaries, structured)
+UNITS = (choosing, allocation, schedules, pruning, moving, updating, further, boundaries, structured, sharing)
 FUNCTIONS = [function for module in UNITS for function in module.FUNCTIONS]
 NUMBERS = [function for module in (gates, derivatives, costs, counting, trajectories) for function in module.FUNCTIONS]
 

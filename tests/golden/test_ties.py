@@ -323,3 +323,14 @@ def test_what_is_no_whole_update_is_told_so():
     assert faults("update", want | {"mask": np.ones(3)}, inputs, want) == [
         ("form", "['mask'] has shape (3,), wanted (2,)")
     ]
+
+
+def test_any_optimal_code_holds_and_no_other():
+    judged = lambda got: faults(
+        "huffman_lengths", np.array(got), {"counts": np.array([1, 1, 2, 2, 0])}, np.array([2, 2, 2, 2, 0])
+    )
+    assert judged([2, 2, 2, 2, 0]) == judged([3, 3, 2, 1, 0]) == judged([3, 3, 1, 2, 0]) == []
+    assert judged([2, 2, 2, 2, 1])
+    assert judged([0, 2, 2, 2, 0])
+    assert judged([1, 3, 2, 3, 0]), "longer in all"
+    assert judged([2, 2, 1, 1, 0]), "shorter than any prefix code"
