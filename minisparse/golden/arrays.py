@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .values import as_numpy, plain
+
 LIBRARIES = ("numpy", "torch", "jax")
 
 
@@ -34,8 +36,13 @@ class Door:
             return self.library.enable_x64(True)
         return import_module("jax.experimental").enable_x64()  # its place in older versions
 
-    def give(self, tree: Any) -> Any:
-        return on_arrays(self._in, np.ndarray, tree)
+    def give(self, value: Any) -> Any:
+        """A plain value, or one of NumPy, as the code takes it."""
+        return on_arrays(self._in, np.ndarray, as_numpy(value))
+
+    def plain(self, tree: Any) -> Any:
+        """The plain value of what the code gives."""
+        return plain(self.back(tree))
 
     def back(self, tree: Any) -> Any:
         kind = {"numpy": "ndarray", "torch": "Tensor", "jax": "Array"}[self.arrays]

@@ -9,7 +9,9 @@ from ..files import may_write, replacing
 from .cases import VERSION, Case
 
 HERE = Path(__file__).parent
-MODULES = "plain ties replay facts divergences verdict asking portable".split()  # each imports from those before it
+MODULES = (
+    "plain ties replay facts divergences verdict asking guest portable".split()
+)  # each imports from those before it
 START = '''#!/usr/bin/env python3
 """{doc}"""
 
@@ -37,8 +39,9 @@ def load():
     return package
 
 
+checker = load()  # in processes that it starts too
 if __name__ == "__main__":
-    sys.exit(load().portable.main())
+    sys.exit(checker.portable.main())
 '''
 
 

@@ -17,11 +17,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import tamper
+from .arrays import Door
 from .asking import outcome
 from .cases import Case, chosen, load
 from .guest import Guest, started
@@ -176,7 +178,7 @@ def judged(student: str, cases: dict[str, list[Case]], named: bool, seconds: flo
     ends = time.monotonic() + seconds
     outcomes: dict[str, list[Outcome]] = {}
     found: tuple[list[str], list[str], list[str]] = ([], [], [])
-    with Guest(MODULE, arrays, names=cases, deadline=ends) as guest:
+    with Guest(MODULE, partial(Door, arrays), cases, ends, tamper.watch) as guest:
         offers = [name for name in cases if name in guest.offers]
         told = guest.remarks()
         if not named and set(offers) - set(told[1]):
@@ -184,7 +186,7 @@ def judged(student: str, cases: dict[str, list[Case]], named: bool, seconds: flo
         for i, name in enumerate(offers):
             left = max(ends - time.monotonic(), 0)
             guest.deadline = ends - left / 2 * (i + 1 < len(offers))
-            outcomes[name] = [outcome(case, guest.ask(name, case.inputs, case.may_lack)) for case in cases[name]]
+            outcomes[name] = [outcome(case, guest.ask(case)) for case in cases[name]]
             found = tuple(map(_joined, found, told))  # type: ignore[assignment]
             guest.deadline = ends
             told = guest.remarks()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -22,6 +23,7 @@ EXPECTED = {
     "float64": "numbers, and inf, -inf and nan as text",
 }
 CALLED = {"bool": "a mask", "int64": "an array of whole numbers", "float64": "an array of numbers"}
+KINDS = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}  # NumPy's kind of a dtype: the dtype in a vector
 NARROW = ("float32", "float16")  # floats of less than the 64 bits that the inputs have
 
 
@@ -65,6 +67,25 @@ def read(value: Any) -> Any:
         if value.keys() == {"shape", "dtype", "data"} and value["dtype"] in tuple(CALLED):
             return _array(value["shape"], value["dtype"], value["data"])
     raise ValueError(f"{str(value)[:60]} is not a value of a vector; see minisparse/golden/README.md")
+
+
+def plain(x: Any) -> Any:
+    """The plain value of one of Python or NumPy, which need not be installed."""
+    np = sys.modules.get("numpy")
+    if np and isinstance(x, (np.ndarray, np.generic)):
+        if x.dtype.kind not in KINDS:
+            return Array(x.shape, str(x.dtype), [])
+        dtype = str(x.dtype) if x.dtype.kind == "f" and x.dtype.itemsize < 8 else KINDS[x.dtype.kind]
+        return Array(x.shape, dtype, x.ravel().tolist())
+    if isinstance(x, Mapping):
+        return {name: plain(entry) for name, entry in x.items()}
+    if isinstance(x, (tuple, list)):
+        return [plain(item) for item in x] if isinstance(x, list) else tuple(map(plain, x))
+    if x is None or isinstance(x, (str, bool, int, float)):
+        return x
+    if isinstance(x, Integral):
+        return int(x)
+    return float(x) if isinstance(x, Real) else Odd(kind_of(x))
 
 
 def difference(got: Any, want: Any, rtol: float = 1e-9, atol: float = 1e-12) -> tuple[str, str] | None:
