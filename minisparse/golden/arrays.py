@@ -1,13 +1,14 @@
 """Conversion of arrays between NumPy and the library of the code under test."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from .values import as_numpy, plain
+from .plain import mapped, plain
+from .values import as_numpy
 
 LIBRARIES = ("numpy", "torch", "jax")
 
@@ -60,10 +61,4 @@ class Door:
 
 
 def on_arrays(change: Callable, kind: type, tree: Any) -> Any:
-    if isinstance(tree, kind):
-        return change(tree)
-    if isinstance(tree, Mapping):
-        return {name: on_arrays(change, kind, branch) for name, branch in tree.items()}
-    if isinstance(tree, tuple | list):
-        return type(tree)(on_arrays(change, kind, branch) for branch in tree)
-    return tree
+    return mapped(lambda x: change(x) if isinstance(x, kind) else x, tree)

@@ -22,7 +22,7 @@ from typing import Any
 from .asking import Reply, Unanswered, report, verdict_on
 from .divergences import PROFILES
 from .guest import Guest
-from .plain import Array, plain, read
+from .plain import Array, mapped, plain, read
 from .verdict import Verdict
 
 
@@ -59,11 +59,8 @@ class Door:
             self.numpy = None
 
     def give(self, value: Any) -> Any:
-        if isinstance(value, Array):
-            return self._array(value) if self.numpy else nested(value)
-        if isinstance(value, dict):
-            return {name: self.give(entry) for name, entry in value.items()}
-        return tuple(self.give(item) for item in value) if isinstance(value, tuple) else value
+        made = self._array if self.numpy else nested
+        return mapped(lambda x: made(x) if isinstance(x, Array) else x, value)
 
     def _array(self, value: Array) -> Any:
         dtype = "float32" if self.float32 and value.dtype == "float64" else value.dtype

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .plain import KINDS, Array, difference, read
+from .plain import KINDS, Array, difference, mapped, read
 from .plain import kind_of as in_words
 from .plain import plain as plain
 
@@ -49,11 +49,8 @@ def decode(value: Any) -> Any:
 
 def as_numpy(value: Any) -> Any:
     """A plain value with its arrays as NumPy's."""
-    if isinstance(value, Array):
-        return np.array(value.data, dtype=value.dtype).reshape(value.shape)
-    if isinstance(value, dict):
-        return {name: as_numpy(entry) for name, entry in value.items()}
-    return tuple(as_numpy(item) for item in value) if isinstance(value, tuple) else value
+    made = lambda x: np.array(x.data, dtype=x.dtype).reshape(x.shape)
+    return mapped(lambda x: made(x) if isinstance(x, Array) else x, value)
 
 
 def matches(got: Any, want: Any, rtol: float = 1e-9, atol: float = 1e-12) -> str | None:
