@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import may_write, replacing
+from ..files import write_texts
 from .cases import VERSION, Case
 
 HERE = Path(__file__).parent
@@ -52,11 +52,7 @@ def export(folder: Path, functions: Mapping[str, Sequence[Case]], force: bool = 
     """
     content = json.dumps({"version": VERSION, "cases": profiles(functions)}, ensure_ascii=False)
     paths = folder / "check_golden.py", folder / "profiles.json"
-    for path in paths:
-        may_write(path, force)
-    for path, text in zip(paths, (checker(), content + "\n"), strict=True):
-        with replacing(path) as unfinished:
-            unfinished.write_text(text, encoding="utf-8")
+    write_texts(dict(zip(paths, (checker(), content + "\n"), strict=True)), force)
     return paths
 
 

@@ -85,18 +85,17 @@ def graded(
         with TemporaryDirectory(prefix="minisparse-", ignore_cleanup_errors=True) as folder:
             try:
                 copied(hand_in, Path(folder))
-                grade = _in_a_process(hand_in.student, Path(folder), cases, bool(functions), seconds, arrays)
+                asked = hand_in.student, cases, bool(functions), seconds, arrays
+                grade = _in_a_process(Path(folder), seconds, *asked)
             except (ValueError, OSError) as error:
                 grade = Grade(clean(hand_in.student), verdict=clean(f"no verdict: {error}"))
         changed = [clean(what) for what in kept.put_back()]
         yield Grade(**{**vars(grade), "passes": grade.passes and not changed, "tampers": [*grade.tampers, *changed]})
 
 
-def _in_a_process(
-    student: str, folder: Path, cases: dict[str, list[Case]], named: bool, seconds: float, arrays: str
-) -> Grade:
+def _in_a_process(folder: Path, seconds: float, *asked: Any) -> Grade:
     """The grade of the code in `folder`, from a process that is killed with all it started when its time is over."""
-    process, pipe = started(_serve, student, folder, cases, named, seconds, arrays)
+    process, pipe = started(_serve, folder, *asked)
     ends = time.monotonic() + seconds + GRACE
     try:
         while not pipe.poll(0.05) and process.is_alive() and time.monotonic() < ends:
@@ -128,24 +127,15 @@ def _kill(process: Any) -> None:
     process.join()
 
 
-def _serve(
-    pipe: Any,
-    other_end: Any,
-    student: str,
-    folder: Path,
-    cases: dict[str, list[Case]],
-    named: bool,
-    seconds: float,
-    arrays: str,
-) -> None:
+def _serve(pipe: Any, other_end: Any, folder: Path, student: str, *asked: Any) -> None:
     """The judging process: the code's prints go nowhere, its relative paths lead into its own folder."""
     if other_end:
         other_end.close()
-    _confine(seconds, arrays)
+    _confine(*asked[-2:])
     sys.path[:] = [str(folder), *(str(Path(place).absolute()) for place in sys.path)]
     os.chdir(folder)
     try:
-        grade = judged(student, cases, named, seconds, arrays)
+        grade = judged(student, *asked)
     except ValueError as error:
         what = str(error).replace(f"{MODULE}.py, ", "").replace(MODULE, "it")
         grade = Grade(clean(student), verdict=clean(f"no verdict: {what}"))
