@@ -20,7 +20,7 @@ more weight of each sign. Their dense network learns at 0.001 by weight gradient
 which is 0.04 by means; here the biases do so, too.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,7 +37,8 @@ from ..methods.set import set_counts
 from ..optim import Optimizer, is_weight, sgd
 from ..train import train
 from .rigl.picture import central_share
-from .studies import Finished, Run, Study, by_epoch, each_seed, error, errors_of, grouped, loss_of, mnist, weights_of
+from .studies import Finished, Run, Running, Study, by_epoch, each_seed, error, errors_of, grouped, loss_of
+from .studies.measures import mnist, weights_of
 from .studies.rows import each, gap, orderings, rows
 
 METHODS = ("set", "static", "dense")
@@ -69,7 +70,7 @@ MNIST = Protocol(False, 0, 50, 100, 0.05, 0.01, 0.9, 2e-4, 0.3, 20, 0.3)
 TUTORIAL = Protocol(True, 2000, 400, 40, 0.05, 0.04, 0.9, 2e-4, 0.2, 13, 0.3)
 
 
-def trained(seed: int, method: str, data_dir: Path | None = None, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+def trained(seed: int, method: str, data_dir: Path | None = None, **numbers: Any) -> Running:
     """Train by one of METHODS and the numbers of a Protocol; errors are in %.
 
     "pixels" {epoch: connections of every pixel}, before the first epoch and after some of them; "left_by_removal": a

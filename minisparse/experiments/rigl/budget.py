@@ -10,7 +10,7 @@ ticket has three rounds of the same length before the last. Training costs are t
 batches. Longer training (×2, ×5) has all times multiplied.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +19,7 @@ from ... import plot
 from ...runs.plan import Plan
 from ...runs.prepare import prepare
 from ...runs.run import go, outcome
-from ..studies import Finished, Ours, Run, Study, gap, grouped, orderings
+from ..studies import Finished, Ours, Run, Running, Study, gap, grouped, orderings
 from .recipe import PAPER, PAPER_NAME
 
 EPOCHS = 50
@@ -33,7 +33,7 @@ ORDER = {  # what RigL is above, and the paper's points of ImageNet accuracy at 
 }
 
 
-def run(data_dir: Path | None, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+def run(data_dir: Path | None, **numbers: Any) -> Running:
     """A run by go, in a temporary folder. numbers: a Plan's, except for its data."""
     numbers = {name: tuple(value) if isinstance(value, list) else value for name, value in numbers.items()}
     task = prepare(Plan(model="lenet-300-100", data="mnist", distribution="rigl-mnist", **numbers), data_dir)

@@ -12,21 +12,8 @@ from ...data import Dataset, as_inputs, batches, load
 from ...flops import forward
 from ...masks import Masks
 from ...train import train
-from ..studies import (
-    Finished,
-    Run,
-    Study,
-    by_epoch,
-    correct,
-    each,
-    each_seed,
-    finished,
-    gap,
-    grouped,
-    loss_of,
-    orderings,
-    rows,
-)  # fmt: skip
+from ..studies import Finished, Run, Running, Study, by_epoch, correct, each_seed, finished, grouped, loss_of
+from ..studies.rows import each, gap, orderings, rows
 from .recipe import MODEL, PAPER, PAPER_NAME, Recipe, recipe_of, start
 
 FRAMES = 72  # of the animation, about
@@ -122,7 +109,7 @@ def picture(
     )
 
 
-def run(data_dir: Path | None, method: str, seed: int, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+def run(data_dir: Path | None, method: str, seed: int, **numbers: Any) -> Running:
     """A full run on MNIST, with a snapshot after every epoch."""
     recipe, seen = recipe_of(numbers), []
     sets = load("mnist", data_dir), load("mnist", data_dir, "test")
@@ -141,7 +128,7 @@ def run(data_dir: Path | None, method: str, seed: int, **numbers: Any) -> Iterat
     }
 
 
-def film(data_dir: Path | None, seed: int, stop: int, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+def film(data_dir: Path | None, seed: int, stop: int, **numbers: Any) -> Running:
     """RigL's first `stop` batches, after which its masks no longer change, with the pixels' connections on the way."""
     recipe, seen = recipe_of(numbers), []
     sets = load("mnist", data_dir), load("mnist", data_dir, "test")

@@ -49,6 +49,14 @@ def mnist(
     return Data((inputs[left], labels[left]), (inputs[held], labels[held]), (test_inputs, test_labels))
 
 
+def begun(
+    network: tuple[nn.Chain, nn.Shape], seed: int, data_dir: Path | None = None, **options: Any
+) -> tuple[nn.Chain, Data, np.random.Generator, Mapping[str, Array]]:
+    """(model, MNIST as it takes it, rng, params before training) of a run; options: of `mnist`."""
+    (model, shape), rng = network, np.random.default_rng(seed)
+    return model, mnist(data_dir, shape=shape, **options), rng, model.init(rng)
+
+
 def accuracy(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels: Array, chunk: int = CHUNK) -> float:
     """The fraction of the examples that the network classifies correctly, at inference, `chunk` at a time."""
     return int(correct(model, params, inputs, labels, chunk).sum()) / len(labels)
