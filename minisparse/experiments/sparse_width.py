@@ -33,7 +33,7 @@ from ..data import batches
 from ..masks import Masks
 from ..optim import sgd
 from ..runs.folder import claim, metrics, recorded
-from ..train import State, train
+from ..train import Arrays, State, train
 from .apart import apart, peak_bytes
 from .studies import Finished, Ours, Run, Running, Study, error, errors_of, loss_of, mnist, weights_of
 from .studies.rows import by_seed, each, orderings, paired, rows
@@ -73,9 +73,7 @@ def network(width: int) -> nn.Chain:
     return nn.mlp(PIXELS, width, CLASSES, initial=initial)
 
 
-def start_of(
-    model: nn.Chain, numbers: Numbers, rng: np.random.Generator
-) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
+def start_of(model: nn.Chain, numbers: Numbers, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
     """(params, masks) before training: the first layer has random connections, or, where storage is dense, all."""
     masks = Masks({})
     if numbers.storage == "sparse":
