@@ -26,6 +26,7 @@ from ..methods import l0
 from ..optim import adam
 from ..train import train
 from .studies import NAMES, Finished, Row, Run, Running, Study, begun, by_epoch, each_seed, error, errors_of
+from .studies.measures import mnist
 from .studies.rows import computed, each, rows
 
 PAPER = "Louizos et al. 2018"
@@ -78,7 +79,8 @@ def gated(
 
     Errors are in %; "averaged" is by the parameters averaged over steps, with `beta`.
     """
-    model, ((inputs, labels), _, test_set), rng, params = begun(NETWORKS[network], seed, data_dir)
+    model, shape, rng, params = begun(NETWORKS[network], seed)
+    (inputs, labels), _, test_set = mnist(data_dir, shape=shape)
     average = params
     epoch = len(labels) // BATCH
     errors, averaged_errors, costs = [], [], [expected_flops(network, params)]

@@ -27,7 +27,7 @@ from ..schedule import step_rate
 from ..train import Method, train
 from .studies import NAMES, Finished, Row, Run, Running, Study, each, each_seed, grouped, loss_of, rows
 from .studies.epochs import by_epoch, measured
-from .studies.measures import begun, errors_of, lenets, weights_of
+from .studies.measures import begun, errors_of, lenets, mnist, weights_of
 
 METHODS = ("snfs", "set", "static", "dense")
 BATCH, HELD_OUT = 100, 6000
@@ -62,8 +62,8 @@ def trained(
     data_dir: Path | None = None,
 ) -> Running:  # fmt: skip
     """Train one of NETWORKS by one of METHODS; errors are in %."""
-    options: dict[str, Any] = {"validation": HELD_OUT, "standardize": True}
-    model, ((inputs, labels), _, test_set), rng, params = begun(NETWORKS[network], seed, data_dir, **options)
+    model, shape, rng, params = begun(NETWORKS[network], seed)
+    (inputs, labels), _, test_set = mnist(data_dir, validation=HELD_OUT, standardize=True, shape=shape)
     params = with_pytorch_biases(params, rng)
     epoch = len(labels) // BATCH
     rule, masks = beginning(method, params, density, epoch, epochs, moved, zeta, rng)

@@ -17,7 +17,7 @@ from ...masks import Masks, project
 from ...methods.magnitude import remove_dead_units, threshold_mask
 from ...optim import frozen, is_weight
 from ...train import train
-from ..studies import begun, error, loss_of
+from ..studies import begun, error, loss_of, mnist
 from .training import CONVOLUTIONS, LINEAR, NETWORKS, descent
 
 SHARES: dict[str, Any] = {  # (layers' shares, what is frozen) in each round, down to tables 2 and 3
@@ -64,7 +64,8 @@ def calibrated(
 
     Trains on 55,000 images and measures errors on the other 5,000. QUALITIES are its result.
     """
-    model, ((inputs, labels), held_out, _), rng, params = begun(NETWORKS[network], seed, data_dir, validation=5_000)
+    model, shape, rng, params = begun(NETWORKS[network], seed)
+    (inputs, labels), held_out, _ = mnist(data_dir, validation=5_000, shape=shape)
     batch, epochs, again = (training[name] for name in ("batch", "epochs", "retrain_epochs"))
     per_epoch = len(labels) // batch
     order = [name for name in params if is_weight(name)]

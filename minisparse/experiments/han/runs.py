@@ -12,7 +12,7 @@ from ...masks import project
 from ...methods.magnitude import magnitude_mask
 from ...optim import is_weight
 from ..packing import packed
-from ..studies import Running, begun, error
+from ..studies import Running, begun, error, mnist
 from .training import NETWORKS, three_steps
 
 
@@ -20,7 +20,8 @@ def pruned(
     data_dir: Path | None, *, network: str, seed: int, stages: Sequence[Mapping[str, Any]], **training: Any
 ) -> Running:
     """Train, then prune and retrain in rounds; errors in %, after every epoch, every pruning and every round."""
-    model, (train_set, _, test_set), rng, params = begun(NETWORKS[network], seed, data_dir)
+    model, shape, rng, params = begun(NETWORKS[network], seed)
+    train_set, _, test_set = mnist(data_dir, shape=shape)
     by_epoch: list[list[float]] = [[] for _ in range(1 + len(stages))]
     after_pruning: list[float] = []
     counts: list[dict[str, int]] = []
@@ -79,7 +80,8 @@ def one_shot(data_dir: Path | None, *, seed: int, qualities: Sequence[float], **
 
     points: [[fraction of the weights left, error after pruning, error after retraining], …], errors in %.
     """
-    model, data, rng, params = begun(NETWORKS["lenet-300-100"], seed, data_dir)
+    model, _, rng, params = begun(NETWORKS["lenet-300-100"], seed)
+    data = mnist(data_dir)
     steps = training["epochs"] + len(qualities) * training["retrain_epochs"]
     for done, now in three_steps(model, params, data.train, rng, seed, stages=[], **training):
         params = now.params if now else params
@@ -103,7 +105,8 @@ def scanned(data_dir: Path | None, *, seed: int, shares: Sequence[float], **trai
 
     errors: {layer: [error in % for each of the shares]}.
     """
-    model, (train_set, _, test_set), rng, params = begun(NETWORKS["lenet-5"], seed, data_dir)
+    model, shape, rng, params = begun(NETWORKS["lenet-5"], seed)
+    train_set, _, test_set = mnist(data_dir, shape=shape)
     for done, now in three_steps(model, params, train_set, rng, seed, stages=[], retrain_epochs=0, **training):
         params = now.params if now else params
         yield done

@@ -23,10 +23,9 @@ from ...schedule import multi_step_rate
 from ...streams import stream
 from ...train import Step, train
 from ..packing import packed
-from ..studies import Running, accuracy, begun, by_epoch, errors_of, lenets, loss_of, measured
+from ..studies import Running, accuracy, begun, by_epoch, errors_of, lenets, loss_of, measured, mnist
 
 HELD_OUT = 6_000  # of the training images, as in the paper
-DATA: Any = {"validation": HELD_OUT, "standardize": True}
 
 
 def variance_scaling(rng: np.random.Generator, shape: nn.Shape) -> Array:
@@ -62,7 +61,8 @@ def trained(
     data_dir: Path | None, *, network: str, sparsity: float, pruning_batch: int, seed: int, **training: Any
 ) -> Running:
     """Prune on one batch and train; errors on the test set in %, after every epoch."""
-    model, (train_set, _, test_set), _, params = begun(NETWORKS[network], seed, data_dir, **DATA)
+    model, shape, _, params = begun(NETWORKS[network], seed)
+    train_set, _, test_set = mnist(data_dir, validation=HELD_OUT, standardize=True, shape=shape)
     masks = kept(model, params, train_set, sparsity, pruning_batch, seed)
     run = steps(model, params, masks, train_set, seed, **training)
     moments = by_epoch(run, len(train_set[1]) // training["batch"], training["iterations"])
@@ -75,7 +75,8 @@ def of_classes(data_dir: Path | None, *, sparsities: Sequence[float], pruning_ba
 
     pixels: {sparsity: [packed (28, 28) counts of each class]}; means: packed (28, 28) mean images, 0 to 255.
     """
-    model, ((inputs, labels), *_), _, params = begun(NETWORKS["lenet-300-100"], seed, data_dir, **DATA)
+    model, _, _, params = begun(NETWORKS["lenet-300-100"], seed)
+    inputs, labels = mnist(data_dir, validation=HELD_OUT, standardize=True).train
     pixels: dict[str, list[str]] = {str(sparsity): [] for sparsity in sparsities}
     means = []
     for label in range(10):
@@ -97,8 +98,8 @@ def of_labels(
 
     examples: the number of training images. Random labels are the true ones in a random order.
     """
-    model, data, _, params = begun(NETWORKS["lenet-5"], seed, data_dir, **DATA)
-    inputs, names = (part[:examples] for part in data.train)
+    model, shape, _, params = begun(NETWORKS["lenet-5"], seed)
+    inputs, names = (part[:examples] for part in mnist(data_dir, HELD_OUT, standardize=True, shape=shape).train)
     if labels == "random":
         names = stream(seed, "labels").permutation(names)
     masks = kept(model, params, (inputs, names), sparsity, pruning_batch, seed)

@@ -50,11 +50,11 @@ def mnist(
 
 
 def begun(
-    network: tuple[nn.Chain, nn.Shape], seed: int, data_dir: Path | None = None, **options: Any
-) -> tuple[nn.Chain, Data, np.random.Generator, Mapping[str, Array]]:
-    """(model, MNIST as it takes it, rng, params before training) of a run; options: of `mnist`."""
-    (model, shape), rng = network, np.random.default_rng(seed)
-    return model, mnist(data_dir, shape=shape, **options), rng, model.init(rng)
+    network: tuple[nn.Chain, nn.Shape], seed: int
+) -> tuple[nn.Chain, nn.Shape, np.random.Generator, Mapping[str, Array]]:
+    """(model, the shape of its images, rng, params before training) of a run."""
+    rng = np.random.default_rng(seed)
+    return *network, rng, network[0].init(rng)
 
 
 def accuracy(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels: Array, chunk: int = CHUNK) -> float:
