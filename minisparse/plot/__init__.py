@@ -2,7 +2,15 @@
 
 from .han import han_bands, han_energy, han_layers, han_rounds, han_sensitivity, han_trade_off, han_weights
 from .louizos import hard_concrete, l0_training
-from .rigl import rigl_animation, rigl_equal_budget, rigl_escape, rigl_extended, rigl_sweeps, rigl_table_2
+from .rigl import (
+    rigl_animation,
+    rigl_equal_budget,
+    rigl_escape,
+    rigl_extended,
+    rigl_photographs,
+    rigl_sweeps,
+    rigl_table_2,
+)
 from .set import connections_per_pixel, error_by_epoch
 from .snfs import error_against_density
 from .snip import snip_batch, snip_classes, snip_errors, snip_random_labels
