@@ -32,14 +32,16 @@ def lenets(**options: Any) -> dict[str, tuple[nn.Chain, nn.Shape]]:
 
 
 def mnist(
-    data_dir: Path | None = None, validation: int = 0, standardize: bool = False, shape: nn.Shape = (784,)
-) -> Data:
+    data_dir: Path | None = None, validation: int = 0, standardize: bool = False, shape: nn.Shape = (784,),
+    name: str = "mnist",
+) -> Data:  # fmt: skip
     """MNIST with pixels from 0 to 1, or with mean 0 and variance 1 over all pixels of all training images.
 
+    name: "mnist", or "fashion_mnist".
     shape: of an image: (784,), or (28, 28, 1) for convolutions.
     validation: the number of the 60,000 training examples, always the same, that make up that part instead.
     """
-    (images, labels), (test_images, test_labels) = (load("mnist", data_dir, split) for split in ("train", "test"))
+    (images, labels), (test_images, test_labels) = (load(name, data_dir, split) for split in ("train", "test"))
     inputs, test_inputs = (as_inputs(x).reshape(-1, *shape) for x in (images, test_images))
     if standardize:
         mean, std = inputs.mean(dtype=np.float64), inputs.std(dtype=np.float64)
