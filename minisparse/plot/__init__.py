@@ -1,7 +1,7 @@
 """Figures: one function each, named as its file. A function draws what it is given and computes nothing."""
 
 from .han import han_bands, han_energy, han_layers, han_rounds, han_sensitivity, han_trade_off, han_weights
-from .louizos import hard_concrete, l0_training
+from .louizos import hard_concrete, l0_photographs, l0_training
 from .rigl import (
     rigl_animation,
     rigl_equal_budget,

@@ -102,7 +102,7 @@ SMALL_ROWS = (
     *ordered("rigl/cifar-small/", SPARSITIES, SMALL_NOTE),
     *rows("rigl/cifar-small/", "Evci et al. 2020, figure 4 (right): near the dense network at 80 %",
         ("near-dense-80", "RigL at 80 %: test error above the dense network's", 0.3, "points", 2.0,
-         gap("error_last", of("dense"), of("rigl", 0.8)),
+         gap("error_last", of("rigl", 0.8), of("dense")),
          f"{SMALL_NOTE}; the tolerance allows for a network with a fourteenth of the weights"), below=True),
 )  # fmt: skip
 

@@ -1,12 +1,13 @@
 """MNIST as studies use it, and what they measure of a network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ... import models, nn
+from ...autograd import Tensor
 from ...backend import Array, namespace
 from ...data import Dataset, as_inputs, load
 from ...masks import Masks
@@ -56,11 +57,13 @@ def accuracy(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels
     return int(correct(model, params, inputs, labels, chunk).sum()) / len(labels)
 
 
-def correct(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels: Array, chunk: int = CHUNK) -> Array:
+def correct(
+    model: Callable[..., Tensor], params: Mapping[str, Array], inputs: Any, labels: Array, chunk: int = CHUNK
+) -> Array:
     """Which examples the network classifies correctly, (N,) bool, at inference, `chunk` at a time."""
     right = []
     for place in range(0, len(labels), chunk):
-        scores: Any = model(params, inputs[place : place + chunk])
+        scores = model(params, inputs[place : place + chunk])
         right.append(scores.value.argmax(axis=1) == labels[place : place + chunk])
     return namespace(labels).concatenate(right)
 
