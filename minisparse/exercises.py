@@ -283,4 +283,43 @@ CASES: Mapping[str, Sequence[Case]] = {
             array([T, T, T, T, F, F, F, F]),
         ),
     ),
+    "dead_outputs": _cases(
+        "dead_outputs",
+        (
+            "no-connection",
+            "the second output channel has no connection",
+            {"mask": array([[[[T, F, F], [T, F, T]]]])},
+            array([F, T, F]),
+        ),
+        (
+            "one-of-nine-places",
+            "one connection anywhere in the kernel is enough",
+            {"mask": (np.arange(9) == 7).reshape(3, 3, 1, 1)},
+            array([F]),
+        ),
+        (
+            "only-dead-inputs",
+            "the first output is connected to the dead input alone, the second to both",
+            {"mask": array([[[[T, T], [F, T]]]]), "dead_inputs": array([T, F])},
+            array([T, F]),
+        ),
+        (
+            "a-dead-input-without-connections",
+            "a dead input that nothing is connected to changes nothing",
+            {"mask": array([[[[F, F], [T, F]]]]), "dead_inputs": array([T, F])},
+            array([F, T]),
+        ),
+        (
+            "all-inputs-dead",
+            "where all inputs are dead, every output is",
+            {"mask": np.ones((2, 2, 2, 3), bool), "dead_inputs": array([T, T])},
+            array([T, T, T]),
+        ),
+        (
+            "wider-than-long",
+            "the last axis is the outputs', the one before the inputs'",
+            {"mask": (np.arange(12) < 4).reshape(1, 2, 3, 2), "dead_inputs": array([T, F, F])},
+            array([F, F]),
+        ),
+    ),
 }
