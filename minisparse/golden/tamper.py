@@ -32,7 +32,8 @@ def namespaces() -> dict[str, dict[str, Any]]:
         for name, space in spaces.items()
         for key, own in space.items()
         if isinstance(own, FunctionType)
-    }
+        and (f"{name}.".startswith(f"{own.__module__}.") or own.__module__ not in spaces)
+    }  # of a function where it is defined, not of each module that imports it
     return spaces | codes
 
 
