@@ -180,12 +180,13 @@ def test_training_is_as_long_as_a_browser_affords_is_counted_there_and_says_so(p
 
 
 @every
-def test_a_picture_s_words_are_one_line(path):
+def test_a_picture_s_words_are_one_line_and_no_text_is_lost_on_the_site(path):
     """Sphinx joins the lines of an image's alternative text without a space."""
     for cell in read(path).cells:
         if cell.cell_type == "markdown":
             assert all("\n" not in words for words in re.findall(r"!\[(.*?)\]", cell.source, re.DOTALL))
             assert r"\setminus" not in cell.source  # few fonts have U+2216
+            assert not re.search(r"^%", cell.source, re.MULTILINE)  # a comment: the line would be missing on the site
 
 
 @every_lesson
