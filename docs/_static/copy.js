@@ -7,7 +7,7 @@ if (navigator.clipboard) {
     button.type = "button";
     button.textContent = "Copy";
     button.addEventListener("click", async () => {
-      const text = block.querySelector("pre").innerText;
+      const text = block.querySelector("pre").textContent;
       const commands = text.split("\n").filter((line) => line.startsWith("$ ")).map((line) => line.slice(2));
       await navigator.clipboard.writeText(commands.length ? commands.join("\n") : text.trimEnd());
       button.textContent = "Copied";
