@@ -120,5 +120,19 @@ _ROWS: dict[str, tuple[str, tuple]] = {  # {function: (its parameters, rows of i
         ("nothing-to-move", "with n_update 0 the mask stays as it is",
          (*_EIGHT, 0), [T, T, T, T, F, F, F, F]),
     )),
+    "dead_outputs": ("mask dead_inputs", (
+        ("no-connection", "the second output channel has no connection",
+         ([[[[T, F, F], [T, F, T]]]],), [F, T, F]),
+        ("one-of-nine-places", "one connection anywhere in the kernel is enough",
+         ((np.arange(9) == 7).reshape(3, 3, 1, 1),), [F]),
+        ("only-dead-inputs", "the first output is connected to the dead input alone, the second to both",
+         ([[[[T, T], [F, T]]]], [T, F]), [T, F]),
+        ("a-dead-input-without-connections", "a dead input that nothing is connected to changes nothing",
+         ([[[[F, F], [T, F]]]], [T, F]), [F, T]),
+        ("all-inputs-dead", "where all inputs are dead, every output is",
+         (np.ones((2, 2, 2, 3), bool), [T, T]), [T, T, T]),
+        ("wider-than-long", "the last axis is the outputs', the one before the inputs'",
+         ((np.arange(12) < 4).reshape(1, 2, 3, 2), [T, F, F]), [F, F]),
+    )),
 }  # fmt: skip
 CASES: Mapping[str, Sequence[Case]] = {function: _cases(function, *table) for function, table in _ROWS.items()}

@@ -8,6 +8,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from ..exercises import CASES
 from ..golden import gradebook, handed_in
 from ..golden.arrays import LIBRARIES, Door
 from ..golden.cases import chosen, load
@@ -31,18 +32,20 @@ def grade(
 ) -> None:
     """Grade a class: each student's functions, by the golden vectors. Exit status 0 when grading worked.
 
-    Without --function, each student is asked what their code defines by a golden name. Ties are legal.
+    Without --function, each student is asked what their code defines by a golden name, and a notebook's exercises. Ties
+    are legal.
 
     A student whose code crashes, never ends or tampers is named and stops nobody. Code runs with your rights.
     """
     hush(quiet, as_json)
-    chosen(function or [], load())
+    every = {**load(), **CASES}
+    chosen(function or [], every)
     Door(arrays)
     hand_ins = handed_in.found(folder, out)
     if out:
         gradebook.paths(out, force)
     grades = []
-    for own in graded(hand_ins, function or [], seconds, arrays):
+    for own in graded(hand_ins, function or [], seconds, arrays, every):
         grades.append(own)
         if not (quiet or as_json) and errors.is_terminal:
             errors.print(f"{len(grades)} of {len(hand_ins)}: {own.student}", style="dim")

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -39,7 +39,7 @@ LIMITS = {"RLIMIT_AS": 8 << 30, "RLIMIT_FSIZE": 256 << 20, "RLIMIT_CORE": 0}  # 
 class Grade:
     """The result of one student.
 
-    right, asked   cases that hold, of those asked: neither optional nor of a missing function
+    right, asked   cases that hold, of those asked, which are not those of a missing function
     functions      {function: (right, asked)}
     missing        requested functions that the student does not have, or left as a stub
     verdict        the checker's sentences, one line for each function that fails; or why there is no verdict
@@ -70,23 +70,29 @@ class Grade:
 
 
 def graded(
-    hand_ins: Sequence[HandIn], functions: Sequence[str] = (), seconds: float = 60.0, arrays: str = "numpy"
+    hand_ins: Sequence[HandIn],
+    functions: Sequence[str] = (),
+    seconds: float = 60.0,
+    arrays: str = "numpy",
+    every: Mapping[str, Sequence[Case]] | None = None,
 ) -> Iterator[Grade]:
     """The grade of each hand-in, in order. Files of the class that a student's code changed are put back.
 
     functions: those to ask; by default what each student's module defines. seconds: for each student. A function that
-    does not end may use half of what is left. ValueError for an unknown function or a time that is not positive.
+    does not end may use half of what is left. every: {function: cases} to choose from, by default the golden vectors.
+    Optional cases are not asked. ValueError for an unknown function or a time that is not positive.
     """
     if not seconds > 0:
         raise ValueError(f"--seconds is {seconds:g}; expected more than 0")
-    cases = chosen(functions, load())
+    asked = chosen(functions, load() if every is None else every)
+    cases = {name: [case for case in own if not case.optional] for name, own in asked.items()}
     kept = tamper.Kept(file for hand_in in hand_ins for path in hand_in.paths for file in files(path))
     for hand_in in hand_ins:
         with TemporaryDirectory(prefix="minisparse-", ignore_cleanup_errors=True) as folder:
             try:
                 copied(hand_in, Path(folder))
-                asked = hand_in.student, cases, bool(functions), seconds, arrays
-                grade = _in_a_process(Path(folder), seconds, *asked)
+                how = hand_in.student, cases, bool(functions), seconds, arrays
+                grade = _in_a_process(Path(folder), seconds, *how)
             except (ValueError, OSError) as error:
                 grade = Grade(clean(hand_in.student), verdict=clean(f"no verdict: {error}"))
         changed = [clean(what) for what in kept.put_back()]
@@ -190,7 +196,7 @@ def judged(student: str, cases: dict[str, list[Case]], named: bool, seconds: flo
     said = verdict.sentence() if done else f"no verdict: {stubs}"
     return Grade(
         clean(student),
-        verdict.passes and not replaced,
+        verdict.passes and not replaced and not set(done) <= set(ours),  # code that is all imported passes nothing
         sum(n for n, _ in counts.values()),
         sum(n for _, n in counts.values()),
         counts,

@@ -76,6 +76,7 @@ class Run(NamedTuple):
     config    all numbers that decide the run, the seed too, as JSON has them: a file with others is refused
     keeps     whether the run is long enough to continue after an interruption: function is then also given folder=…,
               its folder until it is finished
+    device    "cpu" or "cuda", passed to a function that takes device=…; None for one that runs on the CPU only
     """
 
     name: str
@@ -83,6 +84,7 @@ class Run(NamedTuple):
     function: Callable[..., Running]
     config: dict[str, Any]
     keeps: bool = False
+    device: str | None = None
 
 
 class Study(NamedTuple):
