@@ -29,21 +29,8 @@ from ..schedule import multi_step_rate
 from ..streams import draw_key
 from ..train import State, train
 from .louizos import PAPER
-from .studies import (
-    Finished,
-    Row,
-    Run,
-    Study,
-    correct,
-    each,
-    each_seed,
-    errors_of,
-    gap,
-    kind_of,
-    loss_of,
-    orderings,
-    rows,
-)
+from .studies import Finished, Row, Run, Running, Study, correct, each_seed, errors_of, kind_of, loss_of
+from .studies.rows import each, gap, orderings, rows
 
 SHAPE = (32, 32, 3)
 BATCH, RATE, DECAY, DROP_RATE, BETA = 128, 0.1, 5e-4, 0.3, 0.99
@@ -81,7 +68,7 @@ def averaging(descent: Optimizer) -> Optimizer:
 def trained(
     data_dir: Path | None, folder: Path, seed: int, kind: str, depth: int, width: int, epochs: int,
     lambda_: float | None = None, device: str = "cpu",
-) -> Iterator[float | dict[str, Any]]:  # fmt: skip
+) -> Running:  # fmt: skip
     """Train the network of a kind in a folder from which an interrupted run continues.
 
     Errors are in %, by averaged parameters. lambda_: λ times N, where there are gates.
