@@ -33,6 +33,7 @@ from .studies import (
     Finished,
     Row,
     Run,
+    Running,
     Study,
     correct,
     each,
@@ -81,7 +82,7 @@ def averaging(descent: Optimizer) -> Optimizer:
 def trained(
     data_dir: Path | None, folder: Path, seed: int, kind: str, depth: int, width: int, epochs: int,
     lambda_: float | None = None, device: str = "cpu",
-) -> Iterator[float | dict[str, Any]]:  # fmt: skip
+) -> Running:  # fmt: skip
     """Train the network of a kind in a folder from which an interrupted run continues.
 
     Errors are in %, by averaged parameters. lambda_: λ times N, where there are gates.

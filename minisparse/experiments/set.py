@@ -24,7 +24,7 @@ network learns at 0.001 by weight gradients that are sums over a batch of 40, wh
 so, too.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,7 +41,8 @@ from ..methods.set import set_counts
 from ..optim import Optimizer, is_weight, sgd
 from ..train import train
 from .rigl.picture import central_share
-from .studies import Finished, Run, Study, by_epoch, each_seed, error, errors_of, grouped, loss_of, mnist, weights_of
+from .studies import Finished, Run, Running, Study, by_epoch, each_seed, error, errors_of, grouped, loss_of
+from .studies.measures import mnist, weights_of
 from .studies.rows import each, gap, orderings, rows
 
 METHODS = ("set", "static", "dense")
@@ -78,9 +79,7 @@ TUTORIAL = Protocol(True, 2000, 400, 40, 0.05, 0.04, 0.9, 2e-4, 0.2, 13, 0.3)
 CIFAR = MNIST._replace(epochs=60, rate=0.01)
 
 
-def trained(
-    seed: int, method: str, data: str = "mnist", data_dir: Path | None = None, **numbers: Any
-) -> Iterator[float | dict[str, Any]]:
+def trained(seed: int, method: str, data: str = "mnist", data_dir: Path | None = None, **numbers: Any) -> Running:
     """Train by one of METHODS and the numbers of a Protocol; errors are in %.
 
     "pixels" {epoch: connections of every pixel}, before the first epoch and after some of them; "left_by_removal": a

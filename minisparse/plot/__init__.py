@@ -1,4 +1,7 @@
-"""Figures: one function each, named as its file. A function draws what it is given and computes nothing."""
+"""Figures: one function each, named as its file. A function draws what it is given and computes nothing.
+
+It writes a PNG to `path`, an SVG beside it, and returns the path.
+"""
 
 from .han import han_bands, han_energy, han_layers, han_rounds, han_sensitivity, han_trade_off, han_weights
 from .louizos import hard_concrete, l0_photographs, l0_training

@@ -10,13 +10,13 @@ ticket has three rounds of the same length before the last. Training costs are t
 batches. Longer training (×2, ×5) has all times multiplied.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ... import plot
-from ..studies import Finished, Ours, Run, Study, by_plan, gap, grouped, orderings
+from ..studies import Finished, Ours, Run, Running, Study, by_plan, gap, grouped, orderings
 from .recipe import PAPER, PAPER_NAME
 
 EPOCHS = 50
@@ -30,7 +30,7 @@ ORDER = {  # what RigL is above, and the paper's points of ImageNet accuracy at 
 }
 
 
-def run(data_dir: Path | None, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+def run(data_dir: Path | None, **numbers: Any) -> Running:
     """A run by go, in a temporary folder. numbers: a Plan's, except for its data."""
     with TemporaryDirectory() as directory:
         yield from by_plan(

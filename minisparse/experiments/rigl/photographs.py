@@ -11,14 +11,14 @@ The paper shows a figure without numbers; those of rigl-cifar's rows were read f
 Dwaraknath 2021, table 1).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ... import plot
 from ...looks import LOOKS
-from ..studies import Finished, Ours, Run, Study, by_plan, each, gap, orderings, rows
+from ..studies import Finished, Ours, Run, Running, Study, by_plan, each, gap, orderings, rows
 from .recipe import PAPER_NAME
 
 STEPS, DROPS = 390 * 250, (30_000, 60_000, 90_000)  # batches of 128 in an epoch of CIFAR-10: 390
@@ -29,7 +29,7 @@ SPARSITIES = (0.9, 0.8, 0.95)
 PAPERS_SPARSITIES = (0.9, 0.8, 0.5)
 
 
-def run(data_dir: Path | None, folder: Path, device: str = "cpu", **numbers: Any) -> Iterator[float | dict[str, Any]]:
+def run(data_dir: Path | None, folder: Path, device: str = "cpu", **numbers: Any) -> Running:
     """A run in `folder`, which it continues. numbers: a Plan's."""
     yield from by_plan(folder, data_dir, data="cifar10", augment=True, device=device, **numbers)
 

@@ -52,6 +52,14 @@ def mnist(
     return Data((inputs[left], labels[left]), (inputs[held], labels[held]), (test_inputs, test_labels))
 
 
+def begun(
+    network: tuple[nn.Chain, nn.Shape], seed: int
+) -> tuple[nn.Chain, nn.Shape, np.random.Generator, Mapping[str, Array]]:
+    """(model, the shape of its images, rng, params before training) of a run."""
+    rng = np.random.default_rng(seed)
+    return *network, rng, network[0].init(rng)
+
+
 def accuracy(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels: Array, chunk: int = CHUNK) -> float:
     """The fraction of the examples that the network classifies correctly, at inference, `chunk` at a time."""
     return int(correct(model, params, inputs, labels, chunk).sum()) / len(labels)

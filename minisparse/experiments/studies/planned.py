@@ -1,15 +1,15 @@
 """A run of a study that is one of `minisparse train`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ...runs.plan import Plan
 from ...runs.prepare import prepare
 from ...runs.run import folders, go, lines_of, outcome
+from .study import Running
 
 
-def by_plan(directory: str | Path, data_dir: Path | None, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+def by_plan(directory: str | Path, data_dir: Path | None, **numbers: Any) -> Running:
     """Train by the Plan of these numbers in `directory`, from where it stopped; errors are in %.
 
     "error_by_epoch" of a lottery ticket has its rounds before the last, "error_last" and "error_best" have not.
