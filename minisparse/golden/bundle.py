@@ -9,7 +9,9 @@ from ..files import may_write, replacing
 from .cases import VERSION, Case
 
 HERE = Path(__file__).parent
-MODULES = "plain ties replay facts divergences verdict asking portable".split()  # each imports from those before it
+MODULES = (
+    "plain ties relatives replay facts divergences verdict asking portable".split()
+)  # each imports from those before it
 START = '''#!/usr/bin/env python3
 """{doc}"""
 
