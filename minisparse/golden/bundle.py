@@ -10,7 +10,7 @@ from .cases import VERSION, Case
 
 HERE = Path(__file__).parent
 MODULES = (
-    "plain ties replay facts divergences verdict asking guest portable".split()
+    "plain ties relatives replay facts divergences verdict asking guest portable".split()
 )  # each imports from those before it
 START = '''#!/usr/bin/env python3
 """{doc}"""
