@@ -10,7 +10,7 @@ from .cases import VERSION, Case
 
 HERE = Path(__file__).parent
 # each imports from those before it
-MODULES = "plain ties replay facts divergences verdict asking guest portable".split()
+MODULES = "plain ties relatives replay facts divergences verdict asking guest portable".split()
 START = '''#!/usr/bin/env python3
 """{doc}"""
 

@@ -84,8 +84,8 @@ def graded(
     """
     if not seconds > 0:
         raise ValueError(f"--seconds is {seconds:g}; expected more than 0")
-    asked = chosen(functions, load() if every is None else every)
-    cases = {name: [case for case in own if not case.optional] for name, own in asked.items()}
+    of_names = chosen(functions, load() if every is None else every)
+    cases = {name: [case for case in own if not case.optional] for name, own in of_names.items()}
     kept = tamper.Kept(file for hand_in in hand_ins for path in hand_in.paths for file in files(path))
     for hand_in in hand_ins:
         with TemporaryDirectory(prefix="minisparse-", ignore_cleanup_errors=True) as folder:

@@ -4,8 +4,8 @@
     array                                  Array(shape, dtype, data), data a flat list in C order
     dict, tuple                            dict, tuple
 
-The modules that judge (this one, ties, replay, facts, divergences, verdict) import nothing else, so that they run where
-this package does not.
+The modules that judge (this one, ties, relatives, replay, facts, divergences, verdict) import nothing else, so that
+they run where this package does not.
 """
 
 from __future__ import annotations
