@@ -165,7 +165,7 @@ def update(got: Any, given: Mapping, want: Any) -> list:
     return faults
 
 
-def _formed(rule: Any) -> Any:
+def formed(rule: Any) -> Any:
     """`rule` for answers of any form; a wrong one, of types, shapes, keys or a mask's values, is all that is told."""
 
     def judged(got: Any, given: Mapping, want: Any) -> list:
@@ -176,7 +176,7 @@ def _formed(rule: Any) -> Any:
 
 
 RULES = {
-    rule.__name__: _formed(rule)
+    rule.__name__: formed(rule)
     for rule in (
         top_k, magnitude_mask, snip_masks, grasp_masks, n_of_m_mask, block_mask, unit_mask, global_magnitude_masks,
         snip, rigl_update, set_update, set_update_by_magnitude, snfs_update, apportion, counts, update,
