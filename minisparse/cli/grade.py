@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -16,7 +15,7 @@ from ..golden.cases import chosen, load
 from ..golden.grade import Grade, graded
 from .golden import Function
 from .options import AsJson, Force, Quiet
-from .tables import console, errors, hush, print_json
+from .tables import bare, console, errors, hush, print_json
 
 
 def grade(
@@ -59,14 +58,8 @@ def grade(
 
 
 def _table(grades: list[Grade]) -> Table:
-    table = Table(
-        Column("student", overflow="fold"),
-        Column("cases", justify="right", no_wrap=True),
-        Column("verdict", overflow="fold"),
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-    )
+    cases = Column("cases", justify="right", no_wrap=True)
+    table = bare(Column("student", overflow="fold"), cases, Column("verdict", overflow="fold"))
     for own in grades:
         style = "" if own.passes else "bold red" if own.tampers or not own.asked else "bold"
         said = Text("\n".join(["passes; " * own.passes + own.lines()[0], *own.lines()[1:]]))

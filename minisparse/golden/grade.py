@@ -17,11 +17,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import tamper
+from .arrays import Door
 from .asking import outcome
 from .cases import Case, chosen, load
 from .guest import Guest, started
@@ -82,25 +84,24 @@ def graded(
     """
     if not seconds > 0:
         raise ValueError(f"--seconds is {seconds:g}; expected more than 0")
-    asked = chosen(functions, load() if every is None else every)
-    cases = {name: [case for case in own if not case.optional] for name, own in asked.items()}
+    of_names = chosen(functions, load() if every is None else every)
+    cases = {name: [case for case in own if not case.optional] for name, own in of_names.items()}
     kept = tamper.Kept(file for hand_in in hand_ins for path in hand_in.paths for file in files(path))
     for hand_in in hand_ins:
         with TemporaryDirectory(prefix="minisparse-", ignore_cleanup_errors=True) as folder:
             try:
                 copied(hand_in, Path(folder))
-                grade = _in_a_process(hand_in.student, Path(folder), cases, bool(functions), seconds, arrays)
+                asked = hand_in.student, cases, bool(functions), seconds, arrays
+                grade = _in_a_process(Path(folder), seconds, *asked)
             except (ValueError, OSError) as error:
                 grade = Grade(clean(hand_in.student), verdict=clean(f"no verdict: {error}"))
         changed = [clean(what) for what in kept.put_back()]
         yield Grade(**{**vars(grade), "passes": grade.passes and not changed, "tampers": [*grade.tampers, *changed]})
 
 
-def _in_a_process(
-    student: str, folder: Path, cases: dict[str, list[Case]], named: bool, seconds: float, arrays: str
-) -> Grade:
+def _in_a_process(folder: Path, seconds: float, *asked: Any) -> Grade:
     """The grade of the code in `folder`, from a process that is killed with all it started when its time is over."""
-    process, pipe = started(_serve, student, folder, cases, named, seconds, arrays)
+    process, pipe = started(_serve, folder, *asked)
     ends = time.monotonic() + seconds + GRACE
     try:
         while not pipe.poll(0.05) and process.is_alive() and time.monotonic() < ends:
@@ -132,24 +133,15 @@ def _kill(process: Any) -> None:
     process.join()
 
 
-def _serve(
-    pipe: Any,
-    other_end: Any,
-    student: str,
-    folder: Path,
-    cases: dict[str, list[Case]],
-    named: bool,
-    seconds: float,
-    arrays: str,
-) -> None:
+def _serve(pipe: Any, other_end: Any, folder: Path, student: str, *asked: Any) -> None:
     """The judging process: the code's prints go nowhere, its relative paths lead into its own folder."""
     if other_end:
         other_end.close()
-    _confine(seconds, arrays)
+    _confine(*asked[-2:])
     sys.path[:] = [str(folder), *(str(Path(place).absolute()) for place in sys.path)]
     os.chdir(folder)
     try:
-        grade = judged(student, cases, named, seconds, arrays)
+        grade = judged(student, *asked)
     except ValueError as error:
         what = str(error).replace(f"{MODULE}.py, ", "").replace(MODULE, "it")
         grade = Grade(clean(student), verdict=clean(f"no verdict: {what}"))
@@ -182,7 +174,7 @@ def judged(student: str, cases: dict[str, list[Case]], named: bool, seconds: flo
     ends = time.monotonic() + seconds
     outcomes: dict[str, list[Outcome]] = {}
     found: tuple[list[str], list[str], list[str]] = ([], [], [])
-    with Guest(MODULE, arrays, names=cases, deadline=ends) as guest:
+    with Guest(MODULE, partial(Door, arrays), cases, ends, tamper.watch) as guest:
         offers = [name for name in cases if name in guest.offers]
         told = guest.remarks()
         if not named and set(offers) - set(told[1]):
@@ -190,7 +182,7 @@ def judged(student: str, cases: dict[str, list[Case]], named: bool, seconds: flo
         for i, name in enumerate(offers):
             left = max(ends - time.monotonic(), 0)
             guest.deadline = ends - left / 2 * (i + 1 < len(offers))
-            outcomes[name] = [outcome(case, guest.ask(name, case.inputs, case.may_lack)) for case in cases[name]]
+            outcomes[name] = [outcome(case, guest.ask(case)) for case in cases[name]]
             found = tuple(map(_joined, found, told))  # type: ignore[assignment]
             guest.deadline = ends
             told = guest.remarks()

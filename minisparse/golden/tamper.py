@@ -1,13 +1,14 @@
 """Signs of tampering: functions that code replaced in libraries, and files that it changed.
 
-namespaces, replaced    libraries before the code ran, and what is otherwise afterwards
-Kept                    files that are looked at again, and put back
+watch    libraries before the code ran, and what is otherwise afterwards
+Kept     files that are looked at again, and put back
 """
 
 import builtins
 import sys
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -15,6 +16,11 @@ from typing import Any
 from ..files import replacing
 
 LIBRARIES = ("numpy", "minisparse")
+
+
+def watch() -> Callable[[], list[str]]:
+    """A function that names what of `namespaces` has been replaced since."""
+    return partial(replaced, namespaces())
 
 
 def namespaces() -> dict[str, dict[str, Any]]:
