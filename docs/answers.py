@@ -22,7 +22,7 @@ from minisparse.golden.show import SIGNS, drawn
 
 ASKED = re.compile(r"<!-- (pins|divergences|stages|api|notebooks|conformance): ([\w:. /-]+) -->")
 ALONE = re.compile(r"<!-- (papers|verdict|repository|conformance) -->")
-NUMBER = re.compile(r"\{(ours|paper|accuracy) ([\w./-]+)\}")
+NUMBER = re.compile(r"\{(ours|short|paper|accuracy|share|count|holds|misses) ([\w./-]+)\}")
 COURSE = Path(__file__).parents[1] / "notebooks"
 PACKAGE = Path(__file__).parents[1] / "minisparse"
 METHODS = Path(__file__).parent / "methods"

@@ -59,7 +59,7 @@ def with_dashes(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def lead_to_the_browser(app: Sphinx, doctree: nodes.document) -> None:
-    """A button on the pages of the course that opens the notebook in a browser: what docs/lite/ builds."""
+    """A button on the pages of the course that opens the notebook in a browser, as docs/lite/ builds it; a download."""
     name = app.env.docname
     notebook = re.fullmatch(r"notebooks/((?:solutions/)?\d\d_\w+)", name)
     if not notebook and name not in ("docs/course", "docs/solutions", "notebooks/README"):
@@ -68,6 +68,9 @@ def lead_to_the_browser(app: Sphinx, doctree: nodes.document) -> None:
     button = f'<p><a class="sd-btn sd-btn-primary" href="{page}">Run this in your browser</a></p>'
     title = next(iter(doctree.findall(nodes.title)))
     title.parent.insert(title.parent.index(title) + 1, nodes.raw("", button, format="html"))
+    if notebook:
+        link = addnodes.download_reference("", "Download this notebook", reftarget=f"/{name}.ipynb", refdoc=name)
+        title.parent.insert(title.parent.index(title) + 2, nodes.paragraph("", "", link, classes=["slides"]))
 
 
 def describe_figures(app: Sphinx, doctree: nodes.document) -> None:

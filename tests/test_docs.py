@@ -134,6 +134,7 @@ def test_every_figure_is_on_a_results_page_with_a_caption_without_typed_results(
     assert shown == Counter(figures)
     for name, text in RESULTS.items():
         for caption in re.findall(r":alt: .*\n\n(.*)\n```", text):
+            assert answers.NUMBER.search(caption), f"{name}: nothing is read from the runs in {caption}"
             words = answers.NUMBER.sub("", caption)
             assert not re.search(r"\d\.\d|± ", words), f"{name}: {caption}"
 
@@ -154,6 +155,31 @@ def test_numbers_are_those_of_the_runs_and_unknown_ones_are_refused():
         answers.filled("{ours rigl/none}")
     with pytest.raises(ValueError, match="no run of rigl-mnist-98 is by 'adam'"):
         answers.filled("{accuracy adam}")
+
+
+def test_a_claim_that_the_runs_no_longer_bear_out_is_noticed(monkeypatch):
+    assert answers.filled("RigL is better{holds rigl/equal-budget/above-static}.") == "RigL is better."
+    for claim in ("{misses rigl/equal-budget/above-static}", "{holds rigl/equal-budget/above-lottery}"):
+        with pytest.raises(ValueError, match="what a page says of it is stale"):
+            answers.filled(claim)
+    assert answers.filled("{count snfs/lenet-5}") == "3 of 8"
+    with pytest.raises(ValueError, match="no row of the report begins with 'snfs/lenet'"):
+        answers.filled("{count snfs/lenet}")
+    with pytest.raises(ValueError, match="no finished run is set-mnist/set-seed9"):
+        answers.filled("{share set-mnist/set-seed9/central_share_by_epoch/0}")
+
+
+def test_the_front_page_has_the_numbers_of_its_runs():
+    told = " ".join(answers.filled(PAGES["index.md"]).split())
+    finished = next(
+        runs for pairs in results.studies().values() for study, runs in pairs if study.name == "rigl-mnist-98"
+    )
+    kept = {sum(run["result"]["connections"].values()) for run in finished if run["config"]["method"] != "dense"}
+    assert [f"{number:,} of 266,200 weights" in told for number in kept] == [True]
+    (film,) = (
+        runs[0]["result"] for pairs in results.studies().values() for s, runs in pairs if s.name == "rigl-animation"
+    )
+    assert f"at the first update {100 * film['accuracy'][1]:.0f} % of the test images" in told
 
 
 def test_the_front_page_shows_five_lines_a_failed_verdict_and_every_package(monkeypatch):
@@ -302,14 +328,22 @@ def test_a_page_of_the_course_has_a_button_that_opens_it_in_a_browser():
     pages = pytest.importorskip("docs.pages", reason='the site needs pip install -e ".[docs]"')
     from docutils import nodes
     from docutils.utils import new_document
+    from sphinx import addnodes
 
     def button(name):
         page = new_document("")
         page += nodes.section("", nodes.title("", "Title"), nodes.paragraph("", "Text"))
         pages.lead_to_the_browser(SimpleNamespace(env=SimpleNamespace(docname=name)), page)
-        return [re.search('href="(.*?)"', raw.astext())[1] for raw in page.findall(nodes.raw)]
+        links = [re.search('href="(.*?)"', raw.astext())[1] for raw in page.findall(nodes.raw)]
+        return links + [link["reftarget"] for link in page.findall(addnodes.download_reference)]
 
     assert button("docs/course") == button("notebooks/README") == ["../lite/open.html"]
-    assert button("notebooks/03_choosing_k_of_n") == ["../lite/open.html?path=03_choosing_k_of_n.ipynb"]
-    assert button("notebooks/solutions/03_x") == ["../../lite/open.html?path=solutions/03_x.ipynb"]
+    assert button("notebooks/03_choosing_k_of_n") == [
+        "../lite/open.html?path=03_choosing_k_of_n.ipynb",
+        "/notebooks/03_choosing_k_of_n.ipynb",
+    ]
+    assert button("notebooks/solutions/03_x") == [
+        "../../lite/open.html?path=solutions/03_x.ipynb",
+        "/notebooks/solutions/03_x.ipynb",
+    ]
     assert button("docs/runs") == button("minisparse/golden/README") == []
