@@ -28,7 +28,7 @@ def as_read(app: Sphinx, what: str, name: str, thing: object, options: object, l
     Then each parameter, with its annotation as written, what is said of it, and its default.
     """
     text, names = "\n".join(lines), parameters(thing)
-    prose, told = divided(text, names)
+    prose, told = divided(text, names) if what != "module" else (text, {})
     blocks = [_block(own) for own in re.split(r"\n\s*\n", prose) if own.strip()]
     typed, fields = annotations(thing), []
     for name, own in names.items():
@@ -61,12 +61,19 @@ def annotations(thing: object) -> dict[str, str]:
     if isinstance(code, ast.FunctionDef):
         owns = [*code.args.posonlyargs, *code.args.args, *code.args.kwonlyargs, code.args.vararg, code.args.kwarg]
         fields = {own.arg: own.annotation for own in owns if own} | {"return": code.returns}
-    return {name: ast.unparse(node) for name, node in fields.items() if node}
+    return {name: ast.unparse(_bare(node)) for name, node in fields.items() if node}
+
+
+def _bare(node: ast.expr) -> ast.expr:
+    """An annotation without what `Annotated` adds."""
+    is_annotated = isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Annotated"
+    return node.slice.elts[0] if is_annotated and isinstance(node.slice, ast.Tuple) else node  # type: ignore[attr-defined]
 
 
 def signature(app: Sphinx, what: str, name: str, thing: object, options: object, arguments: str | None, result: str):
     """A signature's names and defaults, and its result: the annotations of parameters are in their list."""
-    return (arguments, annotations(thing).get("return")) if what in ("function", "method") else None
+    arguments = re.sub(r"<(?:function|class) '?(?:[\w.]*\.)?(\w+)[^>]*>", r"\1", arguments or "") or None
+    return arguments, annotations(thing).get("return") if what in ("function", "method") else None
 
 
 def divided(text: str, names: Collection[str]) -> tuple[str, dict[str, str]]:
@@ -144,7 +151,9 @@ def _starred(own: inspect.Parameter) -> str:
 
 def _words(own: inspect.Parameter, told: Mapping[str, str], text: str, thing: object) -> str:
     """What is said of a parameter, there or where the docstring refers to, and its default."""
-    words = told.get(own.name, "")
+    words = told.get(own.name, "") or "".join(
+        getattr(more, "help", "") for more in getattr(own.annotation, "__metadata__", ())
+    )
     if (same := SAME.search(words or text)) and (other := _beside(thing, same[1])):
         words = divided(inspect.getdoc(other) or "", parameters(other))[1].get(own.name, words)
     default = "" if own.default is own.empty else repr(own.default)

@@ -22,6 +22,7 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", docstrings.as_read)
     app.connect("autodoc-process-signature", docstrings.signature)
     app.connect("doctree-read", with_dashes)
+    app.connect("doctree-read", with_contents)
     app.connect("doctree-read", lead_to_the_browser)
     app.connect("doctree-read", describe_figures, priority=400)  # before Sphinx collects images and downloads
     app.add_html_math_renderer("mathml", inline_renderers=(inline_math, None), block_renderers=(block_math, None))
@@ -49,6 +50,21 @@ def skip(app: Sphinx, what: str, name: str, thing: object, skipped: bool, option
     said = getattr(thing, "__doc__", None) or ""
     plain = not callable(thing) and not isinstance(thing, property)
     return True if plain or said.startswith("Alias for field number") else None
+
+
+def with_contents(app: Sphinx, doctree: nodes.document) -> None:
+    """The sections of a method's page in a line at its top: beside it there is no room, for code has 120 columns."""
+    if not app.env.docname.startswith("docs/methods/"):
+        return
+    page = next(iter(doctree.findall(nodes.section)))
+    links = [
+        nodes.reference("", own.next_node(nodes.title).astext(), internal=True, refid=own["ids"][0])
+        for own in page.children
+        if isinstance(own, nodes.section)
+    ]
+    if links:
+        between = [node for link in links for node in (nodes.Text(" · "), link)][1:]
+        page.insert(1, nodes.paragraph("", "", nodes.Text("On this page: "), *between, classes=["contents"]))
 
 
 def with_dashes(app: Sphinx, doctree: nodes.document) -> None:

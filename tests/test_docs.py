@@ -17,6 +17,7 @@ from minisparse.backend import Array
 from minisparse.golden import cases, divergences
 from minisparse.golden.divergences import DIVERGENCES
 from minisparse.methods.rigl import rigl_update
+from minisparse.nn import Linear
 
 HOME = Path(minisparse.__file__).parent
 DOCS = Path(answers.__file__).parent
@@ -302,6 +303,8 @@ def test_parameters_results_and_errors_are_lists_with_annotations_as_written():
         ":raises TypeError: if k is no whole number",
     ]
     assert docstrings.signature(None, "function", "f", rigl_update, None, "(weight)", None) == ("(weight)", "Array")
+    named = docstrings.signature(None, "class", "f", Linear, None, "(n_in, initial=<function he_normal>)", None)
+    assert named == ("(n_in, initial=he_normal)", None)
 
 
 def test_an_aligned_block_that_names_more_than_parameters_stands_as_it_is():
