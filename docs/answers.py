@@ -61,7 +61,8 @@ def _module(name: str) -> str:
     option = "   :no-members:\n" if (PACKAGE / name.replace(".", "/")).is_dir() else ""
     if name in ("golden.portable", "golden.plain"):  # their Case and Array are not those that others take
         option = "   :no-index:\n"
-    return f"## minisparse.{name}\n\n```{{eval-rst}}\n.. automodule:: minisparse.{name}\n{option}```"
+    title = f"minisparse.{name}".replace(".", ".\u200b")  # where a line of a phone may end
+    return f"## {title}\n\n```{{eval-rst}}\n.. automodule:: minisparse.{name}\n{option}```"
 
 
 def lessons(names: list[str]) -> str:

@@ -151,15 +151,19 @@ def _starred(own: inspect.Parameter) -> str:
 
 def _words(own: inspect.Parameter, told: Mapping[str, str], text: str, thing: object) -> str:
     """What is said of a parameter, there or where the docstring refers to, and its default."""
-    words = told.get(own.name, "") or "".join(
-        getattr(more, "help", "") for more in getattr(own.annotation, "__metadata__", ())
-    )
+    words = told.get(own.name, "") or _help(own)
     if (same := SAME.search(words or text)) and (other := _beside(thing, same[1])):
         words = divided(inspect.getdoc(other) or "", parameters(other))[1].get(own.name, words)
     default = "" if own.default is own.empty else repr(own.default)
     if default and "<" not in default:
         words = f"{words.rstrip('.')}{'; ' * bool(words)}default `{default}`"
     return words
+
+
+def _help(own: inspect.Parameter) -> str:
+    """What the command line says of a field; its {methods} and {users} are known there alone."""
+    said = (getattr(more, "help", "") for more in getattr(own.annotation, "__metadata__", ()))
+    return re.sub(r": \{users\}|\{methods\}\.?", "", "".join(said))
 
 
 def _beside(thing: object, name: str) -> object:
