@@ -23,8 +23,8 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-signature", docstrings.signature)
     app.connect("doctree-read", with_dashes)
     app.connect("doctree-read", with_contents)
-    app.connect("doctree-read", lead_to_the_browser)
-    app.connect("doctree-read", describe_figures, priority=400)  # before Sphinx collects images and downloads
+    for change in (lead_to_the_browser, describe_figures):
+        app.connect("doctree-read", change, priority=400)  # before Sphinx collects images and downloads
     app.add_html_math_renderer("mathml", inline_renderers=(inline_math, None), block_renderers=(block_math, None))
 
 
@@ -75,18 +75,19 @@ def with_dashes(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def lead_to_the_browser(app: Sphinx, doctree: nodes.document) -> None:
-    """A button on the pages of the course that opens the notebook in a browser, as docs/lite/ builds it; a download."""
+    """Buttons on the pages of the course: open the notebook in a browser (what docs/lite/ builds), and download it."""
     name = app.env.docname
     notebook = re.fullmatch(r"notebooks/((?:solutions/)?\d\d_\w+)", name)
     if not notebook and name not in ("docs/course", "docs/solutions", "notebooks/README"):
         return
     page = "../" * name.count("/") + "lite/open.html" + (f"?path={notebook[1]}.ipynb" if notebook else "")
-    button = f'<p><a class="sd-btn sd-btn-primary" href="{page}">Run this in your browser</a></p>'
-    title = next(iter(doctree.findall(nodes.title)))
-    title.parent.insert(title.parent.index(title) + 1, nodes.raw("", button, format="html"))
+    run = f'<a class="sd-btn sd-btn-primary" href="{page}">Run this in your browser</a>'
+    buttons = nodes.paragraph("", "", nodes.raw("", run, format="html"), classes=["buttons"])
     if notebook:
-        link = addnodes.download_reference("", "Download this notebook", reftarget=f"/{name}.ipynb", refdoc=name)
-        title.parent.insert(title.parent.index(title) + 2, nodes.paragraph("", "", link, classes=["slides"]))
+        file, look = f"/{name}.ipynb", ["sd-btn", "sd-btn-outline-primary"]
+        buttons += addnodes.download_reference("", "Download", reftarget=file, refdoc=name, classes=look)
+    title = next(iter(doctree.findall(nodes.title)))
+    title.parent.insert(title.parent.index(title) + 1, buttons)
 
 
 def describe_figures(app: Sphinx, doctree: nodes.document) -> None:

@@ -327,26 +327,27 @@ def test_every_public_class_has_a_sentence():
                 assert ast.get_docstring(own), (path, own.name)
 
 
-def test_a_page_of_the_course_has_a_button_that_opens_it_in_a_browser():
+def test_a_page_of_the_course_has_buttons_that_open_it_in_a_browser_and_download_it():
     pages = pytest.importorskip("docs.pages", reason='the site needs pip install -e ".[docs]"')
     from docutils import nodes
     from docutils.utils import new_document
     from sphinx import addnodes
 
+    def page(name):
+        made = new_document("")
+        made += nodes.section("", nodes.title("", "Title"), nodes.paragraph("", "Text"))
+        pages.lead_to_the_browser(SimpleNamespace(env=SimpleNamespace(docname=name)), made)
+        return made
+
     def button(name):
-        page = new_document("")
-        page += nodes.section("", nodes.title("", "Title"), nodes.paragraph("", "Text"))
-        pages.lead_to_the_browser(SimpleNamespace(env=SimpleNamespace(docname=name)), page)
-        links = [re.search('href="(.*?)"', raw.astext())[1] for raw in page.findall(nodes.raw)]
-        return links + [link["reftarget"] for link in page.findall(addnodes.download_reference)]
+        return [re.search('href="(.*?)"', raw.astext())[1] for raw in page(name).findall(nodes.raw)]
+
+    def file(name):
+        return [link["reftarget"] for link in page(name).findall(addnodes.download_reference)]
 
     assert button("docs/course") == button("notebooks/README") == ["../lite/open.html"]
-    assert button("notebooks/03_choosing_k_of_n") == [
-        "../lite/open.html?path=03_choosing_k_of_n.ipynb",
-        "/notebooks/03_choosing_k_of_n.ipynb",
-    ]
-    assert button("notebooks/solutions/03_x") == [
-        "../../lite/open.html?path=solutions/03_x.ipynb",
-        "/notebooks/solutions/03_x.ipynb",
-    ]
+    assert button("notebooks/03_choosing_k_of_n") == ["../lite/open.html?path=03_choosing_k_of_n.ipynb"]
+    assert button("notebooks/solutions/03_x") == ["../../lite/open.html?path=solutions/03_x.ipynb"]
     assert button("docs/runs") == button("minisparse/golden/README") == []
+    assert file("notebooks/solutions/03_x") == ["/notebooks/solutions/03_x.ipynb"]
+    assert file("docs/course") == file("notebooks/README") == file("docs/runs") == []

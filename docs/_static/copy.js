@@ -1,11 +1,18 @@
-// A button on each block of code that copies it, without the prompts of a shell.
-addEventListener("DOMContentLoaded", () => document.querySelectorAll("main div.highlight pre").forEach(pre => {
-  if (pre.closest(".cell_output")) return;
-  const button = Object.assign(document.createElement("button"), {type: "button", className: "copy", textContent: "copy"});
-  button.onclick = async () => {
-    await navigator.clipboard.writeText(pre.textContent.replace(/^\$ /gm, ""));
-    button.textContent = "copied";
-    setTimeout(() => button.textContent = "copy", 1500);
-  };
-  pre.parentElement.append(button);
-}));
+// A button on every block of code that copies it, without the prompts of a terminal.
+"use strict";
+if (navigator.clipboard) {
+  for (const block of document.querySelectorAll(".bd-article .highlight")) {
+    const button = document.createElement("button");
+    button.className = "copy";
+    button.type = "button";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      const text = block.querySelector("pre").textContent;
+      const commands = text.split("\n").filter((line) => line.startsWith("$ ")).map((line) => line.slice(2));
+      await navigator.clipboard.writeText(commands.length ? commands.join("\n") : text.trimEnd());
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+    block.append(button);
+  }
+}

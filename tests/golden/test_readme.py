@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from docs import matrix
 from minisparse.cli import app
-from minisparse.golden import cases, ties
+from minisparse.golden import cases, facts
 from minisparse.golden.check import checked
 from minisparse.golden.divergences import divergence
 
@@ -153,7 +153,7 @@ def test_commands_of_the_page_are_those_there_are():
 
 
 def test_names_of_the_page_are_those_of_the_package():
-    for name in (*cases.PROFILES, *ties.RULES):
+    for name in (*cases.PROFILES, *facts.RULES):
         assert f"`{name}`" in README
 
 
