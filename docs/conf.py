@@ -56,6 +56,7 @@ html_context = {"default_mode": "auto"}
 html_favicon = "_static/logo.svg"
 html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 html_css_files = ["minisparse.css"]
+html_js_files = [("copy.js", {"defer": "defer"})]
 html_extra_path = ["_root"]
 html_show_sphinx = False
 html_copy_source = False

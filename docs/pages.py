@@ -22,8 +22,8 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-skip-member", skip)
     app.connect("build-finished", write_slides)
     app.connect("autodoc-process-docstring", as_read)
-    app.connect("doctree-read", lead_to_the_browser)
-    app.connect("doctree-read", describe_figures, priority=400)  # before Sphinx collects images and downloads
+    for change in (lead_to_the_browser, describe_figures):
+        app.connect("doctree-read", change, priority=400)  # before Sphinx collects images and downloads
     app.add_html_math_renderer("mathml", inline_renderers=(inline_math, None), block_renderers=(block_math, None))
 
 
@@ -76,15 +76,19 @@ def _escaped(line: str) -> str:
 
 
 def lead_to_the_browser(app: Sphinx, doctree: nodes.document) -> None:
-    """A button on the pages of the course that opens the notebook in a browser: what docs/lite/ builds."""
+    """Buttons on the pages of the course: open the notebook in a browser (what docs/lite/ builds), and download it."""
     name = app.env.docname
     notebook = re.fullmatch(r"notebooks/((?:solutions/)?\d\d_\w+)", name)
     if not notebook and name not in ("docs/course", "docs/solutions", "notebooks/README"):
         return
     page = "../" * name.count("/") + "lite/open.html" + (f"?path={notebook[1]}.ipynb" if notebook else "")
-    button = f'<p><a class="sd-btn sd-btn-primary" href="{page}">Run this in your browser</a></p>'
+    run = f'<a class="sd-btn sd-btn-primary" href="{page}">Run this in your browser</a>'
+    buttons = nodes.paragraph("", "", nodes.raw("", run, format="html"), classes=["buttons"])
+    if notebook:
+        file, look = f"/{name}.ipynb", ["sd-btn", "sd-btn-outline-primary"]
+        buttons += addnodes.download_reference("", "Download", reftarget=file, refdoc=name, classes=look)
     title = next(iter(doctree.findall(nodes.title)))
-    title.parent.insert(title.parent.index(title) + 1, nodes.raw("", button, format="html"))
+    title.parent.insert(title.parent.index(title) + 1, buttons)
 
 
 def describe_figures(app: Sphinx, doctree: nodes.document) -> None:

@@ -210,18 +210,27 @@ def test_docstrings_are_prose_where_they_are_prose_and_stand_as_they_are_elsewhe
     assert "\n".join(lines).strip() == shown
 
 
-def test_a_page_of_the_course_has_a_button_that_opens_it_in_a_browser():
+def test_a_page_of_the_course_has_buttons_that_open_it_in_a_browser_and_download_it():
     pages = pytest.importorskip("docs.pages", reason='the site needs pip install -e ".[docs]"')
     from docutils import nodes
     from docutils.utils import new_document
+    from sphinx import addnodes
+
+    def page(name):
+        made = new_document("")
+        made += nodes.section("", nodes.title("", "Title"), nodes.paragraph("", "Text"))
+        pages.lead_to_the_browser(SimpleNamespace(env=SimpleNamespace(docname=name)), made)
+        return made
 
     def button(name):
-        page = new_document("")
-        page += nodes.section("", nodes.title("", "Title"), nodes.paragraph("", "Text"))
-        pages.lead_to_the_browser(SimpleNamespace(env=SimpleNamespace(docname=name)), page)
-        return [re.search('href="(.*?)"', raw.astext())[1] for raw in page.findall(nodes.raw)]
+        return [re.search('href="(.*?)"', raw.astext())[1] for raw in page(name).findall(nodes.raw)]
+
+    def file(name):
+        return [link["reftarget"] for link in page(name).findall(addnodes.download_reference)]
 
     assert button("docs/course") == button("notebooks/README") == ["../lite/open.html"]
     assert button("notebooks/03_choosing_k_of_n") == ["../lite/open.html?path=03_choosing_k_of_n.ipynb"]
     assert button("notebooks/solutions/03_x") == ["../../lite/open.html?path=solutions/03_x.ipynb"]
     assert button("docs/runs") == button("minisparse/golden/README") == []
+    assert file("notebooks/solutions/03_x") == ["/notebooks/solutions/03_x.ipynb"]
+    assert file("docs/course") == file("notebooks/README") == file("docs/runs") == []

@@ -25,21 +25,9 @@ from ..data import batches
 from ..methods import l0
 from ..optim import adam
 from ..train import train
-from .studies import (
-    NAMES,
-    Finished,
-    Row,
-    Run,
-    Study,
-    by_epoch,
-    computed,
-    each,
-    each_seed,
-    error,
-    errors_of,
-    mnist,
-    rows,
-)
+from .studies import NAMES, Finished, Row, Run, Running, Study, begun, by_epoch, each_seed, error, errors_of
+from .studies.measures import mnist
+from .studies.rows import computed, each, rows
 
 PAPER = "Louizos et al. 2018"
 BATCH = 100
@@ -86,15 +74,14 @@ TABLE_1 = {
 def gated(
     seed: int, network: str, lambda_: float | Mapping[str, float], epochs: int, rate: float = 1e-3,
     weight_decay: float = WEIGHT_DECAY, beta: float = 0.999, data_dir: Path | None = None,
-) -> Iterator[float | dict[str, Any]]:  # fmt: skip
+) -> Running:  # fmt: skip
     """Train one of NETWORKS with its gates.
 
     Errors are in %; "averaged" is by the parameters averaged over steps, with `beta`.
     """
-    model, shape = NETWORKS[network]
+    model, shape, rng, params = begun(NETWORKS[network], seed)
     (inputs, labels), _, test_set = mnist(data_dir, shape=shape)
-    rng = np.random.default_rng(seed)
-    params = average = model.init(rng)
+    average = params
     epoch = len(labels) // BATCH
     errors, averaged_errors, costs = [], [], [expected_flops(network, params)]
     loss = recipes.l0_loss(model, len(labels), lambda_, weight_decay)

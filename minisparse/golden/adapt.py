@@ -8,14 +8,32 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import allocate, flops, masks, schedule
-from ..methods import grasp, l0, magnitude, rigl, snfs, snip, structure, synflow
+from ..methods import (
+    ac_dc,
+    deep_r,
+    dsr,
+    granet,
+    grasp,
+    l0,
+    magnitude,
+    obd,
+    obs,
+    rigl,
+    snfs,
+    snip,
+    srigl,
+    structure,
+    synflow,
+    top_kast,
+)
 from ..methods import set as by_sign
 from . import calls, sites, trajectory, vjp
 from .cases import Case
 
 METHODS = (l0, magnitude, rigl, by_sign, snfs, snip, grasp, synflow, structure)
+RELATIVES = (deep_r, dsr, granet, srigl, ac_dc, top_kast, obd, obs)
 # first the functions that cases call in another form, such as `step_rate`
-HOMES = (calls, allocate, flops, masks, schedule, *METHODS, trajectory, vjp, sites)
+HOMES = (calls, allocate, flops, masks, schedule, *METHODS, *RELATIVES, trajectory, vjp, sites)
 HEAD = '''"""An adapter for minisparse's golden vectors, saved as adapter.py. Call your code where it says so, then
 
     python adapter.py

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..files import may_write, replacing
+from ..files import write_texts
 from .divergences import PROFILES as PROFILES
 from .values import decode
 from .verdict import VERSION
@@ -109,8 +109,6 @@ def export(folder: Path, functions: Mapping[str, Sequence[Case]], force: bool = 
     unless `force`.
     """
     paths = folder / "cases.json", folder / "expected.json"
-    for path in paths:
-        may_write(path, force)
     cases = [case for group in functions.values() for case in group]
     questions = [
         {
@@ -129,9 +127,11 @@ def export(folder: Path, functions: Mapping[str, Sequence[Case]], force: bool = 
         "answers": {case.id: case.expected for case in cases},
         "stages": {case.id: [[name, value] for name, value in case.stages.items()] for case in cases if case.stages},
     }
-    for path, content in zip(paths, ({"version": VERSION, "cases": questions}, answers), strict=True):
-        with replacing(path) as unfinished:
-            unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    texts = (
+        json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        for content in ({"version": VERSION, "cases": questions}, answers)
+    )
+    write_texts(dict(zip(paths, texts, strict=True)), force)
     return paths
 
 

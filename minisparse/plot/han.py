@@ -1,7 +1,4 @@
-"""Figures of Han et al. 2015: rounds of pruning, layers, bands, trade-offs, sensitivity, weights, energy.
-
-Each writes a PNG to `path`, an SVG beside it, and returns the path.
-"""
+"""Figures of Han et al. 2015: rounds of pruning, layers, bands, trade-offs, sensitivity, weights, energy."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

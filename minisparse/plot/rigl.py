@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from ..backend import Array
 from ..files import replacing
+from ..looks import LOOKS
 from .canvas import NOTE, Place, broken_axes, canvas, log_ticks, panels, point
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE
 
@@ -197,4 +198,35 @@ def rigl_sweeps(
         below.invert_yaxis()
         below.set_xlabel("test error, last epoch (%)")
         below.grid(alpha=0.25)
+    return Path(path)
+
+
+def rigl_photographs(
+    path: Place, title: str, curves: Mapping[str, Mapping[float, Sequence[tuple[float, float]]]]
+) -> Path:
+    """Test accuracy against sparsity, and against what training cost.
+
+    curves {method: {sparsity: [(training, dense = 1; accuracy in %), one per seed]}}; bars are standard deviations over
+    seeds; the dense network is a line.
+    """
+    with panels(path, (9.5, 4), title, columns=2, sharey=True) as axes:
+        for method, by_sparsity in curves.items():
+            label, colour, marker, dash = (
+                LOOKS["rigl"]._replace(label="RigL, uniform", marker="1") if method == "rigl-uniform" else LOOKS[method]
+            )
+            sparsities = sorted(by_sparsity)
+            costs, means = np.array([np.mean(by_sparsity[s], axis=0) for s in sparsities]).T
+            spread = [float(np.std([a for _, a in by_sparsity[s]], ddof=len(by_sparsity[s]) > 1)) for s in sparsities]
+            look = {"color": colour, "marker": marker, "linestyle": dash, "markersize": 7, "capsize": 3, "label": label}
+            if method == "dense":
+                axes[0].axhline(means[0], color=colour, linestyle=dash)
+            else:
+                axes[0].errorbar([f"{s:.0%}" for s in sparsities], means, spread, **look)
+            axes[1].errorbar(costs, means, spread, **look)
+        axes[0].set(xlabel="sparsity", ylabel="test accuracy, last epoch (%)")
+        axes[1].set(xscale="log", xlabel="multiply-adds of training, dense = 1")
+        axes[1].xaxis.set_major_formatter("{x:g}")
+        for axis in axes:
+            axis.grid(alpha=0.25)
+        axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return Path(path)

@@ -1,7 +1,4 @@
-"""Figures of Lee et al. 2019 (SNIP): errors, the pruning batch, the pixels that survive, random labels.
-
-Each writes a PNG to `path`, an SVG beside it, and returns the path.
-"""
+"""Figures of Lee et al. 2019 (SNIP): errors, the pruning batch, the pixels that survive, random labels."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

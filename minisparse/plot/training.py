@@ -19,7 +19,6 @@ def connections_find_the_digits(
     """The mean image; connections per input pixel at the start, during and at the end; accuracy over training.
 
     mean_image (28, 28); pixels [(caption, (28, 28) counts)]; curves {method: [(batches, accuracy in [0, 1])]}.
-    Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
     with canvas(path, (2.3 * (1 + len(pixels)), 5.6), title) as figure:
         halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.15))
@@ -59,8 +58,7 @@ def loss_and_accuracy(
 ) -> Path:
     """The loss of every batch on a logarithmic scale, with ticks where masks were updated; the test accuracy below it.
 
-    accuracies [(batches, accuracy in [0, 1])]; updates: batches before each. Writes a PNG to `path`, an SVG beside it,
-    and returns the path.
+    accuracies [(batches, accuracy in [0, 1])]; updates: batches before each.
     """
     with panels(path, (7, 5), title, rows=2, sharex=True) as (above, below):
         window = max(1, len(losses) // 100)
@@ -88,7 +86,6 @@ def accuracy_against_cost(
 
     points [(look of a method, accuracy in [0, 1], training, inference)]; bars are one standard error for n_test
     examples. Methods far below the others have panels of their own.
-    Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
     accuracies = np.array([100 * accuracy for _, accuracy, _, _ in points])
     reach = max(3.0, 3 * (accuracies.max() - float(np.median(accuracies))))

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from tests.golden import (
     allocation,
+    ancestors,
     boundaries,
     choosing,
     costs,
     counting,
     derivatives,
+    family,
     further,
     gates,
     moving,
@@ -29,7 +31,7 @@ from tests.golden import (
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "minisparse" / "golden" / f"v{VERSION}"
-UNITS = (choosing, allocation, schedules, pruning, moving, updating, further, boundaries, structured)
+UNITS = (choosing, allocation, schedules, pruning, moving, updating, further, boundaries, structured, family, ancestors)
 FUNCTIONS = [function for module in UNITS for function in module.FUNCTIONS]
 NUMBERS = [function for module in (gates, derivatives, costs, counting, trajectories) for function in module.FUNCTIONS]
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from minisparse.cli import app
-from minisparse.golden import cases, ties
+from minisparse.golden import cases, facts
 from minisparse.golden.check import checked
 
 README = (Path(cases.__file__).parent / "README.md").read_text()
@@ -151,7 +151,7 @@ def test_commands_of_the_page_are_those_there_are():
 
 
 def test_names_of_the_page_are_those_of_the_package():
-    for name in (*cases.PROFILES, *ties.RULES):
+    for name in (*cases.PROFILES, *facts.RULES):
         assert f"`{name}`" in README
 
 

@@ -15,7 +15,7 @@ from minisparse.allocate import (
     from_epsilon,
     uniform,
 )
-from minisparse.golden import cases
+from minisparse.golden import adapt, cases
 from minisparse.golden.calls import cosine_rate, multi_step_rate, snip, step_rate, update
 from minisparse.golden.values import decode, matches
 from minisparse.masks import top_k
@@ -34,7 +34,17 @@ from minisparse.methods.snip import sensitivity, snip_masks
 from minisparse.methods.structure import block_mask, n_of_m_mask, unit_mask
 from minisparse.methods.synflow import flow, n_kept
 from minisparse.schedule import cosine, cubic, inverse_power, linear
-from tests.golden import build, other_masks, wrong_further, wrong_masks, wrong_structured
+from tests.golden import (
+    ancestors,
+    build,
+    family,
+    other_family,
+    other_masks,
+    wrong_family,
+    wrong_further,
+    wrong_masks,
+    wrong_structured,
+)
 
 OURS = (
     top_k, apportion, counts, uniform, erdos_renyi, erdos_renyi_kernel, cosine, cubic, magnitude_mask, threshold_mask,
@@ -42,9 +52,10 @@ OURS = (
     shares, snfs_update, rigl_count, rigl_update, update,
     from_epsilon, density_of, linear, inverse_power, step_rate, multi_step_rate, cosine_rate, global_magnitude_masks,
     snip, n_of_m_mask, block_mask, unit_mask, effect_on_gradient_flow, grasp_masks, flow, n_kept,
+    *(adapt.reference(f.name) for f in (*family.FUNCTIONS, *ancestors.FUNCTIONS)),
 )  # fmt: skip
-WRONG = [*wrong_masks.WRONG, *wrong_further.WRONG, *wrong_structured.WRONG]
-TOLD = wrong_masks.TOLD | wrong_structured.TOLD
+WRONG = [*wrong_masks.WRONG, *wrong_further.WRONG, *wrong_structured.WRONG, *wrong_family.WRONG]
+TOLD = wrong_masks.TOLD | wrong_structured.TOLD | wrong_family.TOLD
 PROFILES = (
     "rigl-tf1", "rigl-torch", "jaxpruner", "rigl-reproducibility", "sparse-learning", "set-official", "snip-official",
     "l0-official", "torch-prune", "tfmot", "sparsimony", "sparselab", "granet", "itop",
@@ -124,7 +135,8 @@ def test_reference_cases_are_finite():
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[case["id"] for _, case in CASES])
 def test_an_independent_implementation_passes(name, case):
-    assert wrong(getattr(other_masks, name), case) is None
+    own = other_family if hasattr(other_family, name) else other_masks
+    assert wrong(getattr(own, name), case) is None
 
 
 @pytest.mark.parametrize("mutant", WRONG, ids=[f"{m.function}: {m.breaks}" for m in WRONG])
