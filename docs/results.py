@@ -3,7 +3,11 @@
 <!-- papers -->                      a table: how many figures of each paper are reached
 <!-- paper: Evci et al. 2020 -->     its studies, with a row for each figure
 {ours rigl/mnist-98/above-static}    a row's figure, in words; {paper …} what the paper has
+{count snfs/lenet-5}                 how many of the rows that begin so are reached: 3 of 8
+{short rigl/equal-budget/above-lottery}    by how much an ordering does not hold
+{holds rigl/escape/below-restarted}  no words: what stands before it is true as long as it is reached; {misses …} missed
 {accuracy rigl}                      the mean over seeds of the runs of rigl-mnist-98, in per cent
+{share set-mnist/set-seed0/central_share_by_epoch/-1}    a number of a run's result, in per cent
 """
 
 import html
@@ -45,11 +49,30 @@ def number(kind: str, name: str) -> str:
         if name not in accuracies:
             raise ValueError(f"no run of rigl-mnist-98 is by {name!r}")
         return f"{100 * sum(accuracies[name]) / len(accuracies[name]):.2f} %"
+    if kind == "share":
+        study_name, run, key, place = name.split("/")
+        shares = [done["result"][key] for pairs in studies().values() for study, own in pairs for done in own
+                  if (study.name, done["run"]) == (study_name, run)]  # fmt: skip
+        if not shares:
+            raise ValueError(f"no finished run is {study_name}/{run}")
+        return f"{100 * shares[0][int(place)]:.0f} %"
+    if kind == "count":
+        words = [verdict(row, row.ours(own)) for key, (row, _, own) in _rows().items() if key.startswith(f"{name}/")]
+        if not words:
+            raise ValueError(f"no row of the report begins with {name!r}")
+        return f"{words.count('reached')} of {len(words)}"
     if name not in _rows():
         raise ValueError(f"no row of the report is {name!r}")
     row, study, runs = _rows()[name]
+    if kind in ("holds", "misses"):
+        if (word := verdict(row, row.ours(runs))) != {"holds": "reached", "misses": "missed"}[kind]:
+            raise ValueError(f"the row {name!r} is {word}: what a page says of it is stale")
+        return ""
     published, ours, *_ = figures(row, study, runs)
-    return re.sub(r" \([^)]*\)$", "", published if kind == "paper" else ours)
+    words = re.sub(r" \([^)]*\)$", "", published if kind == "paper" else ours)
+    words = re.sub(r" ± 0\.?0*(?![\d.])", "", words)  # all seeds gave the same
+    words = re.sub(r"\.0+(?![\d])", "", words) if "±" not in words else words
+    return words.removeprefix("-") if kind == "short" else words
 
 
 def papers() -> str:
