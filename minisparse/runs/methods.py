@@ -157,14 +157,6 @@ def _phases(task: Task) -> tuple[int, int, int]:
     return warmup, max(1, task.steps // 20), max(warmup, plan.t_end)
 
 
-def _ac_dc(task: Task) -> Method:
-    return recipes.ac_dc(density(task), *_phases(task))
-
-
-def _ac_dc_optimizer(task: Task) -> Optimizer:
-    return recipes.restarted(_descent(task), *_phases(task))
-
-
 def _ac_dc_cost(task: Task, dense: float, sparse: float) -> float:
     n_sparse = sum(compressed(step, *_phases(task)) for step in range(task.steps))
     return 3 * (n_sparse * sparse + (task.steps - n_sparse) * dense) / task.steps
@@ -218,10 +210,6 @@ def _gated(task: Task, build: Build) -> nn.Chain:
 
 def _l0_loss(task: Task) -> Callable:
     return recipes.l0_loss(task.model, len(task.train_set[1]), task.plan.penalty, task.plan.weight_decay)
-
-
-def _l0_optimizer(task: Task) -> Optimizer:
-    return recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0))))
 
 
 def checked(methods: dict[str, Entry]) -> dict[str, Entry]:
@@ -300,7 +288,9 @@ METHODS = checked({
     ),
     "ac-dc": Entry(
         "pruning and restoring all weights in turn, compressed from T_end on", LOOKS["ac-dc"], _ac_dc_cost,
-        (*BUDGET, "t_end"), masks=everything, method=_ac_dc, optimizer=_ac_dc_optimizer,
+        (*BUDGET, "t_end"), masks=everything,
+        method=lambda task: recipes.ac_dc(density(task), *_phases(task)),
+        optimizer=lambda task: recipes.restarted(_descent(task), *_phases(task)),
         refusal="its decompression phases train all weights",
     ),
     "gradual": Entry(
@@ -319,7 +309,8 @@ METHODS = checked({
     ),
     "l0": Entry(
         "gates that close during training, to a sparsity it finds; its paper: --optimizer adam --lr 0.001",
-        LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
+        LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss,
+        optimizer=lambda task: recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0)))),
         kept=lambda task, params, masks: l0.masks(params), refusal=NO_MASKS,
     ),
 })  # fmt: skip
