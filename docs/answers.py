@@ -38,7 +38,7 @@ def filled(page: str) -> str:
     page = ASKED.sub(lambda m: answers[m[1]](m[2].split()), page)
     page = ALONE.sub(lambda m: alone[m[1]](), page)
     page = re.sub(r"<!-- paper: (.+?) -->", lambda m: results.paper(m[1]), page)
-    return NUMBER.sub(lambda m: results.number(m[1], m[2]), page)
+    return NUMBER.sub(lambda m: results.number(m[1], m[2]), results.attempted(page))
 
 
 def stages(ids: list[str]) -> str:
