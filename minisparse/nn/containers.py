@@ -58,7 +58,7 @@ class Chain(Layer):
         try:
             todo = list(self.layers.items())
             while todo:
-                n_done, y = first_run(todo, arrays, x, train, stats) if self.fused else (0, None)
+                n_done, y = first_run(todo, arrays, x, train) if self.fused else (0, None)
                 if not n_done:
                     n_done, (name, layer) = 1, todo[0]
                     y = layer(arrays.get(name, {}), x, train=train, rng=_noise(rng, name), stats=moments.get(name))

@@ -29,10 +29,10 @@ Params = Mapping[str, Mapping[str, Values]]  # by layer, as {"conv1": {"weight":
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def first_run(layers: Named, params: Params, x: Values, train: bool, stats: Any) -> tuple[int, Tensor | None]:
+def first_run(layers: Named, params: Params, x: Values, train: bool) -> tuple[int, Tensor | None]:
     """(how many of the first layers are one pass here, their result): (0, None) if none are."""
     kinds, (name, first) = tuple(type(layer) for _, layer in layers[:3]), layers[0]
-    if kinds[:2] == (BatchNorm, Relu) and train and not stats and _plain(x, layers[:1], params):
+    if kinds[:2] == (BatchNorm, Relu) and train and _plain(x, layers[:1], params):
         of_conv, eps = layers[2:3], first.eps
         arrays = params[name]["scale"], params[name]["shift"]
         if kinds[2:] == (Conv2d,) and _slides(of_conv[0][1], x) and _plain(x, of_conv, params):

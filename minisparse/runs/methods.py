@@ -157,6 +157,14 @@ def _phases(task: Task) -> tuple[int, int, int]:
     return warmup, max(1, task.steps // 20), max(warmup, plan.t_end)
 
 
+def _ac_dc(task: Task) -> Method:
+    return recipes.ac_dc(density(task), *_phases(task))
+
+
+def _ac_dc_optimizer(task: Task) -> Optimizer:
+    return recipes.restarted(_descent(task), *_phases(task))
+
+
 def _ac_dc_cost(task: Task, dense: float, sparse: float) -> float:
     n_sparse = sum(compressed(step, *_phases(task)) for step in range(task.steps))
     return 3 * (n_sparse * sparse + (task.steps - n_sparse) * dense) / task.steps
@@ -183,6 +191,10 @@ def _top_kast_kept(task: Task, params: Arrays, masks: Arrays) -> Arrays:
     return {name: top_k(abs(params[name]), n) for name, n in active(task).items()}
 
 
+def _top_kast_weights(task: Task, params: Arrays) -> Arrays:
+    return recipes.top_kast_weights(params, active(task))
+
+
 def _top_kast_cost(task: Task, dense: float, sparse: float) -> float:
     """Outputs and gradients of inputs by the forward set, gradients of weights for the backward set."""
     share = lambda n: {name: n[name] / math.prod(task.model.shapes()[name]) for name in task.densities}
@@ -206,6 +218,10 @@ def _gated(task: Task, build: Build) -> nn.Chain:
 
 def _l0_loss(task: Task) -> Callable:
     return recipes.l0_loss(task.model, len(task.train_set[1]), task.plan.penalty, task.plan.weight_decay)
+
+
+def _l0_optimizer(task: Task) -> Optimizer:
+    return recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0))))
 
 
 def checked(methods: dict[str, Entry]) -> dict[str, Entry]:
@@ -284,9 +300,7 @@ METHODS = checked({
     ),
     "ac-dc": Entry(
         "pruning and restoring all weights in turn, compressed from T_end on", LOOKS["ac-dc"], _ac_dc_cost,
-        (*BUDGET, "t_end"), masks=everything,
-        method=lambda task: recipes.ac_dc(density(task), *_phases(task)),
-        optimizer=lambda task: recipes.restarted(_descent(task), *_phases(task)),
+        (*BUDGET, "t_end"), masks=everything, method=_ac_dc, optimizer=_ac_dc_optimizer,
         refusal="its decompression phases train all weights",
     ),
     "gradual": Entry(
@@ -300,14 +314,12 @@ METHODS = checked({
     "top-kast": Entry(
         "the largest weights forward, twice as many backward", LOOKS["top-kast"], _top_kast_cost, BUDGET,
         masks=everything,
-        loss=_top_kast_loss, optimizer=_top_kast_optimizer, kept=_top_kast_kept,
-        inference=lambda task, params: recipes.top_kast_weights(params, active(task)),
+        loss=_top_kast_loss, optimizer=_top_kast_optimizer, kept=_top_kast_kept, inference=_top_kast_weights,
         step_cost=lambda task: _top_kast_cost(task, 0, 0), refusal="all weights are kept, those outside its sets too",
     ),
     "l0": Entry(
         "gates that close during training, to a sparsity it finds; its paper: --optimizer adam --lr 0.001",
-        LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss,
-        optimizer=lambda task: recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0)))),
+        LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
         kept=lambda task, params, masks: l0.masks(params), refusal=NO_MASKS,
     ),
 })  # fmt: skip

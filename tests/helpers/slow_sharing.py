@@ -29,7 +29,7 @@ def slow_kmeans_step(values, centroids):
     index = []
     for w in map(Fraction, values.tolist()):
         far = [abs(w - c) for c in centres]
-        index.append(min(range(len(far)), key=lambda i: (far[i], centres[i], i)))  # noqa: B023
+        index.append(min(range(len(far)), key=lambda i: (far[i], centres[i], i)))
     means = []
     for i, centre in enumerate(centroids.tolist()):
         own = [w for w, at in zip(values.tolist(), index, strict=True) if at == i]

@@ -241,7 +241,9 @@ def test_truly_sparse_layers_beside_them_are_untouched():
     np.testing.assert_allclose(*outputs, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("change", ["missing", "wrong shape", "too small", "wrong channels", "no examples", "features"])
+@pytest.mark.parametrize(
+    "change", ["no statistics", "missing", "wrong shape", "too small", "wrong channels", "no examples", "features"]
+)
 def test_errors_are_those_of_the_layers(change):
     params, x = made(LAYERS), images(3, 6, 6, 2)
     if change == "missing":
@@ -256,7 +258,7 @@ def test_errors_are_those_of_the_layers(change):
     said = []
     for network in (model, nn.unfused(model)):
         with pytest.raises(ValueError, match=r"\w") as error:
-            network(params, x, train=True)
+            network(params, x, train=change != "no statistics")
         said.append(str(error.value))
     assert said[0] == said[1]
 
