@@ -38,7 +38,7 @@ def filled(page: str) -> str:
     page = ASKED.sub(lambda m: answers[m[1]](m[2].split()), page)
     page = ALONE.sub(lambda m: alone[m[1]](), page)
     page = re.sub(r"<!-- paper: (.+?) -->", lambda m: results.paper(m[1]), page)
-    return NUMBER.sub(lambda m: results.number(m[1], m[2]), page)
+    return NUMBER.sub(lambda m: results.number(m[1], m[2]), results.attempted(page))
 
 
 def stages(ids: list[str]) -> str:
@@ -151,9 +151,8 @@ def divergences(names: list[str]) -> str:
     """The conventions of these functions by implementations; of "all", with links to the methods' pages."""
     every = [case for own in _vectors().values() for case in own]
     if names == ["all"]:
-        return matrix.table(
-            every, every, lambda id: f"../../docs/{_where()[id]}#{_anchor(id)}", "../../docs/conformance.html"
-        )
+        link = lambda id: f"../../docs/{_where()[id]}#{_anchor(id)}" if id in _where() else ""
+        return matrix.table(every, every, link, "../../docs/conformance.html")
     cases = [case for name in names for case in asked(name)]
     return matrix.table(cases, every, lambda id: f"#{_anchor(id)}", "../conformance.html")
 

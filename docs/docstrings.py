@@ -103,7 +103,7 @@ def _of_sentences(block: str, names: Collection[str]) -> tuple[str, Said]:
     for line in _unwrapped(block):
         left = []
         for sentence in (named if names else SENTENCE).split(line):
-            bare = sentence.rstrip(".")
+            bare = sentence.rstrip(".;")
             if ERROR.match(bare):
                 said += list(_errors(bare))
             elif bare.startswith("Returns "):

@@ -30,7 +30,7 @@ def table(cases: Sequence[Case], every: Sequence[Case], link: Callable[[str], st
     """The conventions of `cases` in HTML. What no case of `every` tells is there too, where one pins it: it is known of
     code whose answers are not written down.
 
-    link: from the id of a case to where it is; page: where conformance.md is.
+    link: from the id of a case to where it is, "" where it is nowhere; page: where conformance.md is.
     """
     told = conventions(cases, every)
     functions = {case.function for case in cases}
@@ -90,7 +90,8 @@ def _profile_cell(profile: str, who: dict[str, list[str]], telling: Sequence[Cas
     if sign in SIGNS:
         sign = f'<span class="{SIGNS[sign]}">{sign}</span>'
     ids = who.get(profile, [])
-    return f'<a href="{link(ids[0])}" title="{", ".join(ids)}">{sign}</a>' if ids else sign
+    where = link(ids[0]) if ids else ""
+    return f'<a href="{where}" title="{", ".join(ids)}">{sign}</a>' if where else sign
 
 
 def _sign(profile: str, who: dict[str, list[str]], telling: Sequence[Case]) -> str:

@@ -166,6 +166,10 @@ def test_a_claim_that_the_runs_no_longer_bear_out_is_noticed(monkeypatch):
     assert answers.filled("{count snfs/lenet-5}") == "3 of 8"
     with pytest.raises(ValueError, match="no row of the report begins with 'snfs/lenet'"):
         answers.filled("{count snfs/lenet}")
+    assert answers.filled("a{when set/mnist/over-static} b{end}.") == "a b."
+    monkeypatch.setitem(results._rows(), "set/none", (SimpleNamespace(ours=lambda runs: []), None, []))
+    assert answers.filled("a{when set/none} b {ours set/none}{end}.") == "a."
+    monkeypatch.undo()
     with pytest.raises(ValueError, match="no finished run is set-mnist/set-seed9"):
         answers.filled("{share set-mnist/set-seed9/central_share_by_epoch/0}")
 
