@@ -9,6 +9,7 @@ from .. import ops, recipes, schedule
 from ..autograd import Tensor
 from ..backend import Array
 from ..masks import project
+from ..methods import ac_dc, obd, obs, top_kast
 from ..methods.magnitude import magnitude_mask
 from ..methods.rigl import rigl_update
 from ..methods.set import set_update_by_magnitude
@@ -70,3 +71,29 @@ def multi_step_rate(step: int, rate: float, milestones: Sequence[int], factor: f
 def cosine_rate(step: int, rate: float, t_end: int) -> float:
     """`schedule.cosine_rate` at a step."""
     return schedule.cosine_rate(rate, t_end)(step)
+
+
+def ac_dc_compressed(step: int, warmup: int, phase: int, last: int) -> bool:
+    """`methods.ac_dc.compressed`: is a step in a compression phase."""
+    return ac_dc.compressed(step, warmup, phase, last)
+
+
+def top_kast_strength(forward: Array, backward: Array) -> Array:
+    """`methods.top_kast.strength`: how strongly the exploration loss penalises each weight."""
+    return top_kast.strength(forward, backward)
+
+
+def second_derivatives(
+    params: Mapping[str, Array], x: Array, y: Array, activation: str = "tanh", error: str = "squared"
+) -> dict[str, Array]:
+    """`methods.obd.second_derivatives` by the names of what joins layers and of the error.
+
+    activation  "tanh" or "relu"
+    error       "squared", Σ (a − y)² / 2, or "cross_entropy", of softmax, with labels y
+    """
+    return dict(obd.second_derivatives(params, x, y, getattr(obd, activation), getattr(obd, error)))
+
+
+def obs_delete(weight: Array, inverse: Array) -> tuple[Array, Array, int]:
+    """`methods.obs.delete`: the weights and the inverse without the weight of smallest saliency, and which it was."""
+    return obs.delete(weight, inverse)

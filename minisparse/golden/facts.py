@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import replay, ties
+from . import relatives, replay, ties
 from .plain import Array, Odd, difference, form, in_single, leaves, near, read, scalar
 
-RULES = {**ties.RULES, "trajectory": replay.trajectory}
+RULES = {**ties.RULES, **relatives.RULES, "trajectory": replay.trajectory}
 
 
 def by_rank(case: Any, got: Any, float32: bool = False) -> list | None:

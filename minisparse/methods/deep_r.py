@@ -33,12 +33,10 @@ def deep_r_update(weight: Array, mask: Array, negative: Array, noise: Array) -> 
     weight, mask, negative  as in `crossed`
     noise                   (same shape) a random number for every position: connections grow where it is largest
 
-    Where more have crossed than positions are free, those that crossed furthest go, and the others stay.
-    Ties go to the lower flat index.
-    Differs from the paper, where a connection may be drawn again in the step in which it went dormant.
+    A connection that just went dormant may be drawn again at once. Ties go to the lower flat index.
     Differs from the authors' code, where θ = 0 is dormant, and activated connections start at 1e-12.
     """
     same_shapes(weight=weight, mask=mask, noise=noise)
-    gone, free = crossed(weight, mask, negative), ~mask
-    n = min(int(gone.sum()), int(free.sum()))
-    return mask & ~top_k(abs(weight), n, among=gone) | top_k(noise, n, among=free)
+    gone = crossed(weight, mask, negative)
+    kept = mask & ~gone
+    return kept | top_k(noise, int(gone.sum()), among=~kept)

@@ -30,7 +30,8 @@ def srigl_update(
 
     k = floor(n_budget / n_out). As many neurons as the budget needs survive anyhow, those with most salient weights.
     An ablated neuron may come back. A dropped connection may regrow at once. Ties go to the lower flat index.
-    Differs from the authors' code, which counts the K largest |∇L| of all weights, also of those that stay.
+    Differs from the authors' code, which rounds γ_sal · k down, to 1 at least, and counts the K largest |∇L| of all
+    weights, also of those that stay.
     """
     same_shapes(weight=weight, mask=mask, dense_grad=dense_grad)
     real("gamma", gamma, "a number from 0 to 1", lambda gamma: 0 <= gamma <= 1)
@@ -38,8 +39,7 @@ def srigl_update(
     n_in, n_budget = weight.size // n_out, whole("n_budget", n_budget, n_out, weight.size)
     keep = mask & ~top_k(-size, n_update, among=mask)
     salient = (keep | top_k(grad, n_update, among=~keep)).reshape(n_in, n_out).sum(axis=0)
-    least = max(1, math.floor(gamma * (n_budget // n_out))) if gamma else 0
-    alive = (salient >= least) | top_k(salient, -(-n_budget // n_in))
+    alive = (salient >= round(gamma * (n_budget // n_out), 9)) | top_k(salient, -(-n_budget // n_in))
     fan_in = n_budget // int(alive.sum())
     kept = largest_inputs(size, fan_in, keep & alive)
     grow = largest_inputs(grad, fan_in - kept.reshape(n_in, n_out).sum(axis=0), ~kept & alive)

@@ -13,7 +13,7 @@ from ..backend import Array, namespace
 from ..checks import real, same_keys, whole
 from ..masks import Masks
 from ..methods.ac_dc import ac_dc_masks, compressed
-from ..methods.deep_r import deep_r_update
+from ..methods.deep_r import crossed, deep_r_update
 from ..methods.dsr import dsr_update, next_threshold
 from ..methods.granet import granet_prune, regenerate
 from ..methods.rigl import rigl_count
@@ -21,7 +21,7 @@ from ..methods.srigl import srigl_update
 from ..optim import Optimizer, is_weight
 from ..schedule import cosine, cubic, every
 from ..streams import draw_key, stream
-from ..train import Method
+from ..train import Loss, Method
 from .watch import Arrays, forget, latest
 
 
@@ -107,6 +107,8 @@ def deep_r() -> Method:
 
     Train with `deep_r_loss(loss_fn)` and sgd without momentum, as the paper. Signs never change: those of weights
     after the first batch, and random ones where there is none.
+    Differs from the paper, where one that just went dormant is as likely to be drawn as others, and starts at zero: it
+    comes last here, since in `train` what returns at once keeps its weight.
     """
 
     def observe(memory: Any, grads: Arrays, rng: np.random.Generator) -> dict[str, Any]:
@@ -115,8 +117,12 @@ def deep_r() -> Method:
     def decide(weights: dict[str, Array], masks: Masks, memory: Any, step: int) -> Mapping[str, Array]:
         if (negative := memory["negative"]) is None:
             return masks
-        random = _noise(memory["key"], masks)
-        return {name: deep_r_update(weights[name], mask, negative[name], random[name]) for name, mask in masks.items()}
+        new = {}
+        for name, random in _noise(memory["key"], masks).items():
+            gone = crossed(weights[name], masks[name], negative[name])
+            last = namespace(random).where(gone, -1.0, random)
+            new[name] = deep_r_update(weights[name], masks[name], negative[name], last)
+        return new
 
     def remember(memory: Any, weights: dict[str, Array], masks: Masks) -> dict[str, Any]:
         if memory["negative"] is not None:
@@ -130,11 +136,8 @@ def deep_r() -> Method:
 
 
 def deep_r_loss(
-    loss_fn: Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor],
-    alpha: float = 1e-5,
-    noise: float = 1e-5,
-    include: Callable[[str], bool] = is_weight,
-) -> Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor]:
+    loss_fn: Loss, alpha: float = 1e-5, noise: float = 1e-5, include: Callable[[str], bool] = is_weight
+) -> Loss:
     """loss_fn + Σ (α |w| + ν w), with ν from N(0, noise²) for every batch, over parameters where `include(name)`.
 
     By sgd with rate η a weight w = s θ then moves by −η (∂E/∂w + α s + ν): the paper's step, where noise is √(2 T / η).
@@ -192,7 +195,7 @@ def ac_dc(density: float, warmup: int, phase: int, last: int) -> Method:
 
     density   of all masked layers together in compression phases, whose connections are rounded half to even
     warmup    batches of dense training; then phases of `phase` batches, the first compressed, in turn; from batch
-              `last` on, all is compressed. On ImageNet, by the authors: 10, 5 and 90 of 100 epochs
+              `last` on, all is compressed. On ImageNet, by the authors: 10, 5 and 85 of 100 epochs
     Start with masks that are all true, and train with `restarted(optimizer, …)`.
     """
     real("density", density, "a number in (0, 1]", lambda density: 0 < density <= 1)

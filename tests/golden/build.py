@@ -12,11 +12,13 @@ from pathlib import Path
 
 from tests.golden import (
     allocation,
+    ancestors,
     boundaries,
     choosing,
     costs,
     counting,
     derivatives,
+    family,
     further,
     gates,
     moving,
@@ -30,7 +32,10 @@ from tests.golden import (
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "minisparse" / "golden" / f"v{VERSION}"
-UNITS = (choosing, allocation, schedules, pruning, moving, updating, further, boundaries, structured, sharing)
+UNITS = (
+    choosing, allocation, schedules, pruning, moving, updating, further, boundaries, structured, family, ancestors,
+    sharing,
+)  # fmt: skip
 FUNCTIONS = [function for module in UNITS for function in module.FUNCTIONS]
 NUMBERS = [function for module in (gates, derivatives, costs, counting, trajectories) for function in module.FUNCTIONS]
 

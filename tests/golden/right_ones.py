@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from tests.golden import other_masks, other_numbers, other_trajectory
+from tests.golden import other_family, other_masks, other_numbers, other_trajectory
 from tests.golden.broken import rewritten
 
 
@@ -211,6 +211,71 @@ def units(top):
         score.size // score.shape[-1], 1)).reshape(score.shape)  # fmt: skip
 
 
+def deep_r(top):
+    def deep_r_update(weight, mask, negative, noise):
+        kept = mask & ((1 - 2 * negative) * weight >= 0)
+        return kept | top(noise, int(mask.sum() - kept.sum()), ~kept)
+
+    return deep_r_update
+
+
+def dsr(top):
+    def dsr_update(weights, masks, noise, threshold):
+        kept = {name: mask & (abs(weights[name]) >= threshold) for name, mask in masks.items()}
+        n = sum(int(mask.sum()) for mask in masks.values()) - sum(int(k.sum()) for k in kept.values())
+        shares, room = ({name: int(count(k)) for name, k in kept.items()} for count in (np.sum, lambda k: (~k).sum()))
+        back = apportion_from_the_last(n, shares, room)
+        return {name: k | top(noise[name], back[name], ~k) for name, k in kept.items()}
+
+    return dsr_update
+
+
+def granet(top):
+    return lambda weights, masks, n_keep: magnitude_of_all(top)(weights, n_keep, masks)
+
+
+def constant_fan_in(top):
+    def srigl_update(weight, mask, dense_grad, n_update, n_budget, gamma=0.3):
+        flat = lambda a: a.reshape(-1, a.shape[-1])
+        size, grad, n_out = flat(abs(weight)), flat(abs(dense_grad)), weight.shape[-1]
+        keep = flat(mask) & ~top(-size, n_update, flat(mask))
+        count = (keep | top(grad, n_update, ~keep)).sum(axis=0)
+        alive = (count >= round(gamma * (n_budget // n_out), 9)) | top(count * 1.0, math.ceil(n_budget / len(size)))
+        new = np.zeros(size.shape, bool)
+        for j in np.flatnonzero(alive):
+            fan_in = n_budget // int(alive.sum())
+            own = top(size[:, j], min(fan_in, int(keep[:, j].sum())), keep[:, j])
+            new[:, j] = own | top(grad[:, j], fan_in - int(own.sum()), ~own)
+        return new.reshape(weight.shape)
+
+    return srigl_update
+
+
+def two_sets(top):
+    def forward_and_backward(weight, n_forward, n_backward):
+        backward = top(abs(weight), n_backward)
+        return top(abs(weight), n_forward, backward), backward
+
+    return forward_and_backward
+
+
+def brain_damage(top):
+    return lambda weights, second, n_keep: snip_signed(top, {n: second[n] * w**2 for n, w in weights.items()}, n_keep)
+
+
+def brain_surgeon(top):
+    def obs_delete(weight, inverse):
+        there = np.diag(inverse) > 0
+        cost = weight**2 / np.where(there, 2 * np.diag(inverse), 1)
+        (q,) = np.flatnonzero(top(-cost, 1, there)).tolist()
+        row = inverse[q] / inverse[q, q]
+        left, moved = inverse - np.outer(inverse[:, q], row), weight - weight[q] * row
+        moved[q] = left[q] = left[:, q] = 0
+        return moved, left, q
+
+    return obs_delete
+
+
 def snip_of_batches(top):
     def recipe(params, grads, density):
         names = [name for name in params if name.endswith(".weight")]
@@ -278,6 +343,15 @@ CHOOSING = {
     "set_update_by_magnitude": [set_by_magnitude],
     "snfs_update": [snfs],
     "update": [one_update],
+    "deep_r_update": [deep_r],
+    "dsr_update": [dsr],
+    "granet_prune": [granet],
+    "regenerate": [rigl_dropping, rigl_keeping],
+    "srigl_update": [constant_fan_in],
+    "ac_dc_masks": [magnitude_of_all],
+    "forward_and_backward": [two_sets],
+    "obd_masks": [brain_damage],
+    "obs_delete": [brain_surgeon],
     "trajectory": [a_run],
 }
 
@@ -374,6 +448,8 @@ OTHERS = [
     ("storage", other_numbers.storage), ("flops_count", other_numbers.flops_count),
     ("flops_size", other_numbers.flops_size), ("conv2d_vjp", other_numbers.conv2d_vjp),
     ("softmax_cross_entropy_vjp", other_numbers.softmax_cross_entropy_vjp), ("trajectory", other_trajectory.trajectory),
+    *((name, getattr(other_family, name)) for name in ("next_threshold", "ac_dc_compressed", "top_kast_strength",
+      "second_derivatives", "inverse_hessian")),
 ]  # fmt: skip
 
 RIGHT = [

@@ -15,8 +15,7 @@ from minisparse.allocate import (
     from_epsilon,
     uniform,
 )
-from minisparse.compress import huffman_lengths, relative_index
-from minisparse.golden import cases
+from minisparse.golden import adapt, cases
 from minisparse.golden.calls import cosine_rate, multi_step_rate, snip, step_rate, update
 from minisparse.golden.values import decode, matches
 from minisparse.masks import top_k
@@ -30,19 +29,25 @@ from minisparse.methods.magnitude import (
 )
 from minisparse.methods.rigl import rigl_count, rigl_update
 from minisparse.methods.set import set_counts, set_update, set_update_by_magnitude
-from minisparse.methods.share import (
-    density_centroids,
-    kmeans_step,
-    linear_centroids,
-    random_centroids,
-    shared_gradient,
-)
 from minisparse.methods.snfs import shares, snfs_update
 from minisparse.methods.snip import sensitivity, snip_masks
 from minisparse.methods.structure import block_mask, n_of_m_mask, unit_mask
 from minisparse.methods.synflow import flow, n_kept
 from minisparse.schedule import cosine, cubic, inverse_power, linear
-from tests.golden import build, other_masks, other_sharing, wrong_further, wrong_masks, wrong_sharing, wrong_structured
+from tests.golden import (
+    ancestors,
+    build,
+    family,
+    other_family,
+    other_masks,
+    other_sharing,
+    sharing,
+    wrong_family,
+    wrong_further,
+    wrong_masks,
+    wrong_sharing,
+    wrong_structured,
+)
 
 OURS = (
     top_k, apportion, counts, uniform, erdos_renyi, erdos_renyi_kernel, cosine, cubic, magnitude_mask, threshold_mask,
@@ -50,11 +55,10 @@ OURS = (
     shares, snfs_update, rigl_count, rigl_update, update,
     from_epsilon, density_of, linear, inverse_power, step_rate, multi_step_rate, cosine_rate, global_magnitude_masks,
     snip, n_of_m_mask, block_mask, unit_mask, effect_on_gradient_flow, grasp_masks, flow, n_kept,
-    linear_centroids, density_centroids, random_centroids, kmeans_step, shared_gradient,
-    relative_index, huffman_lengths,
+    *(adapt.reference(f.name) for f in (*family.FUNCTIONS, *ancestors.FUNCTIONS, *sharing.FUNCTIONS)),
 )  # fmt: skip
-WRONG = [*wrong_masks.WRONG, *wrong_further.WRONG, *wrong_structured.WRONG, *wrong_sharing.WRONG]
-TOLD = wrong_masks.TOLD | wrong_structured.TOLD
+WRONG = [*wrong_masks.WRONG, *wrong_further.WRONG, *wrong_structured.WRONG, *wrong_family.WRONG, *wrong_sharing.WRONG]
+TOLD = wrong_masks.TOLD | wrong_structured.TOLD | wrong_family.TOLD
 PROFILES = (
     "rigl-tf1", "rigl-torch", "jaxpruner", "rigl-reproducibility", "sparse-learning", "set-official", "snip-official",
     "l0-official", "torch-prune", "tfmot", "sparsimony", "sparselab", "granet", "itop",
@@ -134,7 +138,8 @@ def test_reference_cases_are_finite():
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[case["id"] for _, case in CASES])
 def test_an_independent_implementation_passes(name, case):
-    assert wrong(getattr(other_masks, name, None) or getattr(other_sharing, name), case) is None
+    own = next(home for home in (other_family, other_sharing, other_masks) if hasattr(home, name))
+    assert wrong(getattr(own, name), case) is None
 
 
 @pytest.mark.parametrize("mutant", WRONG, ids=[f"{m.function}: {m.breaks}" for m in WRONG])

@@ -6,27 +6,10 @@ from arrays import back, give_all
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from slow_methods import slow_apportion
+from slow_family import slow_dsr_update
 from strategies import SHAPES, SMALL, tied
 
 from minisparse.methods.dsr import dsr_update, next_threshold
-
-
-def slow_dsr_update(weights, masks, noise, threshold):
-    kept = {
-        name: [i for i in np.flatnonzero(mask).tolist() if abs(weights[name].flat[i]) >= threshold]
-        for name, mask in masks.items()
-    }
-    gone = sum(int(mask.sum()) - len(kept[name]) for name, mask in masks.items())
-    room = {name: mask.size - len(kept[name]) for name, mask in masks.items()}
-    grow = slow_apportion(gone, {name: len(k) for name, k in kept.items()}, room)
-    new = {}
-    for name, mask in masks.items():
-        free = sorted(set(range(mask.size)) - set(kept[name]), key=lambda i, of=noise[name]: (-of.flat[i], i))
-        new[name] = np.zeros(mask.size, bool)
-        new[name][kept[name] + free[: grow[name]]] = True
-        new[name] = new[name].reshape(mask.shape)
-    return new
 
 
 @st.composite

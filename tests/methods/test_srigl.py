@@ -8,31 +8,12 @@ from arrays import back, give
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from slow_methods import slow_kept, slow_rigl_update
+from slow_family import slow_srigl_update
+from slow_methods import slow_kept
 from strategies import SMALL
 
 from minisparse.methods.rigl import rigl_update
 from minisparse.methods.srigl import largest_inputs, srigl_update
-
-
-def slow_srigl_update(weight, mask, grad, k, budget, gamma):
-    n_out = weight.shape[-1]
-    n_in = weight.size // n_out
-    flat = lambda array: array.reshape(n_in, n_out)
-    salient = flat(slow_rigl_update(weight, mask, grad, k))
-    keep = flat(slow_kept(weight, mask, k))
-    count = [int(salient[:, j].sum()) for j in range(n_out)]
-    least = max(1, math.floor(gamma * (budget // n_out))) if gamma else 0
-    by_count = sorted(range(n_out), key=lambda j: (-count[j], j))
-    alive = {j for j in range(n_out) if count[j] >= least} | {*by_count[: math.ceil(budget / n_in)]}
-    fan_in = budget // len(alive)
-    new = np.zeros((n_in, n_out), bool)
-    for j in alive:
-        order = sorted(np.flatnonzero(keep[:, j]).tolist(), key=lambda i: (-abs(flat(weight)[i, j]), i))
-        chosen = order[:fan_in]
-        free = sorted(set(range(n_in)) - set(chosen), key=lambda i: (-abs(flat(grad)[i, j]), i))
-        new[chosen + free[: fan_in - len(chosen)], j] = True
-    return new.reshape(weight.shape)
 
 
 @st.composite

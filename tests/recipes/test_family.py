@@ -265,10 +265,10 @@ def everything():
 
 
 def test_ac_dc_is_dense_and_sparse_in_turn_and_sparse_at_the_end():
-    steps = steps_of(recipes.ac_dc(0.1, 4, 3, 14), everything(), 20)
+    steps = steps_of(recipes.ac_dc(0.1, 4, 3, 17), everything(), 22)
     active = [step.state.masks.active for step in steps]  # those of the next batch
-    assert active == [450] * 3 + [45] * 3 + [450] * 3 + [45] * 3 + [450] * 1 + [45] * 7
-    assert [step.number for step in steps if step.rewired] == [3, 6, 9, 12, 13]
+    assert active == [450] * 3 + [45] * 3 + [450] * 3 + [45] * 3 + [450] * 4 + [45] * 6
+    assert [step.number for step in steps if step.rewired] == [3, 6, 9, 12, 16]
     restored = steps[6]
     absent = ~steps[5].masks["a.weight"]
     assert not restored.params["a.weight"][absent].any(), "what was pruned returns at zero"
@@ -278,7 +278,7 @@ def test_ac_dc_is_dense_and_sparse_in_turn_and_sparse_at_the_end():
 
 
 def test_ac_dcs_optimizer_starts_again_with_every_decompression_phase():
-    phases = 4, 3, 14
+    phases = 4, 3, 17
     optimizer = recipes.restarted(sgd(0.1, momentum=0.9), *phases)
     params, slots = {"w": np.ones(1)}, optimizer.init({"w": np.ones(1)})
     velocity = []
