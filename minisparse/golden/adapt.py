@@ -15,8 +15,9 @@ from . import calls, sites, trajectory, vjp
 from .cases import Case
 
 METHODS = [import_module(module.name) for module in iter_modules(methods.__path__, f"{methods.__name__}.")]
+METHODS += [relative, huffman]
 # first the functions that cases call in another form, such as `step_rate`
-HOMES = (calls, allocate, flops, masks, schedule, *METHODS, huffman, relative, trajectory, vjp, sites)
+HOMES = (calls, allocate, flops, masks, schedule, *METHODS, trajectory, vjp, sites)
 HEAD = '''"""An adapter for minisparse's golden vectors, saved as adapter.py. Call your code where it says so, then
 
     python adapter.py

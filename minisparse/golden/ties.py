@@ -165,6 +165,16 @@ def update(got: Any, given: Mapping, want: Any) -> list:
     return faults
 
 
+def formed(rule: Any) -> Any:
+    """`rule` for answers of any form; a wrong one, of types, shapes, keys or a mask's values, is all that is told."""
+
+    def judged(got: Any, given: Mapping, want: Any) -> list:
+        wrong = form(got, want)
+        return [("form", wrong)] if wrong else rule(got, given, want)
+
+    return judged
+
+
 def huffman_lengths(got: Any, given: Mapping, want: Any) -> list:
     """Any optimal code: as short in all, and of lengths that a prefix code has."""
     counts, mine, theirs = given["counts"].data, got.data, want.data
@@ -176,16 +186,6 @@ def huffman_lengths(got: Any, given: Mapping, want: Any) -> list:
     if total(mine) != total(theirs):
         return [("not optimal", f"all symbols take {total(mine)} bits, wanted {total(theirs)}")]
     return []
-
-
-def formed(rule: Any) -> Any:
-    """`rule` for answers of any form; a wrong one, of types, shapes, keys or a mask's values, is all that is told."""
-
-    def judged(got: Any, given: Mapping, want: Any) -> list:
-        wrong = form(got, want)
-        return [("form", wrong)] if wrong else rule(got, given, want)
-
-    return judged
 
 
 RULES = {
