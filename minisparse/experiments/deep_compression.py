@@ -307,8 +307,12 @@ def _study(network: str, minutes: float, seeds: int, more: tuple[Row, ...], trie
         runs=each_seed(compressed, {"compressed": config}),
         rows=(*_ours(network), *more),
         figures=partial(_pictures, network),
-        causes=CAUSES,
+        causes=_causes(_ours(network) + more),
     )  # fmt: skip
+
+
+def _causes(of: Sequence[Row]) -> dict[str, str]:
+    return {start: why for start, why in CAUSES.items() if any(row.key.startswith(start) for row in of)}
 
 
 CAUSES = {
@@ -327,6 +331,6 @@ STUDIES = (
         "deep-compression-analytic", PAPER, "Whether its tables 2 and 3 add up, and its example of equation 1.", 0, 1,
         runs=lambda seeds: [], rows=(*(r for n in TABLES for r in _analytic(n)), *EQUATION),
         figures=lambda finished, directory, data_dir: [],
-        causes=CAUSES,
+        causes={"deep-compression/analytic/": CAUSES["deep-compression/analytic/"]},
     ),
 )  # fmt: skip
