@@ -34,13 +34,16 @@ def pytest_collection_modifyitems(session, config, items):
 
 
 def _items(session, config, modules):
-    from minisparse.golden import cases, guest
+    from functools import partial
+
+    from minisparse.golden import cases, check
 
     functions = cases.load()
     float32, ties = config.getoption("--minisparse-float32"), config.getoption("--minisparse-ties")
+    arrays = config.getoption("--minisparse-arrays")
     for module in modules:
         try:
-            code = guest.Guest(module, config.getoption("--minisparse-arrays"), float32, functions)
+            code = check.Guest(module, partial(check.Door, arrays, float32), functions)
         except ValueError as error:
             raise pytest.UsageError(str(error)) from error
         config.add_cleanup(code.close)
@@ -73,8 +76,7 @@ class GoldenItem(pytest.Item):
         from minisparse.golden import check
 
         code, how = self.ask
-        reply = code.ask(self.case.function, self.case.inputs, self.case.may_lack)
-        outcome = check.outcome(self.case, reply, **how)
+        outcome = check.outcome(self.case, code.ask(self.case), **how)
         if outcome.unsupported:
             pytest.skip(f"not supported: {outcome.unsupported}")
         if outcome.wrong and self.case.optional:

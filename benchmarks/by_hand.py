@@ -4,8 +4,12 @@ A limit that moves with the machine: what minisparse takes beyond these is the p
 takes our parameters and batches, and returns the step and the parameters, which it changes in place.
 """
 
+import math
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 
@@ -186,6 +190,213 @@ def lenet_5(params: Arrays, batches: Iterable[Batch], lr: float, momentum: float
         d = pool2.backward(conv2.y, d_flat.reshape(pool2.y.shape))
         d = pool1.backward(conv1.y, conv2.backward(a, d, p["conv2.weight"], grads, "conv2", to_x=True))
         conv1.backward(x, d, p["conv1.weight"], grads, "conv1", to_x=False)
+        sgd.step()
+        return loss
+
+    return step, sgd.params
+
+
+def blocks(n: int, work: Callable[[slice], Any], size: int = 16) -> list[Any]:
+    """[work(images)] for blocks of images, on as many Python threads as there are; BLAS then runs on one."""
+    return list(_pool().map(work, [slice(i, i + size) for i in range(0, n, size)]))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Python threads in the place of BLAS's, from here on."""
+    from threadpoolctl import ThreadpoolController
+
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    threads = min((library.num_threads for library in libraries), default=1)
+    for library in libraries:
+        library.set_num_threads(1)
+    return ThreadPoolExecutor(threads)
+
+
+class NormRelu:
+    """Batch norm and ReLU of x (N, H, W, C), made block by block by those who need it."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype):
+        self.d, self.pixels = np.empty(shape, dtype), math.prod(shape[:-1])
+
+    def measure(self, x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> None:
+        self.x, self.scale = x, scale
+        (n, _, w, c), ones = x.shape, np.ones(x.shape[1] * 16, x.dtype)
+        lines = lambda images: x[images].reshape(-1, w * c)
+        total = sum(blocks(n, lambda images: ones[: len(lines(images))] @ lines(images)))
+        self.mean = total.reshape(w, c).sum(axis=0) / self.pixels
+        along = np.tile(self.mean, w)
+
+        def squares(images: slice) -> np.ndarray:
+            centred = lines(images) - along
+            return np.einsum("ij,ij->j", centred, centred)
+
+        var = sum(blocks(n, squares)).reshape(w, c).sum(axis=0) / self.pixels
+        self.sharp = 1 / np.sqrt(var + 1e-5)
+        self.along = along, np.tile(scale * self.sharp, w), np.tile(shift, w)
+
+    def forward(self, images: slice) -> tuple[np.ndarray, np.ndarray]:
+        """x − mean and the rectified pixels of a block."""
+        x, (mean, gain, shift) = self.x[images], self.along
+        centred = x.reshape(-1, len(mean)) - mean
+        y = centred * gain
+        y += shift
+        return centred, np.maximum(y, 0, out=y).reshape(x.shape)
+
+    def sums(self, images: slice, centred: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Take d of a block back through the ReLU."""
+        d = self.d[images].reshape(centred.shape)
+        d *= y.reshape(centred.shape) > 0
+        return np.ones(len(d), d.dtype) @ d, np.einsum("ij,ij->j", d, centred)
+
+    def backward(self, parts: list, grads: Arrays, name: str) -> np.ndarray:
+        w, c = self.x.shape[2:]
+        total, by_centred = (sum(part[i] for part in parts).reshape(w, c).sum(axis=0) for i in range(2))
+        grads[f"{name}.shift"][...] = total
+        grads[f"{name}.scale"][...] = by_centred * self.sharp
+        gain = self.scale * self.sharp
+        slope = -gain * self.sharp**2 * by_centred / self.pixels
+        by_d, by_x, rest = (np.tile(a, w) for a in (gain, slope, -gain * total / self.pixels - slope * self.mean))
+
+        def work(images: slice) -> None:
+            d, x = (a[images].reshape(-1, w * c) for a in (self.d, self.x))
+            d *= by_d
+            d += x * by_x
+            d += rest
+
+        blocks(len(self.x), work)
+        return self.d
+
+
+class Same:
+    """A "same" convolution, with a stride of 1 or 2, of pixels that `read(images)` makes."""
+
+    def __init__(self, shape: tuple[int, ...], kernel: np.ndarray, stride: int = 1):
+        n, h, w, self.c = shape
+        self.k, self.stride, self.c_out = len(kernel), stride, kernel.shape[3]
+        self.h, self.w = h // stride, w // stride
+        self.y = np.empty((n, self.h, self.w, self.c_out), kernel.dtype)
+        around = max(self.k - stride, 0)
+        self.before, self.after = around // 2, around - around // 2
+
+    def rows(self, x: np.ndarray, before: int, after: int, stride: int) -> np.ndarray:
+        """The window of every output as a row."""
+        n, h, w, c = x.shape
+        framed = np.zeros((n, h + before + after, w + before + after, c), x.dtype)
+        framed[:, before : before + h, before : before + w] = x
+        seen = np.lib.stride_tricks.sliding_window_view(framed, (self.k, self.k), axis=(1, 2))[:, ::stride, ::stride]
+        return np.ascontiguousarray(seen.transpose(0, 1, 2, 4, 5, 3)).reshape(-1, self.k * self.k * c)
+
+    def forward(self, read: Callable[[slice], np.ndarray], kernel: np.ndarray) -> np.ndarray:
+        def work(images: slice) -> None:
+            rows = self.rows(read(images), self.before, self.after, self.stride)
+            np.matmul(rows, kernel.reshape(-1, self.c_out), out=self.y[images].reshape(-1, self.c_out))
+
+        blocks(len(self.y), work)
+        return self.y
+
+    def to_kernel(self, x: np.ndarray, d: np.ndarray) -> np.ndarray:
+        return self.rows(x, self.before, self.after, self.stride).T @ d.reshape(-1, self.c_out)
+
+    def to_x(self, d: np.ndarray, kernel: np.ndarray, dx: np.ndarray) -> None:
+        if self.stride == 1:
+            flipped = kernel[::-1, ::-1].swapaxes(2, 3).reshape(-1, self.c)
+            np.matmul(self.rows(d, self.after, self.before, 1), flipped, out=dx.reshape(-1, self.c))
+            return
+        shares = (d.reshape(-1, self.c_out) @ kernel.reshape(-1, self.c_out).T).reshape(
+            *d.shape[:3], self.k, self.k, self.c
+        )
+        size = 2 * self.h + self.k - 1
+        padded = np.zeros((len(d), size, size, self.c), d.dtype)
+        for i in range(self.k):
+            for j in range(self.k):
+                padded[:, i : i + 2 * self.h : 2, j : j + 2 * self.w : 2] += shares[:, :, :, i, j]
+        dx += padded[:, self.before : self.before + 2 * self.h, self.before : self.before + 2 * self.w]
+
+
+def wide_resnet_10_1(params: Arrays, batches: Iterable[Batch], lr: float, momentum: float, weight_decay: float) -> Made:
+    """Batch norm, ReLU and convolution of a block of images at a time; their way back makes the pixels again."""
+    batches = list(batches)
+    n, dtype, data = len(batches[0][0]), batches[0][0].dtype, cycle(batches)
+    sgd = Momentum(params, lr, momentum, weight_decay)
+    p, grads = sgd.params, sgd.grads
+    shapes = [(n, 32, 32, 16), (n, 16, 16, 32), (n, 8, 8, 64)]
+    stem = Same((n, 32, 32, 3), p["conv1.weight"])
+    groups = ["group1_1", "group2_1", "group3_1"]
+    inner = ["group1_1", "group2_1.block", "group3_1.block"]
+    norms, convs, arounds, outs = [], [], [], [np.empty(shape, dtype) for shape in shapes]
+    for i, shape in enumerate(shapes):
+        before = shapes[max(i - 1, 0)]
+        kernels = [p[f"{inner[i]}.{name}.weight"] for name in ("conv1", "conv2")]
+        norms.append((NormRelu(before, dtype), NormRelu(shape, dtype)))
+        convs.append((Same(before, kernels[0], 1 if i == 0 else 2), Same(shape, kernels[1])))
+        arounds.append(Same(before, p[f"{inner[i]}.shortcut.weight"], 2) if i else None)
+    last, mean = NormRelu(shapes[2], dtype), np.empty((n, 64), dtype)
+
+    def conv_back(norm: NormRelu, conv: Same, name: str, d: np.ndarray, around: Same | None = None) -> list:
+        kernel, beside = p[f"{name}.weight"], f"{name.rpartition('.')[0]}.shortcut.weight"
+
+        def work(images: slice) -> tuple[np.ndarray, ...]:
+            centred, y = norm.forward(images)
+            norm.d[images] = 0
+            conv.to_x(conv_d[images], kernel, norm.d[images])
+            if around:
+                around.to_x(d[images], p[beside], norm.d[images])
+            kernels = conv.to_kernel(y, conv_d[images]), *([around.to_kernel(y, d[images])] if around else [])
+            return *norm.sums(images, centred, y), *kernels
+
+        conv_d = between if around else d
+        parts = blocks(n, work)
+        grads[f"{name}.weight"][...] = sum(part[2] for part in parts).reshape(kernel.shape)
+        if around:
+            grads[beside][...] = sum(part[3] for part in parts).reshape(grads[beside].shape)
+        return parts
+
+    between = np.empty(0)
+
+    def step() -> float:
+        nonlocal between
+        images, labels = next(data)
+        x = stem.forward(lambda part: images[part], p["conv1.weight"])
+        for i, out in enumerate(outs):
+            (norm1, norm2), (conv1, conv2), around = norms[i], convs[i], arounds[i]
+            norm1.measure(x, p[f"{groups[i]}.bn1.scale"], p[f"{groups[i]}.bn1.shift"])
+            y = conv1.forward(lambda part, norm=norm1: norm.forward(part)[1], p[f"{inner[i]}.conv1.weight"])
+            norm2.measure(y, p[f"{inner[i]}.bn2.scale"], p[f"{inner[i]}.bn2.shift"])
+            y = conv2.forward(lambda part, norm=norm2: norm.forward(part)[1], p[f"{inner[i]}.conv2.weight"])
+            beside = around.forward(lambda part, norm=norm1: norm.forward(part)[1],
+                                    p[f"{inner[i]}.shortcut.weight"]) if around else x  # fmt: skip
+            np.add(y, beside, out=out)
+            x = out
+        last.measure(x, p["bn.scale"], p["bn.shift"])
+
+        def average(images: slice) -> None:
+            last.forward(images)[1].mean(axis=(1, 2), out=mean[images])
+
+        blocks(n, average)
+        z = mean @ p["fc.weight"]
+        z += p["fc.bias"]
+        loss = cross_entropy(z, labels)
+        np.matmul(mean.T, z, out=grads["fc.weight"])
+        z.sum(axis=0, out=grads["fc.bias"])
+        to_mean = (z @ p["fc.weight"].T) / 64
+
+        def to_last(images: slice) -> tuple[np.ndarray, ...]:
+            last.d[images] = to_mean[images, None, None]
+            return last.sums(images, *last.forward(images))
+
+        d = last.backward(blocks(n, to_last), grads, "bn")
+        for i in (2, 1, 0):
+            (norm1, norm2), (conv1, conv2), around = norms[i], convs[i], arounds[i]
+            parts = conv_back(norm2, conv2, f"{inner[i]}.conv2", d)
+            between = norm2.backward(parts, grads, f"{inner[i]}.bn2")
+            parts = conv_back(norm1, conv1, f"{inner[i]}.conv1", d if around else between, around)
+            below = norm1.backward(parts, grads, f"{groups[i]}.bn1")
+            if not around:
+                below += d
+            d = below
+        work = lambda part: stem.to_kernel(images[part], d[part])
+        grads["conv1.weight"][...] = sum(blocks(n, work)).reshape(grads["conv1.weight"].shape)
         sgd.step()
         return loss
 

@@ -85,7 +85,7 @@ W1 = Task(LENET_300_100, "lenet_300_100", digits, (784,), 32, recipes.mnist_dens
 W2 = Task(LENET_5, "lenet_5", digits, (28, 28, 1), 32, partial(erk, LENET_5), verified=5,
           by_hand="lenet_5")  # fmt: skip
 W3 = Task(WRN_10_1, "wide_resnet_10_1", photographs, (32, 32, 3), 8, partial(erk, WRN_10_1), verified=3,
-          weight_decay=5e-4)  # fmt: skip
+          by_hand="wide_resnet_10_1", weight_decay=5e-4)  # fmt: skip
 
 
 def batches(task: Task, size: int = BATCH, dtype: Any = np.float32) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -255,10 +255,12 @@ WORKLOADS = (
             torch_contender("PyTorch eager", W3),
             torch_contender("PyTorch channels_last", W3, channels_last=True),
             torch_contender("PyTorch compile", W3, compiled=True, on_demand=True),
+            Contender("NumPy by hand", partial(by_hand_step, W3), ("minisparse",)),
             minisparse_contender("minisparse dense", W3),
         ),
         reference="PyTorch eager",
         verify=partial(verify, W3),
+        second="NumPy by hand",
     ),
 )
 

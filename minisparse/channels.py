@@ -39,12 +39,12 @@ def moments(x: Array) -> tuple[Array, Array]:
 
     def of_block(block: slice) -> tuple[int, Array, Array]:
         """Number of pixels, their mean, and the sum of squared deviations from it."""
-        a = _lines(x, x[block])
+        a = as_lines(x, x[block])
         size = len(a) * _per_line(x)
-        mean = _total(x, a) / size
-        a = a - _along(x, mean)
+        mean = total_of(x, a) / size
+        a = a - along_line(x, mean)
         a *= a
-        return size, mean, _total(x, a)
+        return size, mean, total_of(x, a)
 
     n, parts = math.prod(x.shape[:-1]), in_blocks(x, _bytes_each(x), of_block)
     mean = sum(size * block_mean for size, block_mean, _ in parts) / n
@@ -54,11 +54,11 @@ def moments(x: Array) -> tuple[Array, Array]:
 def scaled(x: Array, mean: Array, gain: Array, shift: Array) -> Array:
     """(x − mean) · gain + shift."""
     y = namespace(x).empty(x.shape, x.dtype)
-    mean, gain, shift = (_along(x, row) for row in (mean, gain, shift))
+    mean, gain, shift = (along_line(x, row) for row in (mean, gain, shift))
 
     def work(block: slice) -> None:
-        out = _lines(x, y[block])
-        namespace(x).subtract(_lines(x, x[block]), mean, out=out)
+        out = as_lines(x, y[block])
+        namespace(x).subtract(as_lines(x, x[block]), mean, out=out)
         out *= gain
         out += shift
 
@@ -68,13 +68,13 @@ def scaled(x: Array, mean: Array, gain: Array, shift: Array) -> Array:
 
 def sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     """Σ g and Σ g (x − mean) over all axes but the last, (C,) each."""
-    mean = _along(x, mean)
+    mean = along_line(x, mean)
 
     def of_block(block: slice) -> tuple[Array, Array]:
-        lines = _lines(x, g[block])
-        centred = _lines(x, x[block]) - mean
+        lines = as_lines(x, g[block])
+        centred = as_lines(x, x[block]) - mean
         centred *= lines
-        return _total(x, lines), _total(x, centred)
+        return total_of(x, lines), total_of(x, centred)
 
     parts = in_blocks(x, _bytes_each(x), of_block)
     return sum(total for total, _ in parts), sum(centred for _, centred in parts)
@@ -83,11 +83,11 @@ def sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
 def combined(g: Array, gain: Array, x: Array, slope: Array, offset: Array) -> Array:
     """g · gain + x · slope + offset."""
     y = namespace(x).empty(x.shape, g.dtype)
-    gain, slope, offset = (_along(x, row) for row in (gain, slope, offset))
+    gain, slope, offset = (along_line(x, row) for row in (gain, slope, offset))
 
     def work(block: slice) -> None:
-        out, by_x = _lines(x, y[block]), _lines(x, x[block]) * slope
-        namespace(x).multiply(_lines(x, g[block]), gain, out=out)
+        out, by_x = as_lines(x, y[block]), as_lines(x, x[block]) * slope
+        namespace(x).multiply(as_lines(x, g[block]), gain, out=out)
         out += by_x
         out += offset
 
@@ -103,15 +103,15 @@ def _per_line(x: Array) -> int:
     return x.shape[-2] if x.ndim > 2 else 1
 
 
-def _lines(x: Array, part: Array) -> Array:
+def as_lines(x: Array, part: Array) -> Array:
     """Examples of x, or of an array of its shape, as lines (lines, W C)."""
     return part.reshape(math.prod(part.shape[:-1]) // _per_line(x), _per_line(x) * x.shape[-1])
 
 
-def _along(x: Array, row: Array) -> Array:
+def along_line(x: Array, row: Array) -> Array:
     """One number per channel, repeated along a line of x."""
     return namespace(x).tile(row.astype(x.dtype), _per_line(x))
 
 
-def _total(x: Array, lines: Array) -> Array:
+def total_of(x: Array, lines: Array) -> Array:
     return (namespace(x).ones(len(lines), lines.dtype) @ lines).reshape(_per_line(x), x.shape[-1]).sum(axis=0)

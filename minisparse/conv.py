@@ -7,6 +7,7 @@ only x and the kernel.
 
 import math
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from .autograd import primitive
@@ -20,6 +21,7 @@ from .windows import Padding, frame_of, framed, kernel_rows, out_shape, taps
 __all__ = ["avg_pool2d", "conv2d", "depthwise_conv2d", "global_avg_pool", "max_pool2d"]
 
 Pullback = Callable[[Array], Array]
+WASTED = 1.8  # times the products needed, where adding each output's share to its pixels is faster
 NARROW = 16  # entries in a row of a kernel, below which a product with all of its rows is faster
 
 
@@ -78,28 +80,34 @@ def _convolve(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[A
     y = xp.empty((n, h_out, w_out, c_out), xp.result_type(x, kernel))
 
     def forward(images: slice) -> None:
-        _correlate(framed(x[images], frame), kernel, stride, y[images])
+        correlate(framed(x[images], frame), kernel, stride, y[images])
 
     in_blocks(x, h * w_out * kw * c * x.itemsize, forward)
 
     def to_x(g: Array) -> Array:
-        dx = xp.empty(x.shape, g.dtype)
-        # With stride 1, a convolution of g with the flipped kernel, unless g is a much smaller image than x.
-        if stride == 1 and h * w <= 1.5 * h_out * w_out:
-            flipped = xp.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3))
-            around = (kh - 1 - top, kh - 1 - bottom), (kw - 1 - left, kw - 1 - right)
+        (u, v), phases, around = _phases(kernel, (h, w), (h_out, w_out), (top, left), stride)
+        dx = xp.empty((n, u * stride, v * stride, c), g.dtype)
+        if phases.size * u * v > WASTED * kernel.size * h_out * w_out:
 
             def pull(images: slice) -> None:
-                _correlate(framed(g[images], around), flipped, 1, dx[images])
+                padded = spread(g[images], kernel, stride, (h + top + bottom, w + left + right))
+                dx[images, :h, :w] = padded[:, top : top + h, left : left + w]
+
+        elif stride == 1:
+
+            def pull(images: slice) -> None:
+                correlate(framed(g[images], around), phases, 1, dx[images])
 
         else:
 
             def pull(images: slice) -> None:
-                spread = _spread(g[images], kernel, stride, (h + top + bottom, w + left + right))
-                dx[images] = spread[:, top : top + h, left : left + w]
+                y = xp.empty((len(g[images]), u, v, phases.shape[-1]), g.dtype)
+                correlate(framed(g[images], around), phases, 1, y)
+                y = y.reshape(len(y), u, v, stride, stride, c).swapaxes(2, 3)
+                dx[images].reshape(y.shape)[...] = y
 
         in_blocks(x, h * w * kw * c_out * x.itemsize, pull)
-        return dx
+        return dx[:, :h, :w]
 
     def to_kernel(g: Array) -> Array:
         def pull(images: slice) -> Array:
@@ -113,7 +121,28 @@ def _convolve(x: Array, kernel: Array, stride: int, padding: Padding) -> tuple[A
     return y, to_x, to_kernel
 
 
-def _correlate(padded: Array, kernel: Array, stride: int, out: Array) -> None:
+def _phases(
+    kernel: Array, pixels: tuple[int, int], outputs: tuple[int, int], before: tuple[int, int], stride: int
+) -> tuple[tuple[int, int], Array, Any]:
+    """The gradient of x as a convolution of g with stride 1, whose channels are the pixels of a stride×stride square.
+
+    (squares along an axis, its kernel, the zeros to put around g). With stride 1 it is the kernel, flipped.
+    """
+    xp, axes = namespace(kernel), range(2)
+    # Entry i of a window at output p reads pixel s p + i − before: pixel s u + phase, with p = u + offset.
+    phases = [[(i - before[axis]) % stride for i in range(kernel.shape[axis])] for axis in axes]
+    offsets = [[(phase + before[axis] - i) // stride for i, phase in enumerate(phases[axis])] for axis in axes]
+    squares = [-(-n // stride) for n in pixels]
+    around = [(-min(offsets[axis]), squares[axis] + max(offsets[axis]) - outputs[axis]) for axis in axes]
+    size = [max(o) - min(o) + 1 for o in offsets]
+    whole = xp.zeros((*size, kernel.shape[3], stride, stride, kernel.shape[2]), kernel.dtype)
+    for i, j in product(range(kernel.shape[0]), range(kernel.shape[1])):
+        at = offsets[0][i] - min(offsets[0]), offsets[1][j] - min(offsets[1])
+        whole[at][:, phases[0][i], phases[1][j]] = kernel[i, j].T
+    return (squares[0], squares[1]), whole.reshape(*size, kernel.shape[3], -1), around
+
+
+def correlate(padded: Array, kernel: Array, stride: int, out: Array) -> None:
     """Write the correlation into out: for every row of the kernel, one matrix product per image.
 
     With few channels, or a stride, the whole kernel is one row, and the block of images one product.
@@ -134,7 +163,7 @@ def _correlate(padded: Array, kernel: Array, stride: int, out: Array) -> None:
             y += xp.matmul(seen, row, out=term)
 
 
-def _spread(g: Array, kernel: Array, stride: int, padded: tuple[int, int]) -> Array:
+def spread(g: Array, kernel: Array, stride: int, padded: tuple[int, int]) -> Array:
     """The gradient of x (N, *padded, C): each output's gradient times the kernel, added to the pixels of its window."""
     xp = namespace(g)
     (n, h_out, w_out, c_out), (kh, kw, c, _) = g.shape, kernel.shape

@@ -124,6 +124,15 @@ def may_write(path: Path, force: bool = False) -> None:
     writable(path.parent)
 
 
+def write_texts(texts: Mapping[Path, str], force: bool = False) -> None:
+    """Write files in UTF-8, line ends as given; none of them, by a ValueError, if one exists, unless `force`."""
+    for path in texts:
+        may_write(path, force)
+    for path, text in texts.items():
+        with replacing(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8", newline="")
+
+
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], comment: bytes = b"") -> None:
     """A .npz file that np.load reads without pickle. The same arrays give the same bytes at any time.
 

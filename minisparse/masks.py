@@ -1,12 +1,12 @@
 """Masks: boolean arrays of the weights that exist, chosen by rank, ties to the lower index."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 import numpy as np
 
-from .allocate import counts
+from .allocate import Shapes, counts
 from .backend import Array, namespace
 from .checks import masks_fit, same_shapes, whole
 from .storage import as_factor, door, frozen, n_active, projected
@@ -107,9 +107,6 @@ class Masks(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._arrays
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
 
@@ -156,9 +153,7 @@ class Masks(Mapping[str, Array]):
         )
 
 
-def random_masks(
-    shapes: Mapping[str, Sequence[int]], densities: Mapping[str, float], rng: np.random.Generator
-) -> Masks:
+def random_masks(shapes: Shapes, densities: Mapping[str, float], rng: np.random.Generator) -> Masks:
     """Masks with exactly counts(shapes, densities) connections, every set of positions equally likely.
 
     One 128-bit key is drawn from `rng`; each layer has a stream by name, so the order of layers does not matter.

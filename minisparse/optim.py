@@ -16,6 +16,7 @@ from .backend import Array, namespace
 from .checks import real, same_keys
 from .dtypes import wide
 from .storage import as_numbers
+from .threads import in_cache
 
 Arrays = Mapping[str, Array]
 Rate = float | Callable[[int], float]
@@ -97,14 +98,27 @@ def adam(
     def update(params: Arrays, grads: Arrays, slots: dict, step: int) -> tuple[dict[str, Array], dict]:
         same_keys(params=params, grads=grads)
         rate, t = _at(lr, step), slots["updates"] + 1
+
+        def rule(w: Array, g: Array, m: Array, v: Array, new_w: Array, new_m: Array, new_v: Array) -> None:
+            xp, term = namespace(w), new_w  # new_w holds a term until its turn comes
+            xp.multiply(m, b1, out=new_m)
+            new_m += xp.multiply(g, 1 - b1, out=term)
+            xp.multiply(v, b2, out=new_v)
+            xp.multiply(g, g, out=term)
+            term *= 1 - b2
+            new_v += term
+            root = xp.sqrt(xp.divide(new_v, 1 - b2**t, out=term), out=term)
+            root += eps
+            xp.divide(new_m, root, out=new_w)
+            new_w *= rate / (1 - b1**t)
+            xp.subtract(w, new_w, out=new_w)
+
         moved, m, v = {}, {}, {}
         for name, (w, g) in _numbers(params, grads).items():
             g = g + weight_decay * w if weight_decay and decays(name) else g
-            m[name] = b1 * slots["m"][name] + (1 - b1) * g
-            v[name] = b2 * slots["v"][name] + (1 - b2) * (g * g)
-            root = namespace(w).sqrt(v[name] / (1 - b2**t))
-            change = w - rate * (m[name] / (1 - b1**t)) / (root + eps)
-            moved[name] = change.astype(params[name].dtype, copy=False)
+            old_m, old_v = slots["m"][name], slots["v"][name]
+            new, m[name], v[name] = in_cache(rule, (w, g, old_m, old_v), like=(w, old_m, old_v))
+            moved[name] = new.astype(params[name].dtype, copy=False)
         return moved, {"m": m, "v": v, "updates": t}
 
     return Optimizer(init, update)

@@ -17,6 +17,7 @@ import numpy as np
 from .backend import Array, namespace
 
 BLOCK_BYTES = 4 << 20  # of intermediate arrays: small enough for the cache, large enough for a thread
+ENTRIES = 1 << 15  # of each of some arrays that go through several steps together
 MOST = 32  # examples per block
 SMALL = 1 << 19  # bytes below which waking a thread costs more than it saves
 BYTES_PER_PRODUCT = 0.02  # makes a block of matmul rows take as long as a block of bytes
@@ -108,6 +109,20 @@ def each(f: Callable[..., Any], *arrays: Array) -> Array:
     work = lambda block: f(*(a[block] for a in arrays), out=y[block])
     in_blocks(first, bytes_each, work, most=len(first) if turned else MOST)
     return y.T if turned else y
+
+
+def in_cache(rule: Callable[..., None], arrays: Sequence[Array], like: Sequence[Array]) -> list[Array]:
+    """New arrays, of shapes and dtypes as `like`, that rule(*blocks of arrays, *blocks of the new) fills.
+
+    All have one shape, and are flat in the rule. However many steps it takes, memory is read and written once.
+    """
+    xp = namespace(arrays[0])
+    new = [xp.empty(a.shape, a.dtype) for a in like]
+    size, rows = new[0].size, [a.reshape(-1) for a in (*arrays, *new)]
+    step = ENTRIES if xp is np else max(size, 1)
+    for first in range(0, size, step):
+        rule(*(row[first : first + step] for row in rows) if size > step else rows)
+    return new
 
 
 def _by_column(x: Array) -> bool:

@@ -16,6 +16,7 @@ from .storage import adapted, are_finite, filled, n_not_finite
 from .streams import draw_key, step_streams, stream
 
 Arrays = Mapping[str, Array]
+Loss = Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor]
 MAKERS = {"method": "recipes.rigl()", "optimizer": "sgd(0.1)"}
 ADVICE = "try a smaller learning rate, inputs of a smaller scale, or a loss without log(0) or division by zero"
 
@@ -73,7 +74,7 @@ class Step(NamedTuple):
 
 
 def train(
-    loss_fn: Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor],
+    loss_fn: Loss,
     params: Arrays,
     masks: Mapping[str, Array],
     batches: Iterable,

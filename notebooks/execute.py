@@ -32,6 +32,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 HERE = Path(__file__).parent
+CAPTION = r"^\*[^*].*?\*(?=\n\n|\Z)"  # a paragraph in italics
 
 
 def notebooks() -> list[Path]:
@@ -78,14 +79,19 @@ def answer(notebook: nbformat.NotebookNode) -> None:
         said = dict(zip(figure.metadata["words"], lines, strict=True))
         notebook.cells.remove(cell)
         if caption := said.get("caption"):
-            text = textwrap.fill(f"*{caption}*", 118, break_on_hyphens=False)
-            below.source = put(text, r"^\*[^*].*?\*(?=\n\n|\Z)", below.source)
+            below.source = put(italics(caption), CAPTION, below.source)
         if not (alt := said.get("alt")):
             continue
         if below.source.startswith("!["):
             below.source = put(f"![{alt}]", r"^!\[.*?\]", below.source)
         else:
             figure.metadata["alt"] = alt
+
+
+def italics(caption: str) -> str:
+    """A paragraph in italics; no line begins with %, which is a comment on the site."""
+    whole = f"*{caption}*".replace(" %", "\0%")
+    return textwrap.fill(whole, 118, break_on_hyphens=False).replace("\0", " ")
 
 
 def put(text: str, pattern: str, into: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from benchmarks import by_hand, steps
 
 
-@pytest.mark.parametrize("task", [steps.W1, steps.W2], ids=["W1", "W2"])
+@pytest.mark.parametrize("task", [steps.W1, steps.W2, steps.W3], ids=["W1", "W2", "W3"])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_steps_by_hand_are_ours(task, weight_decay):
     start, batches = steps.weights(task, np.float64), list(steps.batches(task, 16, np.float64))[:3]

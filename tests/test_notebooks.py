@@ -127,21 +127,66 @@ def test_the_numbers_of_a_caption_are_filled_in_by_the_run(path):
 
 
 @every_lesson
-def test_code_fits_the_column_of_the_site_and_long_plots_are_folded(path):
-    for cell in code(read(path)):
-        assert max(map(len, cell.source.splitlines())) <= 88, cell.source
-        tags = cell.metadata.get("tags", [])
-        if "figure" in tags and len(cell.source.splitlines()) > 30:
-            assert "hide-input" in tags, cell.source[:80]
+def test_a_measured_number_of_a_picture_s_text_is_not_typed(path):
+    """Percentages and decimals come from the run, by `words`, or stand in the code as given."""
+    cells = read(path).cells
+    given = re.sub(r"(?<=\d)_(?=\d)", "", "\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+    for cell, below in itertools.pairwise(cells):
+        if cell.cell_type == "code" and "figure" in cell.metadata.get("tags", []):
+            words = cell.metadata.get("words", {})
+            caption = re.match(r"\*[^*].*?\*(?=\n\n|\Z)", below.source, re.DOTALL)
+            typed = [] if "alt" in words else [cell.metadata.get("alt", "")]
+            typed += [] if "caption" in words or not caption else [caption[0]]
+            for number in re.findall(r"\d+\.\d+|\d+(?= ?%| percent)", " ".join(typed)):
+                assert number in given, (number, typed)
 
 
 @every
-def test_a_picture_s_words_are_one_line(path):
+def test_code_fits_the_column_of_the_site_and_plots_are_folded(path):
+    for cell in code(read(path)):
+        assert max(map(len, cell.source.splitlines())) <= 88, cell.source
+        tags = cell.metadata.get("tags", [])
+        if "figure" in tags and len(cell.source.splitlines()) > 5:
+            assert "hide-input" in tags, cell.source[:80]
+
+
+def calls(source, among=None):
+    """The names that a cell calls, those in a loop three times; or how often it calls those of `among`."""
+    tree = ast.parse(source)
+    looped = {id(call) for loop in ast.walk(tree) if isinstance(loop, ast.For) for call in ast.walk(loop)}
+    named = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    found = [name for call in named for name in [call.func.id] * (3 if id(call) in looped else 1)]
+    return found if among is None else sum(name in among for name in found)
+
+
+@every_lesson
+def test_a_reader_without_a_kernel_sees_three_positions_of_every_slider(path):
+    notebook = read(path)
+    figures = code(notebook, "figure")
+    for widget in code(notebook, "widget"):
+        draws = {*calls(widget.source), *re.findall(r"interact\((\w+)", widget.source)}
+        before = [cell for cell in figures if notebook.cells.index(cell) < notebook.cells.index(widget)]
+        assert sum(calls(cell.source, draws) for cell in before) >= 3, widget.source
+
+
+@every_lesson
+def test_training_is_as_long_as_a_browser_affords_is_counted_there_and_says_so(path):
+    imports, *cells = [cell.source for cell in code(read(path))]
+    if not re.search(r"^from minisparse.train import train$", imports, re.MULTILINE):
+        return
+    shortened = [source for source in (imports, *cells) if re.search(r"\baffordable\(|\(affordable,", source)]
+    assert any("in a browser fewer" in source for source in shortened)
+    assert any(re.search(r"\bfollowed\(|\bperf_counter\(", source) for source in (imports, *cells))
+
+
+@every
+def test_a_picture_s_words_are_one_line_and_no_text_is_lost_on_the_site(path):
     """Sphinx joins the lines of an image's alternative text without a space."""
     for cell in read(path).cells:
         if cell.cell_type == "markdown":
             assert all("\n" not in words for words in re.findall(r"!\[(.*?)\]", cell.source, re.DOTALL))
             assert r"\setminus" not in cell.source  # few fonts have U+2216
+            assert not re.search(r"^%", cell.source, re.MULTILINE)  # a comment: the line would be missing on the site
 
 
 @every_lesson

@@ -14,6 +14,7 @@ from conv_calls import CONV_TABLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, mutually_broadcastable_shapes
+from slow_sharing import slow_lookup
 
 from minisparse import autograd, conv, ops, pool
 from minisparse.autograd import Tensor, gradcheck, primitive, value_and_grad
@@ -101,6 +102,14 @@ def classified(draw):
     return (logits,), {"labels": labels}
 
 
+@st.composite
+def looked_up(draw):
+    mask = draw(arrays(bool, array_shapes(max_side=3)))
+    values = draw(arrays(float, st.integers(1, 4), elements=NUMBERS))
+    index = draw(arrays(int, int(mask.sum()), elements=st.integers(0, len(values) - 1)))
+    return (values,), {"mask": mask, "index": index}
+
+
 def entrywise(f):
     return lambda *xs: slow.each(f, *xs)
 
@@ -128,6 +137,7 @@ TABLE = {  # primitive: (naive twin, calls as (arrays that vary, other arguments
     "sum": (slow.total, reduced()),
     "mean": (slow.mean, reduced()),
     "softmax_cross_entropy": (slow.softmax_cross_entropy, classified()),
+    "lookup": (slow_lookup, looked_up()),
     **CONV_TABLE,
 }
 

@@ -192,3 +192,28 @@ def test_without_threadpoolctl_as_in_a_browser_there_is_one_thread(monkeypatch):
         assert threads.on_threads([1, 2, 3], lambda piece: piece + 1) == [2, 3, 4]
     finally:
         threads._blas.cache_clear()
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (7,), (3, threads.ENTRIES), (5, 4, 3)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_rule_fills_new_arrays_block_by_block(xp, shape, dtype):
+    a, b = (np.random.default_rng(seed).random(shape).astype(dtype) for seed in (0, 1))
+    blocks = []
+
+    def rule(a, b, total, product):
+        blocks.append(a.size)
+        xp.add(a, b, out=total)
+        xp.multiply(a, total, out=product)
+
+    given = give(xp, a), give(xp, b)
+    total, product = threads.in_cache(rule, given, like=given)
+    np.testing.assert_array_equal(back(total), a + b)
+    np.testing.assert_array_equal(back(product), a * (a + b))
+    assert (total.shape, total.dtype, sum(blocks)) == (shape, dtype, a.size)
+    assert xp is not np or max(blocks, default=0) <= threads.ENTRIES
+
+
+def test_a_rule_reads_arrays_of_any_memory_order():
+    a = np.arange(6.0).reshape(2, 3)
+    new = threads.in_cache(lambda a, b, out: np.subtract(a, b, out=out), (a.T, a.T.copy(order="C")), like=(a.T,))
+    np.testing.assert_array_equal(new[0], np.zeros((3, 2)))

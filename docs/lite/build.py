@@ -43,6 +43,7 @@ EXTENSION = Path(sys.prefix, "share/jupyter/labextensions/@jupyterlite/pyodide-k
 WIDGETS = Path(sys.prefix, "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-manager")
 OF_THE_KERNEL = "ipykernel piplite pyodide_kernel".split()  # wheels that come with the extension
 AT_START = "micropip piplite ipykernel comm pyodide-kernel jedi ipython minisparse".split()
+LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)\s]+)\)")  # in a notebook, to another file
 NEEDED = ["numpy", "matplotlib"]  # by every notebook
 NEEDED_BY = {"scipy": "minisparse.sparse", "typer": "minisparse.cli", "rich": "minisparse.golden.show"}
 
@@ -170,11 +171,19 @@ def course() -> list[Path]:
     return [*notebooks, *sorted(pictures), *sorted((ROOT / "figures").glob("*/*.json"))]
 
 
-def joined(notebook: Path) -> bytes:
-    """A notebook with each cell's source as one string: the outline of JupyterLite cannot read lists of lines."""
+def joined(notebook: Path, there: Iterable[Path]) -> bytes:
+    """A notebook with each cell's source as one string: the outline of JupyterLite cannot read lists of lines.
+
+    Links to files of the repository that are not `there` become plain words.
+    """
     content = json.loads(notebook.read_text("utf-8"))
+    known = {path.resolve() for path in there}
     for cell in content["cells"]:
         cell["source"] = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            for words, target in set(LINK.findall(cell["source"])):
+                if (notebook.parent / target).resolve() not in known:
+                    cell["source"] = cell["source"].replace(f"[{words}]({target})", words)
     return json.dumps(content, ensure_ascii=False).encode()
 
 
@@ -207,10 +216,11 @@ def build(out: Path, cache: Path, self_hosted: bool) -> None:
         lock(pyodide, cache, self_hosted)
         (site / "jupyter-lite.json").write_text(json.dumps(settings(), indent=1))
         shutil.copy(HERE / "overrides.json", site)
-        for path in course():
+        there = course()
+        for path in there:
             copy = site / "files" / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(joined(path) if path.suffix == ".ipynb" else path.read_bytes())
+            copy.write_bytes(joined(path, there) if path.suffix == ".ipynb" else path.read_bytes())
         made = Path(folder, "made")
         run(sys.executable, "-m", "jupyterlite_core", "build", "--lite-dir", site, "--output-dir", made,
             "--ignore-sys-prefix", "--no-sourcemaps", "--no-unused-shared-packages", "--apps", "notebooks",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from . import golden
+from .compressing import compress, decompress
 from .costs import cost
 from .grade import grade
 from .papers import demo, report, reproduce
@@ -35,7 +36,7 @@ def minisparse(
     hush(False)
 
 
-for command in (demo, train, compare, evaluate, inspect, export, cost, reproduce, report, grade):
+for command in (demo, train, compare, evaluate, inspect, export, compress, decompress, cost, reproduce, report, grade):
     app.command()(command)
 app.add_typer(golden.app, name="golden")
 

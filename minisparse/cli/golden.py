@@ -4,15 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Column, Table
+from rich.table import Column
 
 from ..golden import adapt, bundle, cases, check, show
 from ..golden.arrays import LIBRARIES
 from ..golden.asking import Unanswered, report
 from ..runs.names import chosen
 from .options import AsJson, Force
-from .tables import console, print_json
+from .tables import bare, console, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Golden vectors: is your RigL RigL, and if not, which convention breaks.")
 
@@ -29,10 +28,7 @@ def list_functions(as_json: AsJson = False) -> None:
         }
         print_json(content)
         return
-    table = Table(
-        Column("function", no_wrap=True), Column("cases", justify="right"), Column("profiles that differ"),
-        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False,
-    )  # fmt: skip
+    table = bare(Column("function", no_wrap=True), Column("cases", justify="right"), Column("profiles that differ"))
     for name, found in functions.items():
         differ = {p for case in found for p in case.profiles if case.differs(p)}
         table.add_row(name, str(len(found)), ", ".join(p for p in cases.PROFILES if p in differ))

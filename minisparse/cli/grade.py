@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.table import Column, Table
 from rich.text import Text
 
+from ..exercises import CASES
 from ..golden import gradebook, handed_in
 from ..golden.arrays import LIBRARIES, Door
 from ..golden.cases import chosen, load
 from ..golden.grade import Grade, graded
 from .golden import Function
 from .options import AsJson, Force, Quiet
-from .tables import console, errors, hush, print_json
+from .tables import bare, console, errors, hush, print_json
 
 
 def grade(
@@ -32,18 +32,20 @@ def grade(
 ) -> None:
     """Grade a class: each student's functions, by the golden vectors. Exit status 0 when grading worked.
 
-    Without --function, each student is asked what their code defines by a golden name. Ties are legal.
+    Without --function, each student is asked what their code defines by a golden name, and a notebook's exercises. Ties
+    are legal.
 
     A student whose code crashes, never ends or tampers is named and stops nobody. Code runs with your rights.
     """
     hush(quiet, as_json)
-    chosen(function or [], load())
+    every = {**load(), **CASES}
+    chosen(function or [], every)
     Door(arrays)
     hand_ins = handed_in.found(folder, out)
     if out:
         gradebook.paths(out, force)
     grades = []
-    for own in graded(hand_ins, function or [], seconds, arrays):
+    for own in graded(hand_ins, function or [], seconds, arrays, every):
         grades.append(own)
         if not (quiet or as_json) and errors.is_terminal:
             errors.print(f"{len(grades)} of {len(hand_ins)}: {own.student}", style="dim")
@@ -56,14 +58,8 @@ def grade(
 
 
 def _table(grades: list[Grade]) -> Table:
-    table = Table(
-        Column("student", overflow="fold"),
-        Column("cases", justify="right", no_wrap=True),
-        Column("verdict", overflow="fold"),
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-    )
+    cases = Column("cases", justify="right", no_wrap=True)
+    table = bare(Column("student", overflow="fold"), cases, Column("verdict", overflow="fold"))
     for own in grades:
         style = "" if own.passes else "bold red" if own.tampers or not own.asked else "bold"
         said = Text("\n".join(["passes; " * own.passes + own.lines()[0], *own.lines()[1:]]))

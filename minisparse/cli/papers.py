@@ -22,7 +22,7 @@ from .training import status_of
 if TYPE_CHECKING:  # commands without experiments start without importing them
     from rich.progress import Progress, TaskID
 
-    from ..experiments.studies import Finished, Study
+    from ..experiments.studies import Finished, Run, Study
 
 
 DataDir = Annotated[
@@ -102,6 +102,7 @@ def reproduce(
     scheduler: Scheduler = None,
     data_dir: DataDir = None,
     out: Out = Path("figures"),
+    device: Annotated[str, typer.Option(help="cpu or cuda, for studies that can use it.", rich_help_panel=RUN)] = "cpu",
     resume: Annotated[
         bool,
         typer.Option(
@@ -127,7 +128,8 @@ def reproduce(
         near = did_you_mean(name or "", known)
         raise ValueError(f"NAME is {name!r}; expected all, {', '.join(known)}{near}")
     studies = [study for study in STUDIES if name == "all" or study.name == name]
-    work = [(study, run) for study in studies for run in study.runs(seeds or study.seeds)]
+    chosen("--device", device, ("cpu", "cuda"))
+    work = [(study, _on(device, study, run)) for study in studies for run in study.runs(seeds or study.seeds)]
     claim(STUDIES, out, force)
     place = folder(studies[0], out) if len(studies) == 1 else out
     console.print(f"Results go to {place.resolve()}; finished runs there are not repeated", soft_wrap=True)
@@ -143,13 +145,23 @@ def reproduce(
             for _ in runs:
                 progress.advance(total)
     except (KeyboardInterrupt, SystemExit) as stop:
-        again = f"minisparse reproduce {name} --out {quote(str(out))}" + (
-            f" --scheduler {scheduler}" if scheduler else ""
+        again = (
+            f"minisparse reproduce {name} --out {quote(str(out))}"
+            + (f" --scheduler {scheduler}" if scheduler else "")
+            + (f" --device {device}" if device != "cpu" else "")
         )
         console.print(f"Stopped. Finished runs are kept; continue with: {again}", soft_wrap=True)
         raise typer.Exit(status_of(stop)) from None
     for study in studies:
         _outcome(study, finished(study, out), out, data_dir)
+
+
+def _on(device: str, study: "Study", run: "Run") -> "Run":
+    if run.device:
+        return run._replace(device=device)
+    if device != "cpu":
+        raise ValueError(f"--device is {device!r}; expected 'cpu': {study.name} runs there only")
+    return run
 
 
 @contextmanager

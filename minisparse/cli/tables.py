@@ -39,14 +39,12 @@ def _finite(value: Any) -> Any:
 def plain_table(first: str, *others: str, gap: int = 2) -> Table:
     """A table of numbers without a frame; where it is too wide, names in its first column are cut."""
     columns = (Column(title, justify="right", no_wrap=True) for title in others)
-    return Table(
-        Column(first, overflow="ellipsis"),
-        *columns,
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, gap - 1, 0, 0),
-    )
+    return bare(Column(first, overflow="ellipsis"), *columns, padding=(0, gap - 1, 0, 0))
+
+
+def bare(*columns: Column, **how: Any) -> Table:
+    """A table without a frame."""
+    return Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, **how)
 
 
 def short(number: float) -> str:

@@ -37,10 +37,6 @@ def load(name: str, directory: str | os.PathLike | None = None, split: str = "tr
     return READERS[name](Path(directory) / name if directory else None, split)
 
 
-def _included(name: str, directory: Path | None, split: str) -> Dataset:
-    return included(name, split)
-
-
 def _idx(name: str, directory: Path | None, split: str) -> Dataset:
     """MNIST's files, or others that look like them."""
     prefix = "train" if split == "train" else "t10k"
@@ -91,11 +87,11 @@ def _archive(path: Path, split: str) -> Dataset:
 
 
 READERS: dict[str, Callable[[Path | None, str], Dataset]] = {
-    "digits": partial(_included, "digits"),
+    "digits": lambda directory, split: included("digits", split),
     "mnist": partial(_idx, "mnist"),
     "fashion_mnist": partial(_idx, "fashion_mnist"),
     "cifar10": _cifar10,
-    "mnist-small": partial(_included, "mnist-small"),
+    "mnist-small": lambda directory, split: included("mnist-small", split),
 }
 
 

@@ -25,21 +25,9 @@ from ..data import batches
 from ..methods import l0
 from ..optim import adam
 from ..train import train
-from .studies import (
-    NAMES,
-    Finished,
-    Row,
-    Run,
-    Study,
-    by_epoch,
-    computed,
-    each,
-    each_seed,
-    error,
-    errors_of,
-    mnist,
-    rows,
-)
+from .studies import NAMES, Finished, Row, Run, Running, Study, begun, by_epoch, each_seed, error, errors_of
+from .studies.measures import mnist
+from .studies.rows import computed, each, rows
 
 PAPER = "Louizos et al. 2018"
 BATCH = 100
@@ -86,15 +74,14 @@ TABLE_1 = {
 def gated(
     seed: int, network: str, lambda_: float | Mapping[str, float], epochs: int, rate: float = 1e-3,
     weight_decay: float = WEIGHT_DECAY, beta: float = 0.999, data_dir: Path | None = None,
-) -> Iterator[float | dict[str, Any]]:  # fmt: skip
+) -> Running:  # fmt: skip
     """Train one of NETWORKS with its gates.
 
     Errors are in %; "averaged" is by the parameters averaged over steps, with `beta`.
     """
-    model, shape = NETWORKS[network]
+    model, shape, rng, params = begun(NETWORKS[network], seed)
     (inputs, labels), _, test_set = mnist(data_dir, shape=shape)
-    rng = np.random.default_rng(seed)
-    params = average = model.init(rng)
+    average = params
     epoch = len(labels) // BATCH
     errors, averaged_errors, costs = [], [], [expected_flops(network, params)]
     loss = recipes.l0_loss(model, len(labels), lambda_, weight_decay)
@@ -209,13 +196,14 @@ def figures(network: str, finished: Sequence[Finished], directory: Path, data_di
 def hard_concrete(directory: Path, beta: float = 0.5) -> Path:
     """Fig. 2 of the paper, at its β: how z is distributed at log α = 0, and gates against log α."""
     width = l0.ZETA - l0.GAMMA
-    z = np.linspace(l0.GAMMA, l0.ZETA, 601)[1:-1]
+    z = np.linspace(l0.GAMMA, l0.ZETA, 601)
+    density = stretched_density((z[1:-1] - l0.GAMMA) / width, 0.0, beta) / width
     open_ = lambda log_alpha: l0.prob_open(log_alpha, beta=beta)
     log_alpha, u = np.linspace(-6, 6, 241), (np.arange(2000) + 0.5) / 2000
     return plot.hard_concrete(
         directory / "hard_concrete.png",
         f"The hard concrete distribution: β = {beta}, γ = −{-l0.GAMMA}, ζ = {l0.ZETA}",
-        (z, stretched_density((z - l0.GAMMA) / width, 0.0, beta) / width),
+        (z, np.pad(density, 1, constant_values=np.inf)),  # β < 1: it has no bound at the ends
         {0: ends(beta) / 2, 1: ends(beta) / 2},
         log_alpha,
         {

@@ -10,7 +10,7 @@ and the dense network. DSR and DEEP-R, which the authors also list, are not in t
 test set.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ from ..masks import Masks, random_masks
 from ..optim import is_weight, sgd
 from ..schedule import step_rate
 from ..train import Method, train
-from .studies import NAMES, Finished, Row, Run, Study, by_epoch, each, each_seed, grouped, loss_of, measured, rows
-from .studies.measures import errors_of, lenets, mnist, weights_of
+from .studies import NAMES, Finished, Row, Run, Running, Study, each, each_seed, grouped, loss_of, rows
+from .studies.epochs import by_epoch, measured
+from .studies.measures import begun, errors_of, lenets, mnist, weights_of
 
 METHODS = ("snfs", "set", "static", "dense")
 BATCH, HELD_OUT = 100, 6000
@@ -59,12 +60,11 @@ def trained(
     seed: int, network: str, method: str, density: float, epochs: int, rate_period: int, rate: float = 0.1,
     momentum: float = 0.9, weight_decay: float = 5e-4, moved: float = 0.5, zeta: float = 0.3,
     data_dir: Path | None = None,
-) -> Iterator[float | dict[str, Any]]:  # fmt: skip
+) -> Running:  # fmt: skip
     """Train one of NETWORKS by one of METHODS; errors are in %."""
-    model, shape = NETWORKS[network]
+    model, shape, rng, params = begun(NETWORKS[network], seed)
     (inputs, labels), _, test_set = mnist(data_dir, validation=HELD_OUT, standardize=True, shape=shape)
-    rng = np.random.default_rng(seed)
-    params = with_pytorch_biases(model.init(rng), rng)
+    params = with_pytorch_biases(params, rng)
     epoch = len(labels) // BATCH
     rule, masks = beginning(method, params, density, epoch, epochs, moved, zeta, rng)
     given = batches(inputs, labels, BATCH, seed, stop=epochs * epoch)
@@ -74,7 +74,7 @@ def trained(
     yield {**errors_of(errors), "weights": weights_of(last.params, last.masks)}
 
 
-def with_pytorch_biases(params: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+def with_pytorch_biases(params: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Array]:
     """`params` with PyTorch's biases: as its weights, between ±1 / √fan_in."""
     fans = {name.replace(".weight", ".bias"): w.size // w.shape[-1] for name, w in params.items() if is_weight(name)}
     return {

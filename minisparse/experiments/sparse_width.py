@@ -33,9 +33,9 @@ from ..data import batches
 from ..masks import Masks
 from ..optim import sgd
 from ..runs.folder import claim, metrics, recorded
-from ..train import State, train
+from ..train import Arrays, State, train
 from .apart import apart, peak_bytes
-from .studies import Finished, Ours, Run, Study, error, errors_of, loss_of, mnist, weights_of
+from .studies import Finished, Ours, Run, Running, Study, error, errors_of, loss_of, mnist, weights_of
 from .studies.rows import by_seed, each, orderings, paired, rows
 
 PIXELS, CLASSES, IMAGES = 784, 10, 60_000
@@ -73,9 +73,7 @@ def network(width: int) -> nn.Chain:
     return nn.mlp(PIXELS, width, CLASSES, initial=initial)
 
 
-def start_of(
-    model: nn.Chain, numbers: Numbers, rng: np.random.Generator
-) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
+def start_of(model: nn.Chain, numbers: Numbers, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
     """(params, masks) before training: the first layer has random connections, or, where storage is dense, all."""
     masks = Masks({})
     if numbers.storage == "sparse":
@@ -84,7 +82,7 @@ def start_of(
     return model.init(rng, masks=masks), masks
 
 
-def timed(seed: int, warm_up: int, steps: int, updates: int, **config: Any) -> Iterator[float | dict[str, Any]]:
+def timed(seed: int, warm_up: int, steps: int, updates: int, **config: Any) -> Running:
     """Steps to warm up, steps that count, and SET updates, each with the step after it; then their time and memory."""
     imports, numbers, rng = peak_bytes(), Numbers(**config), np.random.default_rng(seed)
     model, is_sparse = network(numbers.width), numbers.storage == "sparse"
@@ -114,9 +112,7 @@ def timed(seed: int, warm_up: int, steps: int, updates: int, **config: Any) -> I
     }
 
 
-def trained(
-    folder: str, data_dir: str | None, seed: int, epochs: int, **config: Any
-) -> Iterator[float | dict[str, Any]]:
+def trained(folder: str, data_dir: str | None, seed: int, epochs: int, **config: Any) -> Running:
     """Train on MNIST, in a folder from which an interrupted run continues."""
     claim(folder, {"seed": seed, "epochs": epochs, **config})
     numbers, rng = Numbers(**config), np.random.default_rng(seed)
@@ -169,7 +165,7 @@ def needed_bytes(width: int, batch: int) -> int:
     return 4 * (5 * (PIXELS + CLASSES) * width + 4 * batch * width)
 
 
-def scaling(data_dir: Path | None, seed: int, threads: int, **config: Any) -> Iterator[float | dict[str, Any]]:
+def scaling(data_dir: Path | None, seed: int, threads: int, **config: Any) -> Running:
     """`timed` in a process of its own, or, of a dense network that is too large, the memory it would need."""
     if config["storage"] == "dense" and (needed := needed_bytes(config["width"], config["batch"])) > LIMIT:
         yield {"needed_bytes": needed}
@@ -177,7 +173,7 @@ def scaling(data_dir: Path | None, seed: int, threads: int, **config: Any) -> It
     yield from apart(timed, threads, seed=seed, **config)
 
 
-def training(data_dir: Path | None, folder: Path, threads: int, **config: Any) -> Iterator[float | dict[str, Any]]:
+def training(data_dir: Path | None, folder: Path, threads: int, **config: Any) -> Running:
     """`trained` in a process of its own."""
     yield from apart(trained, threads, folder=str(folder), data_dir=data_dir and str(data_dir), **config)
 

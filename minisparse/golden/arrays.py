@@ -1,11 +1,14 @@
 """Conversion of arrays between NumPy and the library of the code under test."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
 import numpy as np
+
+from .plain import mapped, plain
+from .values import as_numpy
 
 LIBRARIES = ("numpy", "torch", "jax")
 
@@ -34,8 +37,13 @@ class Door:
             return self.library.enable_x64(True)
         return import_module("jax.experimental").enable_x64()  # its place in older versions
 
-    def give(self, tree: Any) -> Any:
-        return on_arrays(self._in, np.ndarray, tree)
+    def give(self, value: Any) -> Any:
+        """A plain value, or one of NumPy, as the code takes it."""
+        return on_arrays(self._in, np.ndarray, as_numpy(value))
+
+    def plain(self, tree: Any) -> Any:
+        """The plain value of what the code gives."""
+        return plain(self.back(tree))
 
     def back(self, tree: Any) -> Any:
         kind = {"numpy": "ndarray", "torch": "Tensor", "jax": "Array"}[self.arrays]
@@ -53,10 +61,4 @@ class Door:
 
 
 def on_arrays(change: Callable, kind: type, tree: Any) -> Any:
-    if isinstance(tree, kind):
-        return change(tree)
-    if isinstance(tree, Mapping):
-        return {name: on_arrays(change, kind, branch) for name, branch in tree.items()}
-    if isinstance(tree, tuple | list):
-        return type(tree)(on_arrays(change, kind, branch) for branch in tree)
-    return tree
+    return mapped(lambda x: change(x) if isinstance(x, kind) else x, tree)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .plain import alike, kind_of, leaves, read
-from .verdict import ONCE, Outcome, Verdict, failed, judged
+from .verdict import ONCE, VERSION, Outcome, Verdict, failed, judged
 
 
 class Unanswered(ValueError):
@@ -122,6 +123,45 @@ def written(case: Any, answers: Mapping[str, Any], **how: Any) -> Outcome:
     except (ValueError, TypeError, RecursionError) as error:
         return failed(case, "form", str(error))
     return judged(case, got, **how)
+
+
+def answered(path: Path, asked: Mapping[str, Iterable[Any]], known: Iterable[str], **how: Any) -> tuple[list, list]:
+    """The outcomes of an answers.json, and the names of the functions without any answer in it.
+
+    ValueError for a file of another form or version, or an answer to a case that is not in `known`.
+    """
+    try:
+        file = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(file, dict) or file.get("version") != VERSION or not isinstance(file.get("answers"), dict):
+        raise ValueError(f'{path} is not of the form {{"version": {VERSION}, "answers": {{case id: answer}}}}')
+    answers, known = file["answers"], set(known)
+    strange = next((case_id for case_id in answers if case_id not in known), None)
+    if strange is not None:
+        raise ValueError(f"{path} answers {strange!r}, which is not a case")
+    missing = [name for name, cases in asked.items() if not any(case.id in answers for case in cases)]
+    return [written(case, answers, **how) for name in asked if name not in missing for case in asked[name]], missing
+
+
+def verdict_on(
+    what: str, call: str | None, asked: Mapping[str, list], known: Iterable[str], guest: Callable, **how: Any
+) -> Verdict:
+    """The verdict on a folder of answers, a callable or a module. `how` is that of `verdict.judged`.
+
+    asked {function: cases} to ask, known: the ids of all cases; guest(where, names) opens the code under test.
+    """
+    if not any(not case.optional for cases in asked.values() for case in cases):
+        raise Unanswered(f"no answers of {how['profile']} for {', '.join(asked)}")
+    asked = {name: cases for name, cases in asked.items() if cases}
+    if call is None and Path(what).is_dir():
+        outcomes, missing = answered(Path(what) / "answers.json", asked, known, **how)
+    else:
+        with guest(call or what, () if call else list(asked)) as code:
+            missing = [name for name in asked if not call and name not in code.offers]
+            cases = [case for name in asked if name not in missing for case in asked[name]]
+            outcomes = [outcome(case, code.ask(case), **how) for case in cases]
+    return Verdict(outcomes, missing, how["profile"], how["pinned"])
 
 
 def report(verdict: Verdict) -> list[tuple[str, str]]:

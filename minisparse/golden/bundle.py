@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import may_write, replacing
+from ..files import write_texts
 from .cases import VERSION, Case
 
 HERE = Path(__file__).parent
-MODULES = (
-    "plain ties relatives replay facts divergences verdict asking portable".split()
-)  # each imports from those before it
+# each imports from those before it
+MODULES = "plain ties relatives replay facts divergences verdict asking guest portable".split()
 START = '''#!/usr/bin/env python3
 """{doc}"""
 
@@ -39,8 +38,9 @@ def load():
     return package
 
 
+checker = load()  # in processes that it starts too
 if __name__ == "__main__":
-    sys.exit(load().portable.main())
+    sys.exit(checker.portable.main())
 '''
 
 
@@ -51,11 +51,7 @@ def export(folder: Path, functions: Mapping[str, Sequence[Case]], force: bool = 
     """
     content = json.dumps({"version": VERSION, "cases": profiles(functions)}, ensure_ascii=False)
     paths = folder / "check_golden.py", folder / "profiles.json"
-    for path in paths:
-        may_write(path, force)
-    for path, text in zip(paths, (checker(), content + "\n"), strict=True):
-        with replacing(path) as unfinished:
-            unfinished.write_text(text, encoding="utf-8")
+    write_texts(dict(zip(paths, (checker(), content + "\n"), strict=True)), force)
     return paths
 
 

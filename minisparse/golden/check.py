@@ -7,19 +7,20 @@ An exception of the code under test is a wrong answer, except NotImplementedErro
 output goes to stderr.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import verdict
+from . import asking, verdict
 from .arrays import Door
-from .asking import Unanswered, outcome, written
+from .asking import Unanswered as Unanswered
+from .asking import ask, outcome, verdict_on
 from .asking import found as found
 from .cases import PROFILES, Case, chosen, load
-from .guest import Guest, ask
+from .guest import Guest
 from .values import plain
-from .verdict import VERSION, Outcome, Verdict
+from .verdict import Outcome, Verdict
 
 
 def run(case: Case, call: Callable, door: "Door | None" = None, **how: Any) -> Outcome:
@@ -34,28 +35,12 @@ def judged(case: Case, got: Any, **how: Any) -> Outcome:
 
 
 def answered(path: Path, functions: Mapping[str, Sequence[Case]], **how: Any) -> tuple[list[Outcome], list[str]]:
-    """The outcomes of an answers.json, and the names of the functions without any answer in it.
+    """`asking.answered`, with all cases known."""
+    return asking.answered(path, functions, _every_id(), **how)
 
-    ValueError for a file of another form or version, or an answer to an unknown case.
-    """
-    try:
-        file = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(file, dict) or file.get("version") != VERSION or not isinstance(file.get("answers"), dict):
-        raise ValueError(f'{path} is not of the form {{"version": {VERSION}, "answers": {{case id: answer}}}}')
-    answers = file["answers"]
-    known = {case.id for cases in load(superseded=True).values() for case in cases}
-    if strange := next((case_id for case_id in answers if case_id not in known), None):
-        raise ValueError(f"{path} answers {strange!r}, which is not a case")
-    outcomes, missing = [], []
-    for name, cases in functions.items():
-        if not any(case.id in answers for case in cases):
-            missing.append(name)
-            continue
-        for case in cases:
-            outcomes.append(written(case, answers, **how))
-    return outcomes, missing
+
+def _every_id() -> set[str]:
+    return {case.id for cases in load(superseded=True).values() for case in cases}
 
 
 def decided(cases: Iterable[Case], profile: str) -> list[Case]:
@@ -84,15 +69,5 @@ def checked(
         name: [case.in_float32() if float32 else case for case in decided(cases, profile)]
         for name, cases in chosen([what] if call else only, load()).items()
     }
-    if not any(not case.optional for cases in asked.values() for case in cases):
-        raise Unanswered(f"no answers of {profile} for {', '.join(asked)}")
-    asked = {name: cases for name, cases in asked.items() if cases}
-    how: dict[str, Any] = {"pinned": pinned, "profile": profile, "float32": float32}
-    if call is None and Path(what).is_dir():
-        return Verdict(*answered(Path(what) / "answers.json", asked, **how), profile, pinned)
-    with Guest(call or what, arrays, float32, () if call else asked) as guest:
-        names = [what] if call else [name for name in asked if name in guest.offers]
-        outcomes = [
-            outcome(case, guest.ask(name, case.inputs, case.may_lack), **how) for name in names for case in asked[name]
-        ]
-    return Verdict(outcomes, [name for name in asked if name not in names], profile, pinned)
+    opened = lambda where, names: Guest(where, partial(Door, arrays, float32), names)
+    return verdict_on(what, call, asked, _every_id(), opened, pinned=pinned, profile=profile, float32=float32)

@@ -14,14 +14,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import tamper
+from .arrays import Door
 from .asking import outcome
 from .cases import Case, chosen, load
 from .guest import Guest, started
@@ -37,7 +39,7 @@ LIMITS = {"RLIMIT_AS": 8 << 30, "RLIMIT_FSIZE": 256 << 20, "RLIMIT_CORE": 0}  # 
 class Grade:
     """The result of one student.
 
-    right, asked   cases that hold, of those asked: neither optional nor of a missing function
+    right, asked   cases that hold, of those asked, which are not those of a missing function
     functions      {function: (right, asked)}
     missing        requested functions that the student does not have, or left as a stub
     verdict        the checker's sentences, one line for each function that fails; or why there is no verdict
@@ -68,33 +70,38 @@ class Grade:
 
 
 def graded(
-    hand_ins: Sequence[HandIn], functions: Sequence[str] = (), seconds: float = 60.0, arrays: str = "numpy"
+    hand_ins: Sequence[HandIn],
+    functions: Sequence[str] = (),
+    seconds: float = 60.0,
+    arrays: str = "numpy",
+    every: Mapping[str, Sequence[Case]] | None = None,
 ) -> Iterator[Grade]:
     """The grade of each hand-in, in order. Files of the class that a student's code changed are put back.
 
     functions: those to ask; by default what each student's module defines. seconds: for each student. A function that
-    does not end may use half of what is left. ValueError for an unknown function or a time that is not positive.
+    does not end may use half of what is left. every: {function: cases} to choose from, by default the golden vectors.
+    Optional cases are not asked. ValueError for an unknown function or a time that is not positive.
     """
     if not seconds > 0:
         raise ValueError(f"--seconds is {seconds:g}; expected more than 0")
-    cases = chosen(functions, load())
+    of_names = chosen(functions, load() if every is None else every)
+    cases = {name: [case for case in own if not case.optional] for name, own in of_names.items()}
     kept = tamper.Kept(file for hand_in in hand_ins for path in hand_in.paths for file in files(path))
     for hand_in in hand_ins:
         with TemporaryDirectory(prefix="minisparse-", ignore_cleanup_errors=True) as folder:
             try:
                 copied(hand_in, Path(folder))
-                grade = _in_a_process(hand_in.student, Path(folder), cases, bool(functions), seconds, arrays)
+                how = hand_in.student, cases, bool(functions), seconds, arrays
+                grade = _in_a_process(Path(folder), seconds, *how)
             except (ValueError, OSError) as error:
                 grade = Grade(clean(hand_in.student), verdict=clean(f"no verdict: {error}"))
         changed = [clean(what) for what in kept.put_back()]
         yield Grade(**{**vars(grade), "passes": grade.passes and not changed, "tampers": [*grade.tampers, *changed]})
 
 
-def _in_a_process(
-    student: str, folder: Path, cases: dict[str, list[Case]], named: bool, seconds: float, arrays: str
-) -> Grade:
+def _in_a_process(folder: Path, seconds: float, *asked: Any) -> Grade:
     """The grade of the code in `folder`, from a process that is killed with all it started when its time is over."""
-    process, pipe = started(_serve, student, folder, cases, named, seconds, arrays)
+    process, pipe = started(_serve, folder, *asked)
     ends = time.monotonic() + seconds + GRACE
     try:
         while not pipe.poll(0.05) and process.is_alive() and time.monotonic() < ends:
@@ -126,24 +133,15 @@ def _kill(process: Any) -> None:
     process.join()
 
 
-def _serve(
-    pipe: Any,
-    other_end: Any,
-    student: str,
-    folder: Path,
-    cases: dict[str, list[Case]],
-    named: bool,
-    seconds: float,
-    arrays: str,
-) -> None:
+def _serve(pipe: Any, other_end: Any, folder: Path, student: str, *asked: Any) -> None:
     """The judging process: the code's prints go nowhere, its relative paths lead into its own folder."""
     if other_end:
         other_end.close()
-    _confine(seconds, arrays)
+    _confine(*asked[-2:])
     sys.path[:] = [str(folder), *(str(Path(place).absolute()) for place in sys.path)]
     os.chdir(folder)
     try:
-        grade = judged(student, cases, named, seconds, arrays)
+        grade = judged(student, *asked)
     except ValueError as error:
         what = str(error).replace(f"{MODULE}.py, ", "").replace(MODULE, "it")
         grade = Grade(clean(student), verdict=clean(f"no verdict: {what}"))
@@ -176,7 +174,7 @@ def judged(student: str, cases: dict[str, list[Case]], named: bool, seconds: flo
     ends = time.monotonic() + seconds
     outcomes: dict[str, list[Outcome]] = {}
     found: tuple[list[str], list[str], list[str]] = ([], [], [])
-    with Guest(MODULE, arrays, names=cases, deadline=ends) as guest:
+    with Guest(MODULE, partial(Door, arrays), cases, ends, tamper.watch) as guest:
         offers = [name for name in cases if name in guest.offers]
         told = guest.remarks()
         if not named and set(offers) - set(told[1]):
@@ -184,7 +182,7 @@ def judged(student: str, cases: dict[str, list[Case]], named: bool, seconds: flo
         for i, name in enumerate(offers):
             left = max(ends - time.monotonic(), 0)
             guest.deadline = ends - left / 2 * (i + 1 < len(offers))
-            outcomes[name] = [outcome(case, guest.ask(name, case.inputs, case.may_lack)) for case in cases[name]]
+            outcomes[name] = [outcome(case, guest.ask(case)) for case in cases[name]]
             found = tuple(map(_joined, found, told))  # type: ignore[assignment]
             guest.deadline = ends
             told = guest.remarks()
@@ -198,7 +196,7 @@ def judged(student: str, cases: dict[str, list[Case]], named: bool, seconds: flo
     said = verdict.sentence() if done else f"no verdict: {stubs}"
     return Grade(
         clean(student),
-        verdict.passes and not replaced,
+        verdict.passes and not replaced and not set(done) <= set(ours),  # code that is all imported passes nothing
         sum(n for n, _ in counts.values()),
         sum(n for _, n in counts.values()),
         counts,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ..files import may_write, replacing
+from ..files import may_write, write_texts
 from .grade import Grade
 
 NAMES = ("grades.csv", "grades.html")
@@ -37,9 +37,7 @@ def paths(folder: Path, force: bool = False) -> list[Path]:
 def write(folder: Path, grades: Sequence[Grade], force: bool = False) -> list[Path]:
     """Write grades.csv and grades.html; return their paths. ValueError if one exists, unless `force`."""
     written = paths(folder, force)
-    for path, content in zip(written, (table(grades), page(grades)), strict=True):
-        with replacing(path) as unfinished:
-            unfinished.write_text(content, encoding="utf-8", newline="")
+    write_texts(dict(zip(written, (table(grades), page(grades)), strict=True)), force)
     return written
 
 

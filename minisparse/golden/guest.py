@@ -1,72 +1,47 @@
 """Code under test, in a process of its own: it may exit, crash or hang up without taking the checker with it.
 
-ask      one call, in this process
-Guest    a module or callable in a child process that answers calls
+The standard library alone, Python 3.8 or newer.
 """
+
+from __future__ import annotations
 
 import multiprocessing
 import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, redirect_stdout, suppress
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout, suppress
 from typing import Any
 
-from . import asking, tamper
-from .arrays import Door
-from .asking import Reply, Unanswered, found, imported, offered
-from .values import as_numpy, plain
+from .asking import Reply, Unanswered, ask, found, imported, offered
 
 SPAWNED = ("torch", "jax", "tensorflow")  # their threads do not survive a fork
-
-
-class Through:
-    """Plain values through a door of arrays, and back."""
-
-    def __init__(self, door: Door):
-        self.door = door
-
-    def give(self, value: Any) -> Any:
-        return self.door.give(as_numpy(value))
-
-    def plain(self, tree: Any) -> Any:
-        return plain(self.door.back(tree))
-
-    def open(self) -> AbstractContextManager:
-        return self.door.open()
-
-
-def ask(call: Callable, inputs: Mapping[str, Any], may_lack: Iterable[str], door: Door) -> Reply:
-    """`asking.ask` with the arrays of `door`."""
-    return asking.ask(call, inputs, may_lack, Through(door))
 
 
 class Guest:
     """A module and the functions `names` it may offer, or without names a "module:callable", in a child process.
 
-    Its prints go to stderr. At `deadline`, a time of time.monotonic that may be changed, it is killed; None: never.
+    door() makes the door of `asking.ask`. watch(), called before the import, gives what `remarks` calls after it.
+    Prints of the code go to stderr. At `deadline`, a time of time.monotonic that may be changed, it is killed; None:
+    never.
     ValueError if it cannot be imported, lacks the callable, or needs a library that is not installed.
     """
 
     def __init__(
-        self,
-        where: str,
-        arrays: str = "numpy",
-        float32: bool = False,
-        names: Iterable[str] = (),
-        deadline: float | None = None,
-    ):
-        self._how = (where, arrays, float32, tuple(names), list(sys.path))
+        self, where: str, door: Callable[[], Any], names: Iterable[str] = (), deadline: float | None = None,
+        watch: Callable[[], Callable[[], list]] | None = None,
+    ):  # fmt: skip
+        self._how = (where, door, tuple(names), watch, list(sys.path))
         self.deadline = deadline
         self._start()
 
-    def ask(self, function: str, inputs: Mapping[str, Any], may_lack: Iterable[str]) -> Reply:
-        """The reply of the function, or of the callable; "ends" if the process did."""
+    def ask(self, case: Any) -> Reply:
+        """The reply of the case's function, or of the callable; "ends" if the process did."""
         try:
             if not self._process.is_alive():
                 self._start()
-            self._pipe.send((function, dict(inputs), tuple(may_lack)))
+            self._pipe.send((case.function, dict(case.inputs), tuple(case.may_lack)))
             reply: Reply = self._received()
         except TimeoutError:
             return Reply("ends", "does not answer in time")
@@ -77,10 +52,7 @@ class Guest:
         return reply
 
     def remarks(self) -> tuple[list[str], list[str], list[str]]:
-        """(names in `tamper.LIBRARIES` that the code replaced, functions that are this package's, its REMARKS).
-
-        Empty if the process has ended.
-        """
+        """(what `watch` noticed, functions that are this package's, the code's REMARKS); empty once it has ended."""
         try:
             self._pipe.send(None)
             remarks: tuple[list[str], list[str], list[str]] = self._received()
@@ -94,7 +66,7 @@ class Guest:
         self._process.join()
         self._pipe.close()
 
-    def __enter__(self) -> "Guest":
+    def __enter__(self) -> Guest:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -141,7 +113,9 @@ def started(serve: Callable, *how: Any) -> tuple[Any, Any]:
     return process, pipe
 
 
-def _serve(pipe: Any, other_end: Any, where: str, arrays: str, float32: bool, names: tuple, path: list) -> None:
+def _serve(
+    pipe: Any, other_end: Any, where: str, door: Callable[[], Any], names: tuple, watch: Any, path: list
+) -> None:
     """The child's loop: import, say what is offered, answer calls until the pipe closes."""
     if other_end:
         other_end.close()
@@ -151,8 +125,7 @@ def _serve(pipe: Any, other_end: Any, where: str, arrays: str, float32: bool, na
         os.dup2(2, 1)  # prints of extension modules
     try:
         with redirect_stdout(sys.stderr):
-            door = Door(arrays, float32)
-            before = tamper.namespaces()
+            through, noticed = door(), watch() if watch else list
             call = None if names else found(where)
             module = None if call else imported(where)
             calls = {} if call else offered(module, names)
@@ -166,10 +139,8 @@ def _serve(pipe: Any, other_end: Any, where: str, arrays: str, float32: bool, na
         except EOFError:
             return
         if request is None:
-            ours = [
-                name for name, own in calls.items() if str(getattr(own, "__module__", "")).startswith("minisparse.")
-            ]
-            pipe.send((tamper.replaced(before), ours, list(getattr(module, "REMARKS", ()))))
+            ours = [name for name, f in calls.items() if str(getattr(f, "__module__", "")).startswith("minisparse.")]
+            pipe.send((noticed(), ours, list(getattr(module, "REMARKS", ()))))
             continue
         function, inputs, may_lack = request
-        pipe.send(ask(call or calls[function], inputs, may_lack, door))
+        pipe.send(ask(call or calls[function], inputs, may_lack, through))

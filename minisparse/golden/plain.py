@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -22,6 +23,7 @@ EXPECTED = {
     "float64": "numbers, and inf, -inf and nan as text",
 }
 CALLED = {"bool": "a mask", "int64": "an array of whole numbers", "float64": "an array of numbers"}
+KINDS = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}  # NumPy's kind of a dtype: the dtype in a vector
 NARROW = ("float32", "float16")  # floats of less than the 64 bits that the inputs have
 
 
@@ -67,6 +69,34 @@ def read(value: Any) -> Any:
     raise ValueError(f"{str(value)[:60]} is not a value of a vector; see minisparse/golden/README.md")
 
 
+def mapped(change: Callable[[Any], Any], tree: Any) -> Any:
+    """`tree` with change(value) in place of everything in it that is no dict, tuple or list."""
+    if isinstance(tree, Mapping):
+        return {name: mapped(change, branch) for name, branch in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        return (list if isinstance(tree, list) else tuple)(mapped(change, branch) for branch in tree)
+    return change(tree)
+
+
+def plain(tree: Any) -> Any:
+    """The plain value of one of Python or NumPy, which need not be installed."""
+    return mapped(_plain, tree)
+
+
+def _plain(x: Any) -> Any:
+    np = sys.modules.get("numpy")
+    if np and isinstance(x, (np.ndarray, np.generic)):
+        if x.dtype.kind not in KINDS:
+            return Array(x.shape, str(x.dtype), [])
+        dtype = str(x.dtype) if x.dtype.kind == "f" and x.dtype.itemsize < 8 else KINDS[x.dtype.kind]
+        return Array(x.shape, dtype, x.ravel().tolist())
+    if x is None or isinstance(x, (str, bool, int, float)):
+        return x
+    if isinstance(x, Integral):
+        return int(x)
+    return float(x) if isinstance(x, Real) else Odd(kind_of(x))
+
+
 def difference(got: Any, want: Any, rtol: float = 1e-9, atol: float = 1e-12) -> tuple[str, str] | None:
     """None if `got` equals `want` within the tolerances, else ("form" or "value", a description).
 
@@ -74,40 +104,12 @@ def difference(got: Any, want: Any, rtol: float = 1e-9, atol: float = 1e-12) -> 
     any dtype with values 0 and 1, a list may replace a tuple, and the order of a dict does not matter. The form is
     wrong where type, shape, keys or length are.
     """
-    if isinstance(want, Mapping):
-        return _mapping(got, want, rtol, atol)
-    if isinstance(want, (tuple, list)):
-        return _tuple(got, want, rtol, atol)
-    if isinstance(want, Array) and want.shape:
-        return _arrays(got, want, rtol, atol)
-    got, want = scalar(got), scalar(want)
-    if want is None or isinstance(want, (str, bool)):
-        same_type = type(got) is type(want)
-    else:
-        expected = Integral if isinstance(want, Integral) else Real
-        same_type = isinstance(got, expected) and not isinstance(got, bool)
-    if not same_type:
-        return "form", f"is {kind_of(got)}, wanted {kind_of(want)}"
-    if isinstance(want, float):
-        return None if near(got, want, rtol, atol) else ("value", f"is {got}, wanted {want}")
-    return None if got == want else ("value", f"is {got!r}, wanted {want!r}")
+    return next(_differences(got, want, rtol, atol), None)
 
 
 def form(got: Any, want: Any) -> str | None:
     """What is wrong with types, shapes, keys and lengths, whatever the values."""
-    if isinstance(want, Mapping):
-        if not isinstance(got, Mapping) or got.keys() != want.keys():
-            return _mapping(got, want, 0, 0)[1]  # type: ignore[index]
-        parts = [(f"[{key!r}]", got[key], entry) for key, entry in want.items()]
-    elif isinstance(want, (tuple, list)):
-        if not isinstance(got, (tuple, list)) or len(got) != len(want):
-            return _tuple(got, want, 0, 0)[1]  # type: ignore[index]
-        parts = [(f"[{i}]", got[i], entry) for i, entry in enumerate(want)]
-    else:
-        wrong = difference(got, want)
-        return wrong[1] if wrong and wrong[0] == "form" else None
-    told = [(place, form(a, b)) for place, a, b in parts]
-    return next((f"{place}{'' if text.startswith('[') else ' '}{text}" for place, text in told if text), None)
+    return next((text for kind, text in _differences(got, want, 0, 0) if kind == "form"), None)
 
 
 def kind_of(x: Any) -> str:
@@ -172,13 +174,8 @@ def narrow(got: Any, want: Any) -> str | None:
 
 def in_single(tree: Any) -> Any:
     """`tree` with the numbers of its float arrays as they are in single precision."""
-    if isinstance(tree, Array) and tree.dtype == "float64":
-        return Array(tree.shape, tree.dtype, [_single(x) for x in tree.data])
-    if isinstance(tree, Mapping):
-        return {name: in_single(branch) for name, branch in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return tuple(in_single(branch) for branch in tree)
-    return tree
+    is_float = lambda x: isinstance(x, Array) and x.dtype == "float64"
+    return mapped(lambda x: Array(x.shape, x.dtype, list(map(_single, x.data))) if is_float(x) else x, tree)
 
 
 def place_in(shape: tuple, flat: int) -> Any:
@@ -209,30 +206,46 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def _mapping(got: Any, want: Mapping, rtol: float, atol: float) -> tuple[str, str] | None:
+def _differences(got: Any, want: Any, rtol: float, atol: float) -> Iterator[tuple[str, str]]:
+    """Every `difference`, in order, each prefixed with its place."""
+    if isinstance(want, Mapping):
+        wrong, keys = _other_keys(got, want), list(want)
+    elif isinstance(want, (tuple, list)):
+        alike = isinstance(got, (tuple, list)) and len(got) == len(want)
+        wrong, keys = "" if alike else f"is {kind_of(got)}, wanted a tuple of {len(want)}", list(range(len(want)))
+    else:
+        compare = _arrays if isinstance(want, Array) and want.shape else _scalars
+        found = compare(got, want, rtol, atol)
+        yield from [found] if found else []
+        return
+    if wrong:
+        yield "form", wrong
+        return
+    for key in keys:
+        for kind, text in _differences(got[key], want[key], rtol, atol):
+            yield kind, f"[{key!r}]{'' if text.startswith('[') else ' '}{text}"
+
+
+def _other_keys(got: Any, want: Mapping) -> str:
     if not isinstance(got, Mapping):
         like = f"a dict with the keys {', '.join(map(str, want))}" if want else "an empty dict"
-        return "form", f"is {kind_of(got)}, wanted {like}"
+        return f"is {kind_of(got)}, wanted {like}"
     odd = [f"lacks the key {key!r}" for key in want if key not in got]
-    odd += [f"has the key {key!r} too many" for key in got if key not in want]
-    if odd:
-        return "form", ", ".join(odd)
-    return _first([(f"[{key!r}]", got[key], entry) for key, entry in want.items()], rtol, atol)
+    return ", ".join(odd + [f"has the key {key!r} too many" for key in got if key not in want])
 
 
-def _tuple(got: Any, want: Any, rtol: float, atol: float) -> tuple[str, str] | None:
-    if not isinstance(got, (tuple, list)) or len(got) != len(want):
-        return "form", f"is {kind_of(got)}, wanted a tuple of {len(want)}"
-    return _first([(f"[{i}]", got[i], entry) for i, entry in enumerate(want)], rtol, atol)
-
-
-def _first(parts: list, rtol: float, atol: float) -> tuple[str, str] | None:
-    """The first difference among (place, got, wanted), prefixed with its place."""
-    for place, got, want in parts:
-        wrong = difference(got, want, rtol, atol)
-        if wrong:
-            return wrong[0], place + ("" if wrong[1].startswith("[") else " ") + wrong[1]
-    return None
+def _scalars(got: Any, want: Any, rtol: float, atol: float) -> tuple[str, str] | None:
+    got, want = scalar(got), scalar(want)
+    if want is None or isinstance(want, (str, bool)):
+        same_type = type(got) is type(want)
+    else:
+        expected = Integral if isinstance(want, Integral) else Real
+        same_type = isinstance(got, expected) and not isinstance(got, bool)
+    if not same_type:
+        return "form", f"is {kind_of(got)}, wanted {kind_of(want)}"
+    if isinstance(want, float):
+        return None if near(got, want, rtol, atol) else ("value", f"is {got}, wanted {want}")
+    return None if got == want else ("value", f"is {got!r}, wanted {want!r}")
 
 
 def _arrays(got: Any, want: Array, rtol: float, atol: float) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 ●  active, and was   ·  absent, and was   −  dropped   +  grown   ±  dropped, and back at once
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -49,20 +50,12 @@ def signs(mask: np.ndarray, before: np.ndarray | None = None, stays: np.ndarray 
 
 def _otherwise(case: Case) -> list[tuple[Any, str]]:
     """The answers other than the reference's, with the profiles that give each."""
-    groups: list[tuple[Any, list[str]]] = []
+    groups: dict[str, list[str]] = {}
     for profile, answers in case.profiles.items():
         for answer in answers:
             if answer != case.expected:
-                _profiles_of(groups, answer).append(profile)
-    return [(answer, ", ".join(profiles)) for answer, profiles in groups]
-
-
-def _profiles_of(groups: list[tuple[Any, list[str]]], answer: Any) -> list[str]:
-    for known, profiles in groups:
-        if known == answer:
-            return profiles
-    groups.append((answer, []))
-    return groups[-1][1]
+                groups.setdefault(json.dumps(answer), []).append(profile)
+    return [(json.loads(answer), ", ".join(profiles)) for answer, profiles in groups.items()]
 
 
 def _run(case: Case, given: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Iterator[Text]:

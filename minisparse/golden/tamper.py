@@ -1,13 +1,14 @@
 """Signs of tampering: functions that code replaced in libraries, and files that it changed.
 
-namespaces, replaced    libraries before the code ran, and what is otherwise afterwards
-Kept                    files that are looked at again, and put back
+watch    libraries before the code ran, and what is otherwise afterwards
+Kept     files that are looked at again, and put back
 """
 
 import builtins
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -15,6 +16,11 @@ from typing import Any
 from ..files import replacing
 
 LIBRARIES = ("numpy", "minisparse")
+
+
+def watch() -> Callable[[], list[str]]:
+    """A function that names what of `namespaces` has been replaced since."""
+    return partial(replaced, namespaces())
 
 
 def namespaces() -> dict[str, dict[str, Any]]:
@@ -31,9 +37,14 @@ def namespaces() -> dict[str, dict[str, Any]]:
         f"{name}.{key}": {"__code__": own.__code__, "__defaults__": own.__defaults__}
         for name, space in spaces.items()
         for key, own in space.items()
-        if isinstance(own, FunctionType)
+        if isinstance(own, FunctionType) and _defined(own.__module__, name, spaces)
     }
     return spaces | codes
+
+
+def _defined(home: str | None, name: str, spaces: Container[str]) -> bool:
+    """Is a function of module `home` defined in `name`, a module or class, and not only imported there?"""
+    return home not in spaces or f"{name}.".startswith(f"{home}.")
 
 
 def replaced(before: dict[str, dict[str, Any]]) -> list[str]:

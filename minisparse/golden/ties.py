@@ -18,7 +18,7 @@ LEVEL = 1e-9  # fractions of connections that differ by less are equal
 def top_k(got: Any, given: Mapping, want: Any) -> list:
     score, among = given["score"], given.get("among")
     pool = [True] * len(score.data) if among is None else among.data
-    return _form(got, want) or ranked(got.data, score.data, given["k"], pool, score.shape)
+    return ranked(got.data, score.data, given["k"], pool, score.shape)
 
 
 def magnitude_mask(got: Any, given: Mapping, want: Any) -> list:
@@ -31,12 +31,12 @@ def snip_masks(got: Any, given: Mapping, want: Any) -> list:
         name: [abs(w * g) for w, g in zip(own.data, given["grads"][name].data)]
         for name, own in given["weights"].items()
     }
-    return _form(got, want) or _of_all_layers(got, effect, given["n_keep"], None)
+    return _of_all_layers(got, effect, given["n_keep"], None)
 
 
 def global_magnitude_masks(got: Any, given: Mapping, want: Any) -> list:
     size = {name: [abs(w) for w in own.data] for name, own in given["weights"].items()}
-    return _form(got, want) or _of_all_layers(got, size, given["n_keep"], given.get("masks"))
+    return _of_all_layers(got, size, given["n_keep"], given.get("masks"))
 
 
 def snip(got: Any, given: Mapping, want: Any) -> list:
@@ -46,19 +46,16 @@ def snip(got: Any, given: Mapping, want: Any) -> list:
         grads = [sum(own) for own in zip(*(batch[name].data for batch in given["grads"]))]
         effect[name] = [abs(w * g) for w, g in zip(given["params"][name].data, grads)]
     n_keep = sum(sum(map(int, mask.data)) for mask in want.values())
-    return _form(got, want) or _of_all_layers(got, effect, n_keep, None)
+    return _of_all_layers(got, effect, n_keep, None)
 
 
 def grasp_masks(got: Any, given: Mapping, want: Any) -> list:
     """The lowest −w · (H g) stay: the highest w · (H g)."""
     kept = {n: [w * p for w, p in zip(own.data, given["products"][n].data)] for n, own in given["weights"].items()}
-    return _form(got, want) or _of_all_layers(got, kept, given["n_keep"], None)
+    return _of_all_layers(got, kept, given["n_keep"], None)
 
 
 def n_of_m_mask(got: Any, given: Mapping, want: Any) -> list:
-    wrong = _form(got, want)
-    if wrong:
-        return wrong
     score, m, n_out = given["score"], given["m"], got.shape[-1]
     groups: dict = {}
     for i in range(len(got.data)):
@@ -75,23 +72,23 @@ def block_mask(got: Any, given: Mapping, want: Any) -> list:
     rows, columns = given["block"]
     n_in, n_out = given["score"].shape[-2:]
     at = lambda i: (i // n_out // n_in, i // n_out % n_in // rows, i % n_out // columns)
-    return _form(got, want) or _whole_groups(got, given, "block", at)
+    return _whole_groups(got, given, "block", at)
 
 
 def unit_mask(got: Any, given: Mapping, want: Any) -> list:
-    return _form(got, want) or _whole_groups(got, given, "unit", lambda i: i % got.shape[-1])
+    return _whole_groups(got, given, "unit", lambda i: i % got.shape[-1])
 
 
 def rigl_update(got: Any, given: Mapping, want: Any) -> list:
-    return _form(got, want) or by_magnitude(got.data, given, [abs(g) for g in given["dense_grad"].data])
+    return by_magnitude(got.data, given, [abs(g) for g in given["dense_grad"].data])
 
 
 def set_update_by_magnitude(got: Any, given: Mapping, want: Any) -> list:
-    return _form(got, want) or by_magnitude(got.data, given, given["noise"].data)
+    return by_magnitude(got.data, given, given["noise"].data)
 
 
 def set_update(got: Any, given: Mapping, want: Any) -> list:
-    return _form(got, want) or by_sign(got.data, given)
+    return by_sign(got.data, given)
 
 
 def by_magnitude(got: list, given: Mapping, grow: list) -> list:
@@ -108,9 +105,6 @@ def by_sign(got: list, given: Mapping) -> list:
 
 
 def snfs_update(got: Any, given: Mapping, want: Any) -> list:
-    wrong = _form(got, want)
-    if wrong:
-        return wrong
     masks, n_drop, momentum = given["masks"], given["n_drop"], given["momentum"]
     n_grow = {name: sum(new.data) - sum(masks[name].data) + n_drop[name] for name, new in got.items()}
     room = {name: len(mask.data) - sum(mask.data) + n_drop[name] for name, mask in masks.items()}
@@ -131,13 +125,10 @@ def snfs_update(got: Any, given: Mapping, want: Any) -> list:
 
 
 def apportion(got: Any, given: Mapping, want: Any) -> list:
-    return _form(got, want) or apportioned(got, given["total"], given["shares"], given["room"])
+    return apportioned(got, given["total"], given["shares"], given["room"])
 
 
 def counts(got: Any, given: Mapping, want: Any) -> list:
-    wrong = _form(got, want)
-    if wrong:
-        return wrong
     quotas = {name: given["densities"][name] * math.prod(shape) for name, shape in given["shapes"].items()}
     total = sum(want.values())
     return _total(got, total) or _remainders(got, quotas, total)
@@ -145,9 +136,6 @@ def counts(got: Any, given: Mapping, want: Any) -> list:
 
 def update(got: Any, given: Mapping, want: Any) -> list:
     """The mask of an update, then weights and slots: of what was never away, whatever came in place of the rest."""
-    wrong = _form(got, want)
-    if wrong:
-        return wrong
     method, mask, k = given.get("method", "rigl"), given["mask"], given["n_update"]
     score = given["scores" if method in ("set", "snfs") else "dense_grad"].data
     grow, n_grow = score if method == "set" else [abs(g) for g in score], 0 if method == "magnitude" else k
@@ -177,24 +165,23 @@ def update(got: Any, given: Mapping, want: Any) -> list:
     return faults
 
 
+def formed(rule: Any) -> Any:
+    """`rule` for answers of any form; a wrong one, of types, shapes, keys or a mask's values, is all that is told."""
+
+    def judged(got: Any, given: Mapping, want: Any) -> list:
+        wrong = form(got, want)
+        return [("form", wrong)] if wrong else rule(got, given, want)
+
+    return judged
+
+
 RULES = {
-    "top_k": top_k,
-    "magnitude_mask": magnitude_mask,
-    "snip_masks": snip_masks,
-    "grasp_masks": grasp_masks,
-    "n_of_m_mask": n_of_m_mask,
-    "block_mask": block_mask,
-    "unit_mask": unit_mask,
-    "global_magnitude_masks": global_magnitude_masks,
-    "snip": snip,
-    "rigl_update": rigl_update,
-    "set_update": set_update,
-    "set_update_by_magnitude": set_update_by_magnitude,
-    "snfs_update": snfs_update,
-    "apportion": apportion,
-    "counts": counts,
-    "update": update,
-}
+    rule.__name__: formed(rule)
+    for rule in (
+        top_k, magnitude_mask, snip_masks, grasp_masks, n_of_m_mask, block_mask, unit_mask, global_magnitude_masks,
+        snip, rigl_update, set_update, set_update_by_magnitude, snfs_update, apportion, counts, update,
+    )
+}  # fmt: skip
 
 
 def _whole_groups(got: Array, given: Mapping, kind: str, group_of: Any) -> list:
@@ -353,12 +340,6 @@ def _swapped(chosen: list, score: list, among: list) -> tuple[int, int] | None:
         return None
     worst, best = min(taken, key=lambda i: score[i]), max(left, key=lambda i: score[i])
     return (worst, best) if score[best] > score[worst] else None
-
-
-def _form(got: Any, want: Any) -> list:
-    """What is wrong with the form of an answer like `want`: types, shapes, keys, and masks of 0 and 1."""
-    wrong = form(got, want)
-    return [("form", wrong)] if wrong else []
 
 
 def _places(shape: Any) -> Any:

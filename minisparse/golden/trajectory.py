@@ -31,18 +31,13 @@ from ..optim import Optimizer
 from ..recipes import Progress
 from ..train import Method, Step, train
 
-RECIPES: dict[str, Callable[..., Method]] = {
-    "static": recipes.static,
-    "rigl": recipes.rigl,
-    "set": recipes.set,
-    "snfs": recipes.snfs,
-    "gradual": recipes.gradual,
-}
-FRACTIONS: dict[str, Callable[..., float]] = {
-    "constant": schedule.constant,
-    "linear": schedule.linear,
-    "cosine": schedule.cosine,
-    "inverse_power": schedule.inverse_power,
+
+def _returns(function: Any) -> Any:
+    return getattr(function, "__annotations__", {}).get("return")
+
+
+RECIPES: dict[str, Callable[..., Method]] = {  # every recipe of masks that move while weights are trained
+    name: recipe for name, recipe in vars(recipes).items() if _returns(recipe) is Method
 }
 OPTIONS = ("fraction", "fill")
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": optim.sgd, "adam": optim.adam}
@@ -75,45 +70,28 @@ def _shown(step: Step) -> dict[str, Any]:
 
 def _called(name: str, **numbers: float) -> Callable:
     """A fraction of the step, or the values of grown weights."""
-    return recipes.along_gradient(**numbers) if name == "along_gradient" else partial(FRACTIONS[name], **numbers)
+    return (
+        recipes.along_gradient(**numbers) if name == "along_gradient" else partial(getattr(schedule, name), **numbers)
+    )
 
 
 def _three_step(
-    loss_fn: Callable[[Mapping[str, float]], Callable],
-    params: Mapping[str, Array],
-    batches: Iterable,
-    optimizer: Mapping[str, Any],
-    steps: Any,
-    qualities: Any,
-    retrain_lr: float | None = None,
-    dropout: Mapping[str, float] | None = None,
-) -> Iterable[Progress]:
+    loss_fn: Callable, params: Any, batches: Iterable, optimizer: Mapping[str, Any], steps: Any, qualities: Any,
+    **how: Any,
+) -> Iterable[Progress]:  # fmt: skip
     """Rounds of steps[0], steps[1], … batches; `qualities` of every layer before each round except the first."""
-
-    def descent(lr: float) -> Optimizer:
-        return _optimizer(**{**optimizer, "lr": lr})
-
+    descent = lambda lr: _optimizer(**{**optimizer, "lr": lr})
     stages, rng = [recipes.Stage(quality) for quality in qualities], np.random.default_rng(0)
-    return recipes.three_step(
-        loss_fn, params, lambda number: islice(batches, steps[number]), stages, rng, descent, optimizer["lr"],
-        retrain_lr, dropout,
-    )  # fmt: skip
+    given = lambda number: islice(batches, steps[number])
+    return recipes.three_step(loss_fn, params, given, stages, rng, descent, optimizer["lr"], **how)
 
 
 def _lottery(
-    loss_fn: Callable[[Mapping[str, float]], Callable],
-    params: Mapping[str, Array],
-    batches: Iterable,
-    optimizer: Mapping[str, Any],
-    steps: int,
-    **how: Any,
+    loss_fn: Callable, params: Any, batches: Iterable, optimizer: Mapping[str, Any], steps: int, **how: Any
 ) -> Iterable[Progress]:
     """Rounds of `steps` batches; rounds after the first skip the batches before `rewind`."""
-    rng = np.random.default_rng(0)
-    descent = _optimizer(**optimizer)
-    return recipes.lottery(
-        loss_fn({}), params, lambda start: islice(batches, steps - start), rng=rng, optimizer=descent, **how
-    )
+    given, rng = lambda start: islice(batches, steps - start), np.random.default_rng(0)
+    return recipes.lottery(loss_fn({}), params, given, rng=rng, optimizer=_optimizer(**optimizer), **how)
 
 
 ROUNDS: dict[str, Callable[..., Iterable[Progress]]] = {"three_step": _three_step, "lottery": _lottery}

@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from .plain import Array, Odd, difference, read
+from .plain import KINDS, Array, difference, mapped, read
 from .plain import kind_of as in_words
-
-KINDS = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}  # NumPy's kind of a dtype: the dtype in a vector
+from .plain import plain as plain
 
 
 def encode(x: Any) -> Any:
@@ -50,29 +49,8 @@ def decode(value: Any) -> Any:
 
 def as_numpy(value: Any) -> Any:
     """A plain value with its arrays as NumPy's."""
-    if isinstance(value, Array):
-        return np.array(value.data, dtype=value.dtype).reshape(value.shape)
-    if isinstance(value, dict):
-        return {name: as_numpy(entry) for name, entry in value.items()}
-    return tuple(as_numpy(item) for item in value) if isinstance(value, tuple) else value
-
-
-def plain(x: Any) -> Any:
-    """A value of NumPy or Python as minisparse.golden.plain has it."""
-    if isinstance(x, np.ndarray | np.generic):
-        if x.dtype.kind not in KINDS:
-            return Array(x.shape, str(x.dtype), [])
-        narrow = x.dtype.kind == "f" and x.dtype.itemsize < 8
-        return Array(x.shape, str(x.dtype) if narrow else KINDS[x.dtype.kind], x.ravel().tolist())
-    if isinstance(x, Mapping):
-        return {name: plain(entry) for name, entry in x.items()}
-    if isinstance(x, tuple | list):
-        return [plain(item) for item in x] if isinstance(x, list) else tuple(plain(item) for item in x)
-    if x is None or isinstance(x, str | bool | int | float):
-        return x
-    if isinstance(x, Integral):
-        return int(x)
-    return float(x) if isinstance(x, Real) else Odd(in_words(x))
+    made = lambda x: np.array(x.data, dtype=x.dtype).reshape(x.shape)
+    return mapped(lambda x: made(x) if isinstance(x, Array) else x, value)
 
 
 def matches(got: Any, want: Any, rtol: float = 1e-9, atol: float = 1e-12) -> str | None:

@@ -16,9 +16,10 @@ during training, changing masks:
     ac_dc       prune the whole network, restore all weights, and so on in turn (Peste et al. 2021)
     srigl       as rigl, with as many inputs for every neuron, and without some neurons (Lasby et al. 2024)
 
-after training, by second derivatives:
+after training:
     obd         drop the weights of smallest h w² / 2, h the error's second derivative (LeCun et al. 1989)
     obs         one weight at a time, adjusting the others by the inverse Hessian (Hassibi & Stork 1992)
+    share       the same value for many weights, by k-means, trained by summed gradients (Han et al. 2016)
 
 within the objective:
     l0          gates on groups of weights, trained with them, that can be exactly zero (Louizos et al. 2018)

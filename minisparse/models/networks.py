@@ -94,31 +94,32 @@ def alexnet(shape: Shape = (227, 227, 3), classes: int = 1000) -> Chain:
 VGG_D: tuple[Sequence[int], ...] = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
-def vgg_16(shape: Shape = (224, 224, 3), classes: int = 1000) -> Chain:
+def vgg_16(shape: Shape = (224, 224, 3), classes: int = 1000, width: float = 1) -> Chain:
     """VGG-16, configuration D of Simonyan & Zisserman 2015: 138,344,128 weights."""
-    return _vgg(shape, (4096, 4096, classes), last_size=3, batch_norm=False)
+    return _vgg(shape, (4096, 4096), classes, width, last_size=3, batch_norm=False)
 
 
-def vgg_c(shape: Shape = (32, 32, 3), classes: int = 10) -> Chain:
+def vgg_c(shape: Shape = (32, 32, 3), classes: int = 10, width: float = 1) -> Chain:
     """SNIP's VGG-C for CIFAR (Lee et al. 2019): batch norm, 512 hidden units, 1×1 last in blocks of three; 10.5M."""
-    return _vgg(shape, (512, 512, classes), last_size=1, batch_norm=True)
+    return _vgg(shape, (512, 512), classes, width, last_size=1, batch_norm=True)
 
 
-def vgg_d(shape: Shape = (32, 32, 3), classes: int = 10) -> Chain:
+def vgg_d(shape: Shape = (32, 32, 3), classes: int = 10, width: float = 1) -> Chain:
     """SNIP's VGG-D for CIFAR (Lee et al. 2019): VGG-16 with batch norm and 512 hidden units; 15.2M weights."""
-    return _vgg(shape, (512, 512, classes), last_size=3, batch_norm=True)
+    return _vgg(shape, (512, 512), classes, width, last_size=3, batch_norm=True)
 
 
-def vgg_like(shape: Shape = (32, 32, 3), classes: int = 10) -> Chain:
+def vgg_like(shape: Shape = (32, 32, 3), classes: int = 10, width: float = 1) -> Chain:
     """SNIP's VGG-like for CIFAR (Lee et al. 2019): VGG-D with one hidden layer of 512 units; 15.0M weights."""
-    return _vgg(shape, (512, classes), last_size=3, batch_norm=True)
+    return _vgg(shape, (512,), classes, width, last_size=3, batch_norm=True)
 
 
-def _vgg(shape: Shape, widths: Sequence[int], last_size: int, batch_norm: bool) -> Chain:
+def _vgg(shape: Shape, hidden: Sequence[int], classes: int, width: float, last_size: int, batch_norm: bool) -> Chain:
+    """width: a factor on all filters and hidden units, rounded down."""
     layers: dict[str, Layer] = {}
     c_in = shape[2]
     for block, filters in enumerate(VGG_D, 1):
-        for i, c_out in enumerate(filters, 1):
+        for i, c_out in enumerate((_times(n, width) for n in filters), 1):
             size = last_size if i == 3 else 3
             layers[f"conv{block}_{i}"] = Conv2d(c_in, c_out, size, padding="same", bias=not batch_norm)
             if batch_norm:
@@ -126,22 +127,24 @@ def _vgg(shape: Shape, widths: Sequence[int], last_size: int, batch_norm: bool) 
             layers[f"relu{block}_{i}"] = Relu()
             c_in = c_out
         layers[f"pool{block}"] = MaxPool2d(2)
-    return _classified(layers, shape, widths, dropout=0.5)
+    return _classified(layers, shape, (*(_times(n, width) for n in hidden), classes), dropout=0.5)
 
 
 def wide_resnet(
-    depth: int = 22, width: int = 2, shape: Shape = (32, 32, 3), classes: int = 10, dropout: float = 0.0
-) -> Chain:
-    """WRN-d-k, pre-activation (Zagoruyko & Komodakis 2016): depth 6 n + 4, three groups of n blocks.
+    depth: int = 22, width: int = 2, shape: Shape = (32, 32, 3), classes: int = 10, dropout: float = 0.0,
+    factor: float = 1,
+) -> Chain:  # fmt: skip
+    """WRN-d-k, pre-activation (Zagoruyko & Komodakis 2016): depth 6 n + 4, three groups of n blocks, k the width.
 
+    factor: on all channels except the image's, rounded down, for networks narrower than k = 1.
     If a block changes the shape, its first batch norm and ReLU precede body and shortcut, else only the body.
     """
     if depth < 10 or (depth - 4) % 6:
         raise ValueError(f"depth is {depth}; expected 10, 16, 22, 28, …: 6 n + 4")
     whole("width", width, 1)
-    layers: dict[str, Layer] = {"conv1": Conv2d(shape[2], 16, 3, padding="same", bias=False)}
-    c_in = 16
-    for group, c_out in enumerate((16 * width, 32 * width, 64 * width), 1):
+    c_in, *groups = (_times(n, factor) for n in (16, 16 * width, 32 * width, 64 * width))
+    layers: dict[str, Layer] = {"conv1": Conv2d(shape[2], c_in, 3, padding="same", bias=False)}
+    for group, c_out in enumerate(groups, 1):
         for i in range(1, (depth - 4) // 6 + 1):
             stride = 2 if group > 1 and i == 1 else 1
             first: dict[str, Layer] = {"bn1": BatchNorm(c_in), "relu1": Relu()}

@@ -1,7 +1,7 @@
 """Layers made of layers: a chain, and a residual block."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..backend import Array
 from ..dtypes import floats
 from ..streams import draw_key, stream
 from .base import Initial, Layer, Shape, Site, Values, _Unfit, _unfit, he_normal
+from .fused import first_run
 from .layers import Linear, Relu
 
 
@@ -22,9 +23,11 @@ class Chain(Layer):
 
     Parameters are named by layer and parameter, "fc1.weight". Each layer is initialised from a random stream of its
     name. In a call, `rng` is passed to every layer; if it is a dict, each layer gets the entry of its name.
+    fused: may some runs of layers be computed in one pass (nn.fused)? The results are the same, but for rounding.
     """
 
     layers: Mapping[str, Layer]
+    fused: bool = field(default=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.layers, Mapping):
@@ -53,8 +56,13 @@ class Chain(Layer):
     ) -> Tensor:
         arrays, moments, x = _by_layer(params), _by_layer(stats), _inputs(params, x)
         try:
-            for name, layer in self.layers.items():
-                x = layer(arrays.get(name, {}), x, train=train, rng=_noise(rng, name), stats=moments.get(name))
+            todo = list(self.layers.items())
+            while todo:
+                n_done, y = first_run(todo, arrays, x, train) if self.fused else (0, None)
+                if not n_done:
+                    n_done, (name, layer) = 1, todo[0]
+                    y = layer(arrays.get(name, {}), x, train=train, rng=_noise(rng, name), stats=moments.get(name))
+                x, todo = y, todo[n_done:]
         except _Unfit as error:
             raise _unfit(self.shapes(), params) or error from None  # with its full name
         return as_tensor(x)
@@ -140,11 +148,21 @@ def _by_layer(params: Any) -> Any:
 def _with_layers(model: Any, change: Callable[[str, Layer], Layer], prefix: str = "") -> Any:
     """`model` with every innermost layer replaced by change(name, layer)."""
     if isinstance(model, Chain):
-        return Chain({n: _with_layers(layer, change, f"{prefix}{n}.") for n, layer in model.layers.items()})
+        return Chain({n: _with_layers(layer, change, f"{prefix}{n}.") for n, layer in model.layers.items()},
+                     model.fused)  # fmt: skip
     if isinstance(model, Residual):
         around = model.shortcut and _with_layers(model.shortcut, change, f"{prefix}shortcut.")
         return Residual(_with_layers(model.body, change, prefix), around)
     return change(prefix.removesuffix("."), model)
+
+
+def unfused(model: Any) -> Any:
+    """`model` with every chain in it computed layer by layer."""
+    if isinstance(model, Chain):
+        return Chain({name: unfused(layer) for name, layer in model.layers.items()}, fused=False)
+    if isinstance(model, Residual):
+        return Residual(unfused(model.body), model.shortcut and unfused(model.shortcut))
+    return model
 
 
 def mlp(*widths: int, initial: Initial = he_normal) -> Chain:

@@ -33,7 +33,7 @@ def hard_concrete(
             side = "right" if place == 0 else "left"
             left.text(place, 0.5 * top, f" P(z = {place:g}) \n = {mass:.3f} ", ha=side, va="center", color="#D55E00")
         left.set(xlim=(-0.45, 1.45), ylim=(0, 1.3 * top), xlabel="z at log α = 0", ylabel="density")
-        left.legend(loc="upper center", frameon=False, ncols=2, fontsize=8)
+        left.legend(loc="upper center", frameon=False, fontsize=8)
         for (label, curve), (colour, dash) in zip(gates.items(), LINES, strict=True):
             right.plot(log_alpha, curve, color=colour, linestyle=dash, label=label)
         right.set(xlabel="log α", ylabel="gate, probability")
@@ -68,4 +68,27 @@ def l0_training(
         room = 0.15 * (max(highs) - min(lows)) + 0.05
         right.set(ylim=(max(0, min(lows) - room), max(highs) + 2 * room), xlabel="epochs", ylabel="test error (%)")
         right.legend(loc="upper right", frameon=False)
+    return Path(path)
+
+
+def l0_photographs(
+    path: Place, title: str, runs: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]],
+    paper: Mapping[str, float],
+) -> Path:  # fmt: skip
+    """Expected FLOPs before and after every epoch, as a share of the dense network's; test error after every epoch.
+
+    runs {label: [(FLOPs, dense = 1; error in %), one pair per seed]}; paper {label: published error in %}, dashed.
+    """
+    with panels(path, (9, 3.8), title, columns=2) as (left, right):
+        for label, seeds in runs.items():
+            for seed, (costs, errors) in enumerate(seeds):
+                (line,) = left.plot(range(len(costs)), costs, label=None if seed else label, linewidth=1.4)
+                right.plot(range(1, len(errors) + 1), errors, color=line.get_color(), linewidth=1.4)
+            if label in paper:
+                published(right, paper[label], f"paper: {paper[label]:g} %", line.get_color())
+        left.set(ylim=(0, 1.05), xlabel="epochs", ylabel="expected FLOPs of one image, dense = 1")
+        left.legend(loc="lower left", frameon=False)
+        right.set(xlabel="epochs", ylabel="test error (%)")
+        for axes in (left, right):
+            axes.grid(alpha=0.25)
     return Path(path)

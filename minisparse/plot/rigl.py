@@ -11,7 +11,8 @@ from matplotlib.patches import Rectangle
 
 from ..backend import Array
 from ..files import replacing
-from .canvas import NOTE, Place, broken_axes, canvas, log_ticks, panels, point
+from ..looks import LOOKS
+from .canvas import BREAK, NOTE, Place, broken_axes, canvas, log_ticks, panels, point
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE
 
 FRAMES_PER_SECOND = 8
@@ -52,6 +53,7 @@ def rigl_animation(
         for axes, name, low in ((above, "in the central 20×20 (%)", 45), (below, "test accuracy (%)", 84)):
             axes.set(xscale="log", xlim=(batches[0], batches[-1]), ylim=(low, 100))
             axes.set_title(name, loc="left", fontsize=9)
+        below.plot([0], [0], transform=below.transAxes, **BREAK)  # before the first batch it is at chance
         above.legend(loc="lower right", frameon=False)
         above.tick_params(labelbottom=False)
         writer = PillowWriter(fps=FRAMES_PER_SECOND)
@@ -171,9 +173,9 @@ def rigl_sweeps(
     """
     looks: Any = (("#0072B2", "--", "v"), ("#D55E00", "-", "o"), ("#009E73", ":", "^"))
     with canvas(path, (8, 6.4)) as figure:
-        (by_period, by_sparsity), (below, unused) = figure.subplots(2, 2, height_ratios=(1, 1.1))
-        unused.remove()
-        below.set_subplotspec(below.get_gridspec()[1, :])
+        halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.1))
+        by_period, by_sparsity = halves[0].subplots(1, 2)
+        below = halves[1].subplots()
         for axes, curves, label in (
             (by_period, periods, "α = {}"),
             (by_sparsity, {{"erk": "ERK"}.get(n, n): curve for n, curve in distributions.items()}, "{}"),
@@ -185,7 +187,7 @@ def rigl_sweeps(
             axes.set_ylabel("test error, last epoch (%)")
             axes.grid(alpha=0.25)
             axes.legend(frameon=False)
-        log_ticks(by_period, {period: str(period) for period, _ in next(iter(periods.values()))})
+        log_ticks(by_period, {period: f"{period:,}" for period, _ in next(iter(periods.values()))})
         by_period.set_xlabel("ΔT (batches between updates)")
         sparsities = [sparsity for sparsity, _ in next(iter(distributions.values()))]
         by_sparsity.set_xticks(sparsities, [f"{100 * sparsity:g} %" for sparsity in sparsities])
@@ -197,4 +199,35 @@ def rigl_sweeps(
         below.invert_yaxis()
         below.set_xlabel("test error, last epoch (%)")
         below.grid(alpha=0.25)
+    return Path(path)
+
+
+def rigl_photographs(
+    path: Place, title: str, curves: Mapping[str, Mapping[float, Sequence[tuple[float, float]]]]
+) -> Path:
+    """Test accuracy against sparsity, and against what training cost.
+
+    curves {method: {sparsity: [(training, dense = 1; accuracy in %), one per seed]}}; bars are standard deviations over
+    seeds; the dense network is a line.
+    """
+    with panels(path, (9.5, 4), title, columns=2, sharey=True) as axes:
+        for method, by_sparsity in curves.items():
+            label, colour, marker, dash = (
+                LOOKS["rigl"]._replace(label="RigL, uniform", marker="1") if method == "rigl-uniform" else LOOKS[method]
+            )
+            sparsities = sorted(by_sparsity)
+            costs, means = np.array([np.mean(by_sparsity[s], axis=0) for s in sparsities]).T
+            spread = [float(np.std([a for _, a in by_sparsity[s]], ddof=len(by_sparsity[s]) > 1)) for s in sparsities]
+            look = {"color": colour, "marker": marker, "linestyle": dash, "markersize": 7, "capsize": 3, "label": label}
+            if method == "dense":
+                axes[0].axhline(means[0], color=colour, linestyle=dash)
+            else:
+                axes[0].errorbar([f"{s:.0%}" for s in sparsities], means, spread, **look)
+            axes[1].errorbar(costs, means, spread, **look)
+        axes[0].set(xlabel="sparsity", ylabel="test accuracy, last epoch (%)")
+        axes[1].set(xscale="log", xlabel="multiply-adds of training, dense = 1")
+        axes[1].xaxis.set_major_formatter("{x:g}")
+        for axis in axes:
+            axis.grid(alpha=0.25)
+        axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return Path(path)

@@ -19,7 +19,6 @@ def connections_find_the_digits(
     """The mean image; connections per input pixel at the start, during and at the end; accuracy over training.
 
     mean_image (28, 28); pixels [(caption, (28, 28) counts)]; curves {method: [(batches, accuracy in [0, 1])]}.
-    Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
     with canvas(path, (2.3 * (1 + len(pixels)), 5.6), title) as figure:
         halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.15))
@@ -40,7 +39,6 @@ def connections_find_the_digits(
         worst = min(curve[-1][1] for curve in curves.values())
         axis.set_ylim(100 * max(0.0, 1 - 4 * (1 - worst)) - 1, 100)
         axis.set(xlabel="batches of 100 images", ylabel="test accuracy (%)")
-        axis.xaxis.set_major_formatter("{x:,.0f}")
         axis.legend(loc="lower right", frameon=False)
     return Path(path)
 
@@ -59,8 +57,7 @@ def loss_and_accuracy(
 ) -> Path:
     """The loss of every batch on a logarithmic scale, with ticks where masks were updated; the test accuracy below it.
 
-    accuracies [(batches, accuracy in [0, 1])]; updates: batches before each. Writes a PNG to `path`, an SVG beside it,
-    and returns the path.
+    accuracies [(batches, accuracy in [0, 1])]; updates: batches before each.
     """
     with panels(path, (7, 5), title, rows=2, sharex=True) as (above, below):
         window = max(1, len(losses) // 100)
@@ -77,7 +74,6 @@ def loss_and_accuracy(
         above.legend(loc="upper right", frameon=False)
         below.plot(*zip(*[(n, 100 * share) for n, share in accuracies], strict=True), ".-", color="#0072B2")
         below.set(xlabel="batches", ylabel="test accuracy (%)")
-        below.xaxis.set_major_formatter("{x:,.0f}")
     return Path(path)
 
 
@@ -88,7 +84,6 @@ def accuracy_against_cost(
 
     points [(look of a method, accuracy in [0, 1], training, inference)]; bars are one standard error for n_test
     examples. Methods far below the others have panels of their own.
-    Writes a PNG to `path`, an SVG beside it, and returns the path.
     """
     accuracies = np.array([100 * accuracy for _, accuracy, _, _ in points])
     reach = max(3.0, 3 * (accuracies.max() - float(np.median(accuracies))))

@@ -21,7 +21,7 @@ from ..methods.srigl import srigl_update
 from ..optim import Optimizer, is_weight
 from ..schedule import cosine, cubic, every
 from ..streams import draw_key, stream
-from ..train import Method
+from ..train import Loss, Method
 from .watch import Arrays, forget, latest
 
 
@@ -136,11 +136,8 @@ def deep_r() -> Method:
 
 
 def deep_r_loss(
-    loss_fn: Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor],
-    alpha: float = 1e-5,
-    noise: float = 1e-5,
-    include: Callable[[str], bool] = is_weight,
-) -> Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor]:
+    loss_fn: Loss, alpha: float = 1e-5, noise: float = 1e-5, include: Callable[[str], bool] = is_weight
+) -> Loss:
     """loss_fn + Σ (α |w| + ν w), with ν from N(0, noise²) for every batch, over parameters where `include(name)`.
 
     By sgd with rate η a weight w = s θ then moves by −η (∂E/∂w + α s + ν): the paper's step, where noise is √(2 T / η).

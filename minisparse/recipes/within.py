@@ -15,6 +15,7 @@ from ..methods import l0
 from ..methods.top_kast import forward_and_backward, strength
 from ..nn import Layer
 from ..optim import Optimizer
+from ..train import Arrays, Loss
 
 
 def l0_loss(
@@ -23,7 +24,7 @@ def l0_loss(
     lambda_: float | Mapping[str, float] = 0.1,
     weight_decay: float = 5e-4,
     data_loss: Callable[[Tensor, Any], Tensor] = ops.softmax_cross_entropy,
-) -> Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor]:
+) -> Loss:
     """L0 (Louizos et al. 2018): the loss of a gated model on a batch (inputs, targets), for `train` with static().
 
     n_examples N, the training examples: the penalty on the number of parameters is λ / N, divided only here: the
@@ -59,16 +60,14 @@ def clamped(optimizer: Optimizer, limit: float = math.log(100)) -> Optimizer:
     """
     real("limit", limit, "a number above 0", lambda limit: limit > 0)
 
-    def update(params: Mapping[str, Array], grads: Mapping[str, Array], slots: dict, step: int) -> tuple[dict, dict]:
+    def update(params: Arrays, grads: Arrays, slots: dict, step: int) -> tuple[dict, dict]:
         moved, slots = optimizer.update(params, grads, slots, step)
         return {n: namespace(w).clip(w, -limit, limit) if l0.is_gate(n) else w for n, w in moved.items()}, slots
 
     return Optimizer(optimizer.init, update)
 
 
-def averaged(
-    average: Mapping[str, Array], params: Mapping[str, Array], n: int, beta: float = 0.999
-) -> dict[str, Array]:
+def averaged(average: Arrays, params: Arrays, n: int, beta: float = 0.999) -> dict[str, Array]:
     """The average of the parameters of n + 1 steps, for evaluation: those of k steps ago have weight βᵏ.
 
         average = params
@@ -88,11 +87,8 @@ def averaged(
 
 
 def top_kast_loss(
-    loss_fn: Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor],
-    n_forward: Mapping[str, int],
-    n_backward: Mapping[str, int],
-    weight_decay: float = 1e-4,
-) -> Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor]:
+    loss_fn: Loss, n_forward: Mapping[str, int], n_backward: Mapping[str, int], weight_decay: float = 1e-4
+) -> Loss:
     """Top-KAST (Jayakumar et al. 2020): loss_fn of the weights in A, with gradients for those in B, and the penalty.
 
     n_forward, n_backward {name: connections}: the sizes of A and B. weight_decay: of weights in A; that of weights in
@@ -126,7 +122,7 @@ def top_kast_optimizer(optimizer: Optimizer, n_backward: Mapping[str, int]) -> O
     The optimizer itself must have no weight decay on these layers: it is part of `top_kast_loss`.
     """
 
-    def update(params: Mapping[str, Array], grads: Mapping[str, Array], slots: dict, step: int) -> tuple[dict, dict]:
+    def update(params: Arrays, grads: Arrays, slots: dict, step: int) -> tuple[dict, dict]:
         moved, slots = optimizer.update(params, grads, slots, step)
         inside = {name: top_k(abs(params[name]), n) for name, n in n_backward.items()}
         where = lambda name, a, b: namespace(a).where(inside[name], a, b) if name in inside else a
@@ -139,6 +135,6 @@ def top_kast_optimizer(optimizer: Optimizer, n_backward: Mapping[str, int]) -> O
     return Optimizer(optimizer.init, update)
 
 
-def top_kast_weights(params: Mapping[str, Array], n_forward: Mapping[str, int]) -> dict[str, Array]:
+def top_kast_weights(params: Arrays, n_forward: Mapping[str, int]) -> dict[str, Array]:
     """`params` with the weights of the layers in `n_forward` zero outside A: the network to use and to evaluate."""
     return dict(params) | {name: params[name] * top_k(abs(params[name]), n) for name, n in n_forward.items()}

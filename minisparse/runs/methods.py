@@ -84,14 +84,6 @@ def _rigl(task: Task, **watch: Any) -> Method:
     return recipes.rigl(plan.alpha, plan.delta_t, plan.t_end, task.steps, **watch)
 
 
-def _set(task: Task) -> Method:
-    return recipes.set(task.plan.zeta, task.per_epoch, task.plan.epochs)
-
-
-def _snfs(task: Task) -> Method:
-    return recipes.snfs(task.plan.prune_rate, task.per_epoch, task.plan.epochs)
-
-
 def _gradual(task: Task) -> Method:
     """Every ΔT batches from T_end / 4 to T_end, where every layer has the budget's overall sparsity."""
     plan: Any = task.plan
@@ -165,14 +157,6 @@ def _phases(task: Task) -> tuple[int, int, int]:
     return warmup, max(1, task.steps // 20), max(warmup, plan.t_end)
 
 
-def _ac_dc(task: Task) -> Method:
-    return recipes.ac_dc(density(task), *_phases(task))
-
-
-def _ac_dc_optimizer(task: Task) -> Optimizer:
-    return recipes.restarted(_descent(task), *_phases(task))
-
-
 def _ac_dc_cost(task: Task, dense: float, sparse: float) -> float:
     n_sparse = sum(compressed(step, *_phases(task)) for step in range(task.steps))
     return 3 * (n_sparse * sparse + (task.steps - n_sparse) * dense) / task.steps
@@ -228,10 +212,6 @@ def _l0_loss(task: Task) -> Callable:
     return recipes.l0_loss(task.model, len(task.train_set[1]), task.plan.penalty, task.plan.weight_decay)
 
 
-def _l0_optimizer(task: Task) -> Optimizer:
-    return recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0))))
-
-
 def checked(methods: dict[str, Entry]) -> dict[str, Entry]:
     """`methods`. ValueError naming an entry that contradicts itself or Plan, or looks like another."""
     seen: dict[tuple[str, str], str] = {}
@@ -273,13 +253,15 @@ METHODS = checked({
         refusal=DRAWS_FOR_ALL,
     ),
     "set": Entry(
-        "random growth after every epoch", LOOKS["set"], SET, (*BUDGET, "zeta"), masks=at_random, method=_set,
+        "random growth after every epoch", LOOKS["set"], SET, (*BUDGET, "zeta"), masks=at_random,
+        method=lambda task: recipes.set(task.plan.zeta, task.per_epoch, task.plan.epochs),
         idle=times.by_epochs("zeta", falls=False),
     ),
     "snfs": Entry(
         "growth by smoothed gradients after every epoch", LOOKS["snfs"], SNFS, (*BUDGET, "prune_rate"),
-        masks=at_random, method=_snfs, gradient="always", idle=times.by_epochs("prune_rate", falls=True),
-        refusal=recipes.DENSE_BY_DEFINITION,
+        masks=at_random, gradient="always",
+        method=lambda task: recipes.snfs(task.plan.prune_rate, task.per_epoch, task.plan.epochs),
+        idle=times.by_epochs("prune_rate", falls=True), refusal=recipes.DENSE_BY_DEFINITION,
     ),
     "dsr": Entry(
         "random growth of what falls below one threshold", LOOKS["dsr"], STATIC, (*BUDGET, *TIMES),
@@ -306,7 +288,9 @@ METHODS = checked({
     ),
     "ac-dc": Entry(
         "pruning and restoring all weights in turn, compressed from T_end on", LOOKS["ac-dc"], _ac_dc_cost,
-        (*BUDGET, "t_end"), masks=everything, method=_ac_dc, optimizer=_ac_dc_optimizer,
+        (*BUDGET, "t_end"), masks=everything,
+        method=lambda task: recipes.ac_dc(density(task), *_phases(task)),
+        optimizer=lambda task: recipes.restarted(_descent(task), *_phases(task)),
         refusal="its decompression phases train all weights",
     ),
     "gradual": Entry(
@@ -325,7 +309,8 @@ METHODS = checked({
     ),
     "l0": Entry(
         "gates that close during training, to a sparsity it finds; its paper: --optimizer adam --lr 0.001",
-        LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
+        LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss,
+        optimizer=lambda task: recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0)))),
         kept=lambda task, params, masks: l0.masks(params), refusal=NO_MASKS,
     ),
 })  # fmt: skip

@@ -20,7 +20,8 @@ NETWORKS: dict[str, tuple[Callable[..., nn.Chain], nn.Shape]] = {
     "resnet-50": (models.resnet_50, (224, 224, 3)),
     "mobilenet-v1": (models.mobilenet_v1, (224, 224, 3)),
 }
-WITH_WIDTH = ("lenet-300-100", "lenet-5", "mlp-A-B-…", "resnet-50", "mobilenet-v1")
+WITHOUT_WIDTH = ("alexnet",)  # whose filters are in groups
+WITH_WIDTH = (*(name for name in NETWORKS if name not in WITHOUT_WIDTH), "wrn-D-K", "mlp-A-B-…")
 ALLOCATIONS = {"uniform": uniform, "uniform-all": uniform, "er": erdos_renyi, "erk": erdos_renyi_kernel}
 DISTRIBUTIONS = (*ALLOCATIONS, "rigl-mnist")
 
@@ -40,7 +41,7 @@ def network(
     """
     plain, key = _plain(name), _key(name)
     if wide := re.fullmatch(r"wrn-?(\d+)-([1-9]\d*)", plain):
-        build: Callable[..., nn.Chain] = partial(models.wide_resnet, int(wide[1]), int(wide[2]))
+        build: Callable[..., nn.Chain] = partial(_wide, int(wide[1]), int(wide[2]))
         papers: nn.Shape = (32, 32, 3)
     elif hidden := re.fullmatch(r"mlp((-[1-9]\d*)+)", plain):
         build, papers = partial(_perceptron, *map(int, hidden[1].split("-")[1:])), (784,)
@@ -58,13 +59,17 @@ def network(
     return build(shape=example, **{key: value for key, value in given.items() if value is not None}), example
 
 
+def _wide(depth: int, k: int, shape: nn.Shape, classes: int = 10, width: float = 1) -> nn.Chain:
+    return models.wide_resnet(depth, k, shape, classes, factor=width)
+
+
 def _perceptron(*widths: int, shape: nn.Shape, classes: int = 10, width: float = 1) -> nn.Chain:
     return nn.mlp(*shape, *(int(width * n) for n in widths), classes)
 
 
 def has_width(name: str) -> bool:
     """Does the network that --model names take a factor on its widths?"""
-    return _key(name) in WITH_WIDTH or _plain(name).startswith("mlp-")
+    return _key(name) not in WITHOUT_WIDTH
 
 
 def _plain(name: str) -> str:

@@ -28,8 +28,7 @@ from ..backend import Array, namespace, to_numpy
 from ..checks import whole
 from ..sparse import FactoredGradient, Positions, SparseWeight
 from ..streams import draw_key, stream
-
-Loss = Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor]
+from ..train import Loss
 
 
 class Ranks(NamedTuple):

@@ -77,6 +77,11 @@ def go(task: Task, directory: str | Path) -> Generator[dict[str, Any], None, Non
     write_json(directory / RESULT, _result(task, directory))
 
 
+def folders(task: Task, directory: str | Path) -> list[Path]:
+    """Where the lines of metrics of a run are: a folder for every round of a lottery ticket, the last at the end."""
+    return [*(_round(Path(directory), number) for number in range(task.plan.rounds or 0)), Path(directory)]
+
+
 def _round(directory: Path, number: int) -> Path:
     return directory / f"round-{number}"
 
@@ -207,8 +212,8 @@ def _result(task: Task, directory: Path) -> dict[str, Any]:
     counts, dense = _counts(task, state.params, state.masks), sum(task.whole.values())
     _, inference = flops.forward(task.costs, entry.kept(task, state.params, state.masks))
     _, trained = flops.forward(task.costs, state.masks)
-    folders = [directory, *(_round(directory, number) for number in range(task.plan.rounds or 0))]
-    did = 3 * dense * entry.before + sum(line["multiply_adds"] for folder in folders for line in lines_of(folder))
+    lines = (line for folder in folders(task, directory) for line in lines_of(folder))
+    did = 3 * dense * entry.before + sum(line["multiply_adds"] for line in lines)
     return {
         **{f"test_{name}": value for name, value in evaluate(task, state.params).items()},
         "weights": task.weights,

@@ -225,10 +225,3 @@ class Order(Stored):
             seen += len(part)
         whole("k", k, 0, len(free))
         return Positions(xp.sort(free, kind="stable"), self.shape)
-
-    def dense(self) -> Array:
-        """The scores as an array of `shape`: earlier positions are higher."""
-        xp = namespace(self.drawn)
-        scores = xp.zeros(self.size)
-        scores[self.drawn] = xp.arange(len(self.drawn), 0, -1)
-        return scores.reshape(self.shape)

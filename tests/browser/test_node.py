@@ -80,3 +80,15 @@ def test_a_folder_with_something_else_is_not_replaced(tmp_path):
     with pytest.raises(SystemExit, match="is not a site of notebooks, and would be replaced; name a new folder"):
         build.build(tmp_path, tmp_path / "cache", self_hosted=True)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_links_between_notebooks_lead_to_files_of_the_site(site):
+    folder = site / "files" / "notebooks"
+    links = {
+        path: build.LINK.findall("\n".join(cell["source"] for cell in json.loads(path.read_text("utf-8"))["cells"]
+                                           if cell["cell_type"] == "markdown"))
+        for path in folder.rglob("*.ipynb")
+    }  # fmt: skip
+    assert sum(map(len, links.values())) > 100
+    assert [(path.name, target) for path, own in links.items() for _, target in own
+            if not (path.parent / target).is_file()] == []  # fmt: skip

@@ -25,7 +25,7 @@ def digits(monkeypatch):
         return Data(none, train, test) if settings["validation"] else Data(train, none, test)
 
     monkeypatch.setattr(sets, "mnist", small)
-    monkeypatch.setattr(sets, "WIDTHS", SMALL)
+    monkeypatch.setattr(sets, "WIDTHS", dict.fromkeys(sets.WIDTHS, SMALL))
     return asked
 
 
@@ -56,7 +56,8 @@ def test_every_method_learns_and_keeps_its_number_of_weights(digits, protocol, m
     assert result["error_last"] < 60
     sizes = {f"fc{i}.weight": a * b for i, (a, b) in enumerate(pairwise(SMALL), 1)}
     assert (result["weights"] == sizes) == (method == "dense")
-    assert digits == [{"validation": 2000 if protocol.tutorial else 0, "standardize": not protocol.tutorial}]
+    asked = {"validation": 2000 if protocol.tutorial else 0, "standardize": not protocol.tutorial, "name": "mnist"}
+    assert digits == [asked]
 
 
 def test_set_moves_connections_and_a_static_mask_does_not(digits):
@@ -109,7 +110,7 @@ def test_shrinking_takes_a_share_of_what_each_parameter_was():
 
 
 def test_dropout_follows_every_relu_and_only_those():
-    model = sets.network(0.5, sets.normal_tenth)
+    model = sets.network(SMALL, 0.5, sets.normal_tenth)
     assert list(model.layers) == [
         "fc1",
         "relu1",
@@ -133,7 +134,9 @@ def test_every_tenth_image_is_tested():
 def test_the_protocols_are_the_papers_and_the_tutorials():
     assert sets.TUTORIAL.epochs * 2000 / sets.TUTORIAL.batch == 20_000
     assert [run.name for run in sets.runs(sets.MNIST)(1)] == ["set-seed0", "static-seed0", "dense-seed0"]
-    config = sets.runs(sets.TUTORIAL)(2)[5].config
+    config = sets.runs(sets.TUTORIAL, "fashion_mnist")(2)[5].config
+    assert config["data"] == "fashion_mnist"
+    assert "data" not in sets.runs(sets.MNIST)(1)[0].config
     assert (config["method"], config["seed"], config["dense_rate"], config["tutorial"]) == ("dense", 1, 0.04, True)
 
 
@@ -150,13 +153,25 @@ def test_rows_hold_the_order_of_methods_seed_by_seed():
     assert (said["set/mnist/set-last"], said["set/mnist/static-last"]) == ("reached", "reached")
 
 
-@pytest.mark.parametrize("protocol", [sets.MNIST, sets.TUTORIAL], ids=["mnist", "tutorial"])
-def test_figures_are_drawn_of_what_there_is(tmp_path, protocol):
-    assert sets.figures(protocol, [], tmp_path, None) == []
-    (errors,) = sets.figures(protocol, [made_up("dense", 0, 2.0)], tmp_path, None)
-    drawn = sets.figures(
-        protocol, [with_pixels(0, 1.3), with_pixels(1, 1.2), made_up("static", 0, 2.2)], tmp_path, None
-    )
+@pytest.mark.parametrize("study", [study.name for study in sets.STUDIES])
+def test_figures_are_drawn_of_what_there_is(tmp_path, study):
+    assert sets.figures(study, [], tmp_path, None) == []
+    (errors,) = sets.figures(study, [made_up("dense", 0, 2.0)], tmp_path, None)
+    drawn = sets.figures(study, [with_pixels(0, 1.3), with_pixels(1, 1.2), made_up("static", 0, 2.2)], tmp_path, None)
     assert drawn[0] == errors
     assert drawn[1].name.startswith("connections_per_pixel_set_")
     assert len(drawn) == 2
+
+
+def test_cifar_is_cropped_in_training_and_has_no_picture_of_pixels(monkeypatch):
+    drawn = np.random.default_rng(0)
+    images = {split: drawn.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8) for split in ("train", "test")}
+    monkeypatch.setattr(sets, "load", lambda name, directory, split: (images[split], np.arange(60) % 10))
+    monkeypatch.setattr(sets, "WIDTHS", {"cifar10": (3072, 30, 20, 30, 10)})
+    (train, labels), (test, _) = sets.examples("cifar10", sets.CIFAR, 0, None)
+    assert (train.shape, test.shape, len(labels)) == ((60, 3072), (60, 3072), 60)
+    first, second = (train.batch(np.arange(60), epoch) for epoch in (0, 1))
+    assert not np.array_equal(first, second)
+    *_, result = sets.trained(0, "set", "cifar10", **sets.CIFAR._replace(epochs=2, batch=20)._asdict())
+    assert result["pixels"] == {}
+    assert len(result["error_by_epoch"]) == 2

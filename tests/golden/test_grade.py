@@ -228,7 +228,15 @@ def test_what_is_imported_from_this_package_is_no_answer_beside_others_and_is_na
     grades = hand_in(ada=helper, ben="from minisparse import rigl_update")
     assert list(grades["ada"].functions) == ["rigl_update"]
     assert grades["ben"].right == 22
+    assert not grades["ben"].passes
     assert grades["ben"].remarks == ["rigl_update is minisparse's, imported"]
+
+
+def test_optional_cases_are_not_asked(hand_in):
+    no_infinity = RIGHT.replace("def top_k(score, k, among=None):", """def top_k(score, k, among=None):
+    if np.isinf(score).any():
+        raise ValueError("infinite")""")  # fmt: skip
+    assert hand_in(ada=no_infinity)["ada"].lines() == ["38 of 38"]
 
 
 def notebook(path, *sources, **content):
@@ -297,6 +305,20 @@ def students(tmp_path, monkeypatch):
     (folder / "<b>[red]=.py").write_text(WRONG)
     (folder / "=1+1.py").write_text("raise ValueError('<script>[bold]\\x1b[31m')")
     return folder
+
+
+def test_the_exercises_of_the_courses_notebooks_are_graded_too(tmp_path):
+    (tmp_path / "class").mkdir()
+    right = "import math\ndef my_count(step, n_active, alpha, t_end):\n"
+    right += "    return math.floor(alpha * max(0, 1 - step / t_end) ** 3 * n_active)\n"
+    for name, source in {"ada": right, "ben": right.replace("** 3", "** 2")}.items():
+        notebook(tmp_path / "class" / f"{name}.ipynb", source, "from minisparse.notebook import check",
+                 "check('cubic_count', my_count)")  # fmt: skip
+    done = invoke(tmp_path / "class")
+    assert "passes; 6 of 6" in done.stdout
+    ben = next(line for line in done.stdout.splitlines() if line.startswith("ben"))
+    assert "passes" not in ben
+    assert "cubic_count" in invoke(tmp_path / "class", "--function", "cubic_count", "--json").stdout
 
 
 def test_the_command_prints_a_table_and_writes_csv_and_a_page(students, tmp_path):

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minisparse.golden import ties
+from minisparse.golden.cases import load
+from minisparse.golden.facts import RULES, by_rank
 from minisparse.golden.values import plain
 
 SIZE = 5
@@ -323,3 +325,10 @@ def test_what_is_no_whole_update_is_told_so():
     assert faults("update", want | {"mask": np.ones(3)}, inputs, want) == [
         ("form", "['mask'] has shape (3,), wanted (2,)")
     ]
+
+
+@pytest.mark.parametrize("function", RULES)
+def test_of_an_answer_of_another_form_the_form_is_told(function):
+    case = load()[function][0]
+    for odd in (None, "x", [1.5]):
+        assert [kind for kind, _ in by_rank(case, odd)] == ["form"]

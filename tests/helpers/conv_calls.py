@@ -2,6 +2,7 @@
 
 import numpy as np
 import slow_conv as slow
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -61,7 +62,46 @@ def with_stats(draw):
     return (x, scale, shift), {**static, "mean": mean, "var": abs(var)}
 
 
+def drawn(draw, *shape):
+    """Multiples of 1/64: few of their sums of products are equal, and all are exact in single precision."""
+    return np.random.default_rng(draw(st.integers(0, 2**32))).integers(-64, 65, shape) / 64
+
+
+@st.composite
+def rectified(draw):
+    shape = draw(array_shapes(min_dims=4, max_dims=4, max_side=3))
+    points = drawn(draw, *shape), drawn(draw, shape[-1]), drawn(draw, shape[-1])
+    static = {"eps": draw(st.sampled_from([0.25, 1.0]))}
+    assume(abs(slow.batch_norm(*points, **static)).min() > 1e-3)
+    return points, static
+
+
+@st.composite
+def rectified_and_convolved(draw):
+    points, static = draw(rectified())
+    kh, kw = (draw(st.integers(1, min(n, 3))) for n in points[0].shape[1:3])
+    kernel = abs(drawn(draw, kh, kw, points[0].shape[3], draw(st.integers(1, 3))))  # single precision cancels nothing
+    return (*points, kernel), {**static, "padding": draw(st.sampled_from(["valid", "same", 0, 1, 2]))}
+
+
+@st.composite
+def convolved_and_pooled(draw):
+    size, kh, kw, c, c_out, n = (draw(st.integers(1, most)) for most in (3, 3, 3, 2, 3, 2))
+    h, w = (size * draw(st.integers(1, 2)) for _ in "hw")
+    padding = draw(st.sampled_from([0, 1]))
+    assume(min(kh, kw) > 2 * padding)
+    x = drawn(draw, n, h + kh - 1 - 2 * padding, w + kw - 1 - 2 * padding, c)
+    points, static = (x, drawn(draw, kh, kw, c, c_out), drawn(draw, c_out)), {"size": size, "padding": padding}
+    y = slow.conv2d(x, points[1], padding=padding)
+    assume(slow.pool(lambda window: len({*window}) == len(window), y, size).all())
+    assume((slow.max_pool2d(y, size) + points[2]).all())
+    return points, static
+
+
 CONV_TABLE = {
+    "batch_norm_relu": (slow.batch_norm_relu, rectified()),
+    "batch_norm_relu_conv2d": (slow.batch_norm_relu_conv2d, rectified_and_convolved()),
+    "conv2d_max_pool2d_relu": (slow.conv2d_max_pool2d_relu, convolved_and_pooled()),
     "conv2d": (slow.conv2d, convolved()),
     "depthwise_conv2d": (slow.depthwise_conv2d, depthwise()),
     "max_pool2d": (slow.max_pool2d, max_pooled()),

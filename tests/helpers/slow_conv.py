@@ -79,3 +79,15 @@ def normalised(x, scale, shift, mean, var, eps):
     for *place, c in np.ndindex(x.shape):
         y[*place, c] = (x[*place, c] - mean[c]) / math.sqrt(var[c] + eps) * scale[c] + shift[c]
     return y
+
+
+def batch_norm_relu(x, scale, shift, eps):
+    return np.maximum(batch_norm(x, scale, shift, eps), 0)
+
+
+def batch_norm_relu_conv2d(x, scale, shift, kernel, eps, padding):
+    return conv2d(batch_norm_relu(x, scale, shift, eps), kernel, padding=padding)
+
+
+def conv2d_max_pool2d_relu(x, kernel, bias, size, padding):
+    return np.maximum(max_pool2d(conv2d(x, kernel, padding=padding) + bias, size), 0)

@@ -177,6 +177,31 @@ def test_a_wide_residual_network_learns_the_digits_and_knows_them_one_at_a_time(
     assert (scores.argmax(axis=1) == test_labels[:100]).mean() > 0.8
 
 
+@pytest.mark.parametrize(
+    ("build", "half"),
+    [
+        (lambda factor: models.wide_resnet(10, 2, factor=factor), models.wide_resnet(10, 1)),
+        (lambda factor: models.vgg_like(width=factor), None),
+        (lambda factor: models.vgg_c(width=factor), None),
+    ],
+    ids=["wide_resnet", "vgg_like", "vgg_c"],
+)
+def test_a_factor_on_all_channels_leaves_images_and_classes(build, half):
+    whole, narrow = build(1).shapes(), build(0.5).shapes()
+    assert list(whole) == list(narrow)
+    first, last = next(iter(whole)), list(whole)[-1]
+    assert (whole[first][2], whole[last]) == (narrow[first][2], narrow[last])
+    for name, shape in whole.items():
+        inside = [i for i, n in enumerate(shape) if not (i < 2 and len(shape) == 4) and n not in (3, 10)]
+        assert all(narrow[name][i] == shape[i] // 2 for i in inside)
+    if half is not None:  # k = 1 has all channels of k = 2 but the first halved
+        assert {name: narrow[name] for name in narrow if "group2_1.block.conv2" in name} == {
+            name: shape for name, shape in half.shapes().items() if "group2_1.block.conv2" in name
+        }
+    with pytest.raises(ValueError, match="width"):
+        build(0)
+
+
 @pytest.mark.parametrize("depth", [-2, 4, 8, 12, 15, 18])
 def test_wide_residual_networks_have_depths_of_6_n_plus_4(depth):
     with pytest.raises(ValueError, match=rf"depth is {depth}; expected 10, 16, 22, 28"):

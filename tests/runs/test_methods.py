@@ -2,6 +2,8 @@
 
 import pytest
 
+from minisparse import recipes
+from minisparse.golden.trajectory import RECIPES
 from minisparse.looks import LOOKS, Look
 from minisparse.runs.methods import METHODS, RIGL, STATIC, Entry, checked, unused, users
 from minisparse.runs.plan import Plan
@@ -48,6 +50,22 @@ def test_a_method_with_dense_gradients_is_not_costed_as_one_without(gradient):
 def test_options_that_plan_does_not_have_or_that_belong_together_are_refused(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         checked({"new": Entry("a new method", NEW, STATIC, options)})
+
+
+def without_recipe(methods):
+    """The methods whose masks move, but by no recipe that a trajectory of the golden vectors names."""
+    still = Entry._field_defaults["method"]
+    moving = [name for name, entry in methods.items() if entry.method is not still]
+    return [name for name in moving if name.replace("-", "_").removesuffix("_random") not in RECIPES]
+
+
+def test_the_golden_vectors_can_replay_every_method_whose_masks_move():
+    assert RECIPES["rigl"] is recipes.rigl
+    assert without_recipe(METHODS | {"new-one": Entry("a new method", NEW, STATIC, method=recipes.rigl)}) == ["new-one"]
+    assert (names := without_recipe(METHODS)) == [], (
+        f"{names}: each needs a function of its name in minisparse.recipes, annotated to return a Method, for the "
+        "trajectories of the golden vectors to replay it"
+    )
 
 
 def test_every_option_of_a_method_is_a_field_of_plan_and_is_used_by_it_alone_or_shared():

@@ -17,7 +17,7 @@ from ...masks import Masks, project
 from ...methods.magnitude import remove_dead_units, threshold_mask
 from ...optim import frozen, is_weight
 from ...train import train
-from ..studies import error, loss_of, mnist
+from ..studies import begun, error, loss_of, mnist
 from .training import CONVOLUTIONS, LINEAR, NETWORKS, descent
 
 SHARES: dict[str, Any] = {  # (layers' shares, what is frozen) in each round, down to tables 2 and 3
@@ -64,12 +64,10 @@ def calibrated(
 
     Trains on 55,000 images and measures errors on the other 5,000. QUALITIES are its result.
     """
-    model, shape = NETWORKS[network]
+    model, shape, rng, params = begun(NETWORKS[network], seed)
     (inputs, labels), held_out, _ = mnist(data_dir, validation=5_000, shape=shape)
     batch, epochs, again = (training[name] for name in ("batch", "epochs", "retrain_epochs"))
     per_epoch = len(labels) // batch
-    rng = np.random.default_rng(seed)
-    params: Mapping[str, Array] = model.init(rng)
     order = [name for name in params if is_weight(name)]
     masks = Masks({name: np.ones(params[name].shape, bool) for name in order})
     stages: list[dict[str, Any]] = []

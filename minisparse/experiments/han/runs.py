@@ -1,6 +1,6 @@
 """The runs: pruned in rounds, pruned once at many qualities, and layer by layer."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,16 @@ from ...masks import project
 from ...methods.magnitude import magnitude_mask
 from ...optim import is_weight
 from ..packing import packed
-from ..studies import error, mnist
+from ..studies import Running, begun, error, mnist
 from .training import NETWORKS, three_steps
 
 
 def pruned(
     data_dir: Path | None, *, network: str, seed: int, stages: Sequence[Mapping[str, Any]], **training: Any
-) -> Iterator[float | dict[str, Any]]:
+) -> Running:
     """Train, then prune and retrain in rounds; errors in %, after every epoch, every pruning and every round."""
-    model, shape = NETWORKS[network]
+    model, shape, rng, params = begun(NETWORKS[network], seed)
     train_set, _, test_set = mnist(data_dir, shape=shape)
-    rng = np.random.default_rng(seed)
-    params: Mapping[str, Array] = model.init(rng)
     by_epoch: list[list[float]] = [[] for _ in range(1 + len(stages))]
     after_pruning: list[float] = []
     counts: list[dict[str, int]] = []
@@ -76,17 +74,14 @@ def _histogram(weights: Array, edges: Array) -> list[int]:
     return np.histogram(weights, edges)[0].tolist()
 
 
-def one_shot(
-    data_dir: Path | None, *, seed: int, qualities: Sequence[float], **training: Any
-) -> Iterator[float | dict[str, Any]]:
+def one_shot(data_dir: Path | None, *, seed: int, qualities: Sequence[float], **training: Any) -> Running:
     """One training, then for each quality, the same for all layers, one pruning of it, evaluated before and after
     retraining.
 
     points: [[fraction of the weights left, error after pruning, error after retraining], …], errors in %.
     """
-    model, _ = NETWORKS["lenet-300-100"]
-    data, rng = mnist(data_dir), np.random.default_rng(seed)
-    params: Mapping[str, Array] = model.init(rng)
+    model, _, rng, params = begun(NETWORKS["lenet-300-100"], seed)
+    data = mnist(data_dir)
     steps = training["epochs"] + len(qualities) * training["retrain_epochs"]
     for done, now in three_steps(model, params, data.train, rng, seed, stages=[], **training):
         params = now.params if now else params
@@ -105,17 +100,13 @@ def one_shot(
     yield {"error_reference": error(model, params, data.test), "points": points}
 
 
-def scanned(
-    data_dir: Path | None, *, seed: int, shares: Sequence[float], **training: Any
-) -> Iterator[float | dict[str, Any]]:
+def scanned(data_dir: Path | None, *, seed: int, shares: Sequence[float], **training: Any) -> Running:
     """One training of LeNet-5, then each layer alone pruned to each share of its weights, without retraining.
 
     errors: {layer: [error in % for each of the shares]}.
     """
-    model, shape = NETWORKS["lenet-5"]
+    model, shape, rng, params = begun(NETWORKS["lenet-5"], seed)
     train_set, _, test_set = mnist(data_dir, shape=shape)
-    rng = np.random.default_rng(seed)
-    params: Mapping[str, Array] = model.init(rng)
     for done, now in three_steps(model, params, train_set, rng, seed, stages=[], retrain_epochs=0, **training):
         params = now.params if now else params
         yield done

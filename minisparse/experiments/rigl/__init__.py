@@ -1,6 +1,6 @@
-"""RigL (Evci et al. 2020): its picture on MNIST, table 2, budgets, escapes from local minima, and sweeps."""
+"""RigL (Evci et al. 2020): its picture on MNIST, table 2, budgets, escapes, sweeps, and CIFAR-10."""
 
-from . import budget, escape, picture, sweeps, table
+from . import budget, escape, photographs, picture, sweeps, table
 from .recipe import MODEL, PAPER, Recipe
 
-STUDIES = (*picture.STUDIES, *table.STUDIES, *budget.STUDIES, *escape.STUDIES, *sweeps.STUDIES)
+STUDIES = (*picture.STUDIES, *table.STUDIES, *budget.STUDIES, *escape.STUDIES, *sweeps.STUDIES, *photographs.STUDIES)

@@ -10,16 +10,13 @@ ticket has three rounds of the same length before the last. Training costs are t
 batches. Longer training (×2, ×5) has all times multiplied.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ... import plot
-from ...runs.plan import Plan
-from ...runs.prepare import prepare
-from ...runs.run import go, outcome
-from ..studies import Finished, Ours, Run, Study, gap, grouped, orderings
+from ..studies import Finished, Ours, Run, Running, Study, by_plan, gap, grouped, orderings
 from .recipe import PAPER, PAPER_NAME
 
 EPOCHS = 50
@@ -33,26 +30,12 @@ ORDER = {  # what RigL is above, and the paper's points of ImageNet accuracy at 
 }
 
 
-def run(data_dir: Path | None, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+def run(data_dir: Path | None, **numbers: Any) -> Running:
     """A run by go, in a temporary folder. numbers: a Plan's, except for its data."""
-    numbers = {name: tuple(value) if isinstance(value, list) else value for name, value in numbers.items()}
-    task = prepare(Plan(model="lenet-300-100", data="mnist", distribution="rigl-mnist", **numbers), data_dir)
-    rounds, errors = task.plan.rounds or 0, list[float]()
     with TemporaryDirectory() as directory:
-        for line in go(task, directory):
-            if "accuracy" in line:
-                errors.append(round(100 * (1 - line["accuracy"]), 6))
-                yield (line.get("round", rounds) * task.steps + line["step"] + 1) / (rounds + 1) / task.steps
-        result = outcome(directory)
-    last = errors[-task.plan.epochs :]  # of a ticket, without the rounds before it
-    yield {
-        "error_last": last[-1],
-        "error_best": min(last),
-        "error_by_epoch": errors,
-        "weights": result["layers"],
-        "multiply_adds": result["multiply_adds"],
-        "examples": task.steps * task.plan.batch,
-    }
+        yield from by_plan(
+            directory, data_dir, model="lenet-300-100", data="mnist", distribution="rigl-mnist", **numbers
+        )
 
 
 def config(method: str, seed: int, times: int = 1) -> dict[str, Any]:

@@ -5,14 +5,14 @@ for as long: unchanged, at the last learning rate; with the mask still static an
 again; and by RigL with that same schedule. The paper gives a picture of training losses, of ResNet-50.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ... import plot, recipes
-from ..studies import Finished, Ours, Study, each, each_seed, mnist, orderings
+from ..studies import Finished, Ours, Running, Study, each, each_seed, mnist, orderings
 from .epochs import trained
 from .recipe import MODEL, PAPER, PAPER_NAME, recipe_of, start
 
@@ -20,7 +20,7 @@ EPOCHS = 50
 BRANCHES = ("continued", "restarted", "rigl")
 
 
-def run(data_dir: Path | None, seed: int, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+def run(data_dir: Path | None, seed: int, **numbers: Any) -> Running:
     """The static solution, then the three ways to continue from it."""
     recipe, data = recipe_of(numbers), mnist(data_dir)
     params, masks = start(recipes.mnist_densities(recipe.sparsity), np.random.default_rng(seed))

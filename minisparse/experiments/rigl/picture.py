@@ -1,6 +1,6 @@
 """RigL on MNIST at 98 % (Evci et al. 2020, app. B and fig. 7): connections that move to the image centre."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,21 +12,8 @@ from ...data import Dataset, as_inputs, batches, load
 from ...flops import forward
 from ...masks import Masks
 from ...train import train
-from ..studies import (
-    Finished,
-    Run,
-    Study,
-    by_epoch,
-    correct,
-    each,
-    each_seed,
-    finished,
-    gap,
-    grouped,
-    loss_of,
-    orderings,
-    rows,
-)  # fmt: skip
+from ..studies import Finished, Run, Running, Study, by_epoch, correct, each_seed, finished, grouped, loss_of
+from ..studies.rows import each, gap, orderings, rows
 from .recipe import MODEL, PAPER, PAPER_NAME, Recipe, recipe_of, start
 
 FRAMES = 72  # of the animation, about
@@ -122,13 +109,10 @@ def picture(
     )
 
 
-def run(data_dir: Path | None, method: str, seed: int, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+def run(data_dir: Path | None, method: str, seed: int, **numbers: Any) -> Running:
     """A full run on MNIST, with a snapshot after every epoch."""
-    recipe, seen = recipe_of(numbers), []
-    sets = load("mnist", data_dir), load("mnist", data_dir, "test")
-    for shot in snapshots(method, *sets, seed, recipe, recipe.per_epoch):
-        seen.append(shot)
-        yield shot.steps / recipe.steps
+    recipe = recipe_of(numbers)
+    seen = yield from _seen(data_dir, method, seed, recipe, recipe.per_epoch, recipe.steps)
     yield {
         "connections": seen[-1].counts,
         "accuracy_last": seen[-1].accuracy,
@@ -141,22 +125,29 @@ def run(data_dir: Path | None, method: str, seed: int, **numbers: Any) -> Iterat
     }
 
 
-def film(data_dir: Path | None, seed: int, stop: int, **numbers: Any) -> Iterator[float | dict[str, Any]]:
+def film(data_dir: Path | None, seed: int, stop: int, **numbers: Any) -> Running:
     """RigL's first `stop` batches, after which its masks no longer change, with the pixels' connections on the way."""
-    recipe, seen = recipe_of(numbers), []
-    sets = load("mnist", data_dir), load("mnist", data_dir, "test")
-    for shot in snapshots("rigl", *sets, seed, recipe, recipe.period):
-        seen.append(shot)
-        yield shot.steps / stop
-        if shot.steps == stop:
-            break
-    chosen = _frames(seen, FRAMES)
+    recipe = recipe_of(numbers)
+    chosen = _frames((yield from _seen(data_dir, "rigl", seed, recipe, recipe.period, stop)), FRAMES)
     yield {
         "steps": [shot.steps for shot in chosen],
         "accuracy": [shot.accuracy for shot in chosen],
         "central_share": [central_share(shot.pixels) for shot in chosen],
         "pixels": [" ".join(map(str, shot.pixels.ravel().tolist())) for shot in chosen],
     }
+
+
+def _seen(
+    data_dir: Path | None, method: str, seed: int, recipe: Recipe, every: int, stop: int
+) -> Generator[float, Any, list[Snapshot]]:
+    """The snapshots on MNIST up to batch number `stop`; yields the fraction done."""
+    seen = []
+    for shot in snapshots(method, load("mnist", data_dir), load("mnist", data_dir, "test"), seed, recipe, every):
+        seen.append(shot)
+        yield shot.steps / stop
+        if shot.steps == stop:
+            break
+    return seen
 
 
 def _frames(seen: Sequence[Snapshot], n: int) -> list[Snapshot]:

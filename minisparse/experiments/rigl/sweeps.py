@@ -5,7 +5,7 @@ connections at each sparsity; in a network without convolutions ERK is ER. Runs 
 last epoch's error at 98 % has a standard deviation of about 0.06 points.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import plot, recipes
 from ...allocate import density_of, erdos_renyi_kernel, uniform
-from ..studies import Finished, Ours, Study, each_seed, gap, mnist, orderings
+from ..studies import Finished, Ours, Running, Study, each_seed, gap, mnist, orderings
 from .epochs import trained
 from .recipe import MODEL, PAPER, PAPER_NAME, recipe_of, start
 
@@ -28,7 +28,7 @@ BASE = {"method": "rigl", "distribution": "authors", "signal": "gradient", "grow
 
 def run(
     data_dir: Path | None, seed: int, method: str, distribution: str, signal: str, grown: str, **numbers: Any
-) -> Iterator[float | dict[str, Any]]:
+) -> Running:
     """RigL, or a static mask, with one of each of the choices."""
     recipe, data = recipe_of(numbers), mnist(data_dir)
     densities = recipes.mnist_densities(recipe.sparsity)

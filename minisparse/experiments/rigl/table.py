@@ -13,7 +13,7 @@ three quarters and more. The longer they move at a high learning rate, the fewer
 in these 200 epochs: the script's recipe, and one whose learning rate falls, and whose masks stop, twice as late.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ...allocate import counts
 from ...masks import Masks, project
 from ...methods.magnitude import magnitude_mask
 from ...models.shrink import Compact, compacted
-from ..studies import Finished, Row, Run, Study, each, each_seed, mnist, rows
+from ..studies import Finished, Row, Run, Running, Study, each, each_seed, mnist, rows
 from .epochs import trained
 from .recipe import MODEL, PAPER, PAPER_NAME, Recipe, recipe_of, start
 
@@ -40,9 +40,7 @@ PUBLISHED = {  # final architecture, sparsity, inference KFLOPs, bytes, error of
 }
 
 
-def run(
-    data_dir: Path | None, seed: int, survivors_sparsity: float, **numbers: Any
-) -> Iterator[float | dict[str, Any]]:
+def run(data_dir: Path | None, seed: int, survivors_sparsity: float, **numbers: Any) -> Running:
     """RigL, then RigL+ from what survives."""
     recipe, data = recipe_of(numbers), mnist(data_dir)
     (inputs, labels), (test_inputs, test_labels) = data.train, data.test

@@ -23,7 +23,7 @@ from ...schedule import multi_step_rate
 from ...streams import stream
 from ...train import Step, train
 from ..packing import packed
-from ..studies import accuracy, by_epoch, errors_of, lenets, loss_of, measured, mnist
+from ..studies import Running, accuracy, begun, by_epoch, errors_of, lenets, loss_of, measured, mnist
 
 HELD_OUT = 6_000  # of the training images, as in the paper
 
@@ -59,11 +59,10 @@ def steps(
 
 def trained(
     data_dir: Path | None, *, network: str, sparsity: float, pruning_batch: int, seed: int, **training: Any
-) -> Iterator[float | dict[str, Any]]:
+) -> Running:
     """Prune on one batch and train; errors on the test set in %, after every epoch."""
-    model, shape = NETWORKS[network]
+    model, shape, _, params = begun(NETWORKS[network], seed)
     train_set, _, test_set = mnist(data_dir, validation=HELD_OUT, standardize=True, shape=shape)
-    params = model.init(np.random.default_rng(seed))
     masks = kept(model, params, train_set, sparsity, pruning_batch, seed)
     run = steps(model, params, masks, train_set, seed, **training)
     moments = by_epoch(run, len(train_set[1]) // training["batch"], training["iterations"])
@@ -71,16 +70,13 @@ def trained(
     yield {**errors_of(seen.errors), "weights": masks.counts}
 
 
-def of_classes(
-    data_dir: Path | None, *, sparsities: Sequence[float], pruning_batch: int, seed: int
-) -> Iterator[float | dict[str, Any]]:
+def of_classes(data_dir: Path | None, *, sparsities: Sequence[float], pruning_batch: int, seed: int) -> Running:
     """Figure 2: SNIP on batches of one class each; connections of every pixel that are kept, class by class.
 
     pixels: {sparsity: [packed (28, 28) counts of each class]}; means: packed (28, 28) mean images, 0 to 255.
     """
-    model, _ = NETWORKS["lenet-300-100"]
+    model, _, _, params = begun(NETWORKS["lenet-300-100"], seed)
     inputs, labels = mnist(data_dir, validation=HELD_OUT, standardize=True).train
-    params = model.init(np.random.default_rng(seed))
     pixels: dict[str, list[str]] = {str(sparsity): [] for sparsity in sparsities}
     means = []
     for label in range(10):
@@ -97,16 +93,15 @@ def of_classes(
 def of_labels(
     data_dir: Path | None, *, labels: str, examples: int, sparsity: float, pruning_batch: int, seed: int,
     **training: Any,
-) -> Iterator[float | dict[str, Any]]:  # fmt: skip
+) -> Running:  # fmt: skip
     """Figure 4: LeNet-5 on the labels as they are or at "random"; loss and accuracy on the training images, by epoch.
 
     examples: the number of training images. Random labels are the true ones in a random order.
     """
-    model, shape = NETWORKS["lenet-5"]
+    model, shape, _, params = begun(NETWORKS["lenet-5"], seed)
     inputs, names = (part[:examples] for part in mnist(data_dir, HELD_OUT, standardize=True, shape=shape).train)
     if labels == "random":
         names = stream(seed, "labels").permutation(names)
-    params = model.init(np.random.default_rng(seed))
     masks = kept(model, params, (inputs, names), sparsity, pruning_batch, seed)
     losses, accuracies = [], []
     run = steps(model, params, masks, (inputs, names), seed, **training)

@@ -2,7 +2,8 @@
 
 from ...runs.methods import loss_of
 from .epochs import Moment, by_epoch, measured
-from .measures import NAMES, Data, accuracy, correct, error, errors_of, lenets, mnist, weights_of
+from .measures import NAMES, Data, accuracy, begun, correct, error, errors_of, lenets, mnist, weights_of
+from .planned import by_plan
 from .rows import by_seed, computed, each, gap, orderings, paired, rows
 from .running import finished, folder, go, naming
-from .study import Finished, Ours, Row, Run, Study, cause, each_seed, first_seed, grouped, kind_of, verdict
+from .study import Finished, Ours, Row, Run, Running, Study, cause, each_seed, first_seed, grouped, kind_of, verdict

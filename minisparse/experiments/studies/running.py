@@ -147,7 +147,8 @@ def _done(study: str, run: Run, directory: Path, data_dir: Path | None, note: Pa
     """A run and its result; `directory` is for a run that keeps one, `note` a file for the fraction done."""
     began = noted = time.perf_counter()
     result: Any = None
-    for result in run.function(data_dir=data_dir, **run.config, **({"folder": directory} if run.keeps else {})):
+    also = ({"folder": directory} if run.keeps else {}) | ({"device": run.device} if run.device else {})
+    for result in run.function(data_dir=data_dir, **run.config, **also):
         if note and not isinstance(result, dict) and time.perf_counter() > noted + PROGRESS_SECONDS:
             noted = time.perf_counter()
             note.write_text(f"{result:.4f}")

@@ -12,6 +12,7 @@ from ...records import NUMBER, Kind
 FIGURES = Kind("finite numbers, texts, and lists and objects of them", lambda value: _finite(value))
 Finished = Mapping[str, Any]  # a finished run, as its file has it (running.py)
 Ours = Callable[[Sequence[Finished]], Sequence[float]]
+Running = Iterator[float | dict[str, Any]]  # now and then the fraction done, in [0, 1]; at last a dict of results
 
 
 def _finite(value: Any) -> bool:
@@ -70,18 +71,20 @@ class Run(NamedTuple):
     """The smallest unit that is kept or repeated.
 
     name      of its file, without .json; unique in the study
-    function  at the top level of a module, so that other processes find it: function(data_dir=…, **config) yields now
-              and then the fraction done, in [0, 1], and at last a dict of results, as JSON has it
+    function  at the top level of a module, so that other processes find it: function(data_dir=…, **config), a Running
+              whose results are as JSON has them
     config    all numbers that decide the run, the seed too, as JSON has them: a file with others is refused
     keeps     whether the run is long enough to continue after an interruption: function is then also given folder=…,
               its folder until it is finished
+    device    "cpu" or "cuda", passed to a function that takes device=…; None for one that runs on the CPU only
     """
 
     name: str
     seed: int
-    function: Callable[..., Iterator[float | dict[str, Any]]]
+    function: Callable[..., Running]
     config: dict[str, Any]
     keeps: bool = False
+    device: str | None = None
 
 
 class Study(NamedTuple):
@@ -107,9 +110,7 @@ class Study(NamedTuple):
     causes: Mapping[str, str] = MappingProxyType({})
 
 
-def each_seed(
-    function: Callable[..., Iterator[float | dict[str, Any]]], choices: Mapping[str, Mapping[str, Any]]
-) -> Callable[[int], list[Run]]:
+def each_seed(function: Callable[..., Running], choices: Mapping[str, Mapping[str, Any]]) -> Callable[[int], list[Run]]:
     """Study.runs: of every seed a run of `function` for each of `choices`, {name: config without the seed}."""
     return lambda seeds: [
         Run(f"{name}-seed{seed}".lstrip("-"), seed, function, {"seed": seed, **config})
