@@ -171,8 +171,8 @@ CHOICES = {
 STUDIES = (
     Study("surgeon", "LeCun et al. 1989, Hassibi & Stork 1992", "Three rankings on the MONK's problems.", 0.3, 3,
           each_seed(pruned, CHOICES), ROWS, lambda *given: [], table, causes={
-              "surgeon/monk-3": "Of our draws 93.4 % are other examples than of theirs. On one of three, five weights are "
-              "left with 97.2 % of the test set right, as in the paper, and 92.6 % of the training set; on the others "
+              "surgeon/monk-3": "Of our draws 93.4 % are other examples than of theirs. On one of three, five weights "
+              "are left with 97.2 % of the test set right, as in the paper, and 92.6 % of the training set; on others "
               "weights that fit wrong labels go last.",
           }),
 )  # fmt: skip
