@@ -10,10 +10,12 @@ from pkgutil import iter_modules
 from typing import Any
 
 from .. import allocate, flops, masks, methods, schedule
+from ..compress import huffman, relative
 from . import calls, sites, trajectory, vjp
 from .cases import Case
 
 METHODS = [import_module(module.name) for module in iter_modules(methods.__path__, f"{methods.__name__}.")]
+METHODS += [relative, huffman]
 # first the functions that cases call in another form, such as `step_rate`
 HOMES = (calls, allocate, flops, masks, schedule, *METHODS, trajectory, vjp, sites)
 HEAD = '''"""An adapter for minisparse's golden vectors, saved as adapter.py. Call your code where it says so, then

@@ -332,3 +332,14 @@ def test_of_an_answer_of_another_form_the_form_is_told(function):
     case = load()[function][0]
     for odd in (None, "x", [1.5]):
         assert [kind for kind, _ in by_rank(case, odd)] == ["form"]
+
+
+def test_any_optimal_code_holds_and_no_other():
+    judged = lambda got: faults(
+        "huffman_lengths", np.array(got), {"counts": np.array([1, 1, 2, 2, 0])}, np.array([2, 2, 2, 2, 0])
+    )
+    assert judged([2, 2, 2, 2, 0]) == judged([3, 3, 2, 1, 0]) == judged([3, 3, 1, 2, 0]) == []
+    assert judged([2, 2, 2, 2, 1])
+    assert judged([0, 2, 2, 2, 0])
+    assert judged([1, 3, 2, 3, 0]), "longer in all"
+    assert judged([2, 2, 1, 1, 0]), "shorter than any prefix code"
