@@ -15,19 +15,17 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from docs import front, results
+from docs import front, matrix, results
 from minisparse.golden.cases import PROFILES, Case, find, load
-from minisparse.golden.divergences import divergence, rows
+from minisparse.golden.divergences import divergence
 from minisparse.golden.show import SIGNS, drawn
 
 ASKED = re.compile(r"<!-- (pins|divergences|stages|api|notebooks|conformance): ([\w:. /-]+) -->")
 ALONE = re.compile(r"<!-- (papers|verdict|repository|conformance) -->")
-NUMBER = re.compile(r"\{(ours|paper|accuracy) ([\w./-]+)\}")
+NUMBER = re.compile(r"\{(ours|short|paper|accuracy|share|count|holds|misses) ([\w./-]+)\}")
 COURSE = Path(__file__).parents[1] / "notebooks"
 PACKAGE = Path(__file__).parents[1] / "minisparse"
-OTHERWISE = "no words for it, another answer"
-LEGEND = """✗ differs, with a link to a case that tells; (✗) known to differ, no answer written down; ✓ its answers
-agree; · none is written down."""
+METHODS = Path(__file__).parent / "methods"
 CLASSES = dict(zip(SIGNS, "stays absent dropped grown back".split(), strict=True))
 
 
@@ -40,7 +38,7 @@ def filled(page: str) -> str:
     page = ASKED.sub(lambda m: answers[m[1]](m[2].split()), page)
     page = ALONE.sub(lambda m: alone[m[1]](), page)
     page = re.sub(r"<!-- paper: (.+?) -->", lambda m: results.paper(m[1]), page)
-    return NUMBER.sub(lambda m: results.number(m[1], m[2]), page)
+    return NUMBER.sub(lambda m: results.number(m[1], m[2]), results.attempted(page))
 
 
 def stages(ids: list[str]) -> str:
@@ -61,7 +59,10 @@ def modules(names: list[str]) -> str:
 
 def _module(name: str) -> str:
     option = "   :no-members:\n" if (PACKAGE / name.replace(".", "/")).is_dir() else ""
-    return f"## minisparse.{name}\n\n```{{eval-rst}}\n.. automodule:: minisparse.{name}\n{option}```"
+    if name in ("golden.portable", "golden.plain"):  # their Case and Array are not those that others take
+        option = "   :no-index:\n"
+    title = f"minisparse.{name}".replace(".", ".\u200b")  # where a line of a phone may end
+    return f"## {title}\n\n```{{eval-rst}}\n.. automodule:: minisparse.{name}\n{option}```"
 
 
 def lessons(names: list[str]) -> str:
@@ -147,51 +148,20 @@ def _said(case: Case, who: list[str]) -> Iterator[str]:
 
 
 def divergences(names: list[str]) -> str:
-    """A row for each convention that public code breaks, in the checker's words; a column for each implementation.
-
-    A cross leads to the first case that tells. What no case of any function tells is there too, where one pins it: it
-    is known of code whose answers are not written down.
-    """
+    """The conventions of these functions by implementations; of "all", with links to the methods' pages."""
+    every = [case for own in _vectors().values() for case in own]
+    if names == ["all"]:
+        link = lambda id: f"../../docs/{_where()[id]}#{_anchor(id)}" if id in _where() else ""
+        return matrix.table(every, every, link, "../../docs/conformance.html")
     cases = [case for name in names for case in asked(name)]
-    told = _told(cases)
-    everywhere = _told([case for own in _vectors().values() for case in own])
-    for _, words, profiles in (row for case in cases for row in rows(case)):
-        if words not in everywhere:
-            told[words] = {profile: [] for profile in profiles.split()}
-    if OTHERWISE in told:
-        told[OTHERWISE] = told.pop(OTHERWISE)
-    if not told:
-        return "No public code is known to differ here."
-    known = {profile for case in cases for profile in PROFILES if case.answers(profile)}
-    columns = [p for p in PROFILES if p != "reference" and (p in known or any(p in who for who in told.values()))]
-    head = "".join(f'<th scope="col"><span>{name}</span></th>' for name in columns)
-    body = "\n".join(_convention(words, who, columns, cases) for words, who in told.items())
-    table = f'<table class="matrix"><thead><tr><th scope="col">says the checker</th>{head}</tr></thead><tbody>\n{body}'
-    return f'```{{raw}} html\n<div class="wide" tabindex="0">{table}\n</tbody></table></div>\n```\n\n{LEGEND}'
+    return matrix.table(cases, every, lambda id: f"#{_anchor(id)}", "../conformance.html")
 
 
-def _convention(words: str, who: dict[str, list[str]], columns: list[str], cases: list[Case]) -> str:
-    telling = {id for ids in who.values() for id in ids}
-    asked_there = [case for case in cases if case.id in telling]
-    cells = "".join(f"<td>{_sign(profile, who, asked_there)}</td>" for profile in columns)
-    return f'<tr><th scope="row">{html.escape(words)}</th>{cells}</tr>'
-
-
-def _sign(profile: str, who: dict[str, list[str]], cases: list[Case]) -> str:
-    """A cross for code that differs, with a link to the case that tells; a tick where its answers agree."""
-    if profile in who:
-        ids = who[profile]
-        cross = '<span class="missed">✗</span>'
-        return f'<a href="#{_anchor(ids[0])}" title="{", ".join(ids)}">{cross}</a>' if ids else "(✗)"
-    agrees = any(case.answers(profile) and not case.differs(profile) for case in cases)
-    return '<span class="reached">✓</span>' if agrees else '<span class="absent">·</span>'
-
-
-def _told(cases: list[Case]) -> dict[str, dict[str, list[str]]]:
-    """{the checker's words: {a profile that they are for: the ids of the cases that tell}}."""
-    told: dict[str, dict[str, list[str]]] = {}
-    for case in cases:
-        for profile in (own for own in PROFILES if case.differs(own)):
-            ids = told.setdefault(divergence(case, profile) or OTHERWISE, {}).setdefault(profile, [])
-            ids.extend({case.id} - set(ids))
-    return told
+@cache
+def _where() -> dict[str, str]:
+    """{the id of a case: the page that shows it}."""
+    pages = {path: path.read_text(encoding="utf-8") for path in sorted(METHODS.glob("*.md"))}
+    pins = [(path, names) for path, text in pages.items() for word, names in ASKED.findall(text) if word == "pins"]
+    return {
+        case.id: f"methods/{path.stem}.html" for path, names in pins for name in names.split() for case in asked(name)
+    }

@@ -44,8 +44,9 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "undoc-members": True}
 autodoc_inherit_docstrings = False
 autodoc_preserve_defaults = True
+autodoc_typehints = "none"  # docstrings.py lists them
 add_module_names = False
-python_maximum_signature_line_length = 80
+python_maximum_signature_line_length = 100
 default_role = "code"
 smartquotes = False
 

@@ -8,24 +8,24 @@
 
 import html
 import inspect
-import json
 import os
 import subprocess
 from functools import cache
 from pathlib import Path
 
 from docs import wrong
+from docs.matrix import packages
 from minisparse.golden import cases, check
 from minisparse.golden.verdict import Verdict
 
-RUNS = Path(__file__).parent / "conformance.json"
+HERE = Path(__file__).parent
 
 
 def repository() -> str:
     """The repository's page: of the CI that builds the site, or of this clone's origin; "" where neither is known."""
     if os.environ.get("GITHUB_REPOSITORY"):
         return f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{os.environ['GITHUB_REPOSITORY']}"
-    asked = ["git", "-C", str(RUNS.parent), "config", "remote.origin.url"]
+    asked = ["git", "-C", str(HERE), "config", "remote.origin.url"]
     try:
         address = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
     except OSError:
@@ -52,15 +52,10 @@ def verdict() -> str:
     return f"```python\n{code}```\n\n```{{raw}} html\n{said_so}\n```"
 
 
-@cache
-def _packages() -> dict:
-    return json.loads(RUNS.read_text(encoding="utf-8"))["packages"]
-
-
 def summary() -> str:
     """A row for each package: what holds in full, and what differs. On a phone a card, as of results.py."""
     lines = ["".join(f'<th scope="col">{name}</th>' for name in ("package", "holds in every case", "differs in some"))]
-    for name, package in _packages().items():
+    for name, package in packages().items():
         runs = package["functions"].items()
         holds = ", ".join(f"<code>{f}</code>" for f, run in runs if run["passes"])
         differs = ", ".join(f"<code>{f}</code> {run['holds']}/{run['cases']}" for f, run in runs if not run["passes"])
@@ -80,13 +75,13 @@ def summary() -> str:
 def of_functions(names: list[str]) -> str:
     """Functions by packages; "" where no package has any of them."""
     ran = {
-        name: {f: run for f, run in package["functions"].items() if f in names} for name, package in _packages().items()
+        name: {f: run for f, run in package["functions"].items() if f in names} for name, package in packages().items()
     }
     ran = {name: runs for name, runs in ran.items() if runs}
     if not ran:
         return ""
     asked = [f for f in names if any(f in runs for runs in ran.values())]
-    head = "| run through the vectors | " + " | ".join(f"{name} {_packages()[name]['version']}" for name in ran) + " |"
+    head = "| run through the vectors | " + " | ".join(f"{name} {packages()[name]['version']}" for name in ran) + " |"
     lines = [head, "|---" * (len(ran) + 1) + "|"]
     lines += [f"| `{f}` | " + " | ".join(_cell(runs.get(f)) for runs in ran.values()) + " |" for f in asked]
     return "\n".join(["Packages that anybody can install, [run](../conformance.md):", "", *lines])

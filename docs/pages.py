@@ -1,7 +1,6 @@
-"""What a page gets on its way to HTML: its comments answered, docstrings as they are read, words for its figures."""
+"""What a page gets on its way to HTML: its comments answered, words for its figures."""
 
 import re
-from itertools import pairwise
 from pathlib import Path
 
 from docutils import nodes
@@ -10,18 +9,20 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from docs import slides
+from docs import docstrings, slides
 from docs.answers import filled
 
 logger = logging.getLogger(__name__)
-WRAPPED = 104  # a line of a docstring that could have been longer than this was ended on purpose
 
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", answer_comments)
     app.connect("autodoc-skip-member", skip)
     app.connect("build-finished", write_slides)
-    app.connect("autodoc-process-docstring", as_read)
+    app.connect("autodoc-process-docstring", docstrings.as_read)
+    app.connect("autodoc-process-signature", docstrings.signature)
+    app.connect("doctree-read", with_dashes)
+    app.connect("doctree-read", with_contents)
     for change in (lead_to_the_browser, describe_figures):
         app.connect("doctree-read", change, priority=400)  # before Sphinx collects images and downloads
     app.add_html_math_renderer("mathml", inline_renderers=(inline_math, None), block_renderers=(block_math, None))
@@ -31,6 +32,8 @@ def answer_comments(app: Sphinx, name: str, source: list[str]) -> None:
     """The comments of answers.py, answered; the course's map under a name of its own, and with its solutions' page."""
     if name.startswith("docs/"):
         source[0] = filled(source[0]).replace("<!-- slides -->", slides.links())
+    if name == "minisparse/golden/README":  # its table, with links and with the packages
+        source[0] = filled(re.sub(r"(<!-- divergences: all -->\n\n)(\|.*\n)+", r"\1", source[0]))
     if name == "notebooks/README":
         map_ = source[0].replace("# The course\n", "# A map, and plans for teachers\n", 1)
         source[0] = map_.replace("](solutions)", "](../docs/solutions.md)")
@@ -49,30 +52,26 @@ def skip(app: Sphinx, what: str, name: str, thing: object, skipped: bool, option
     return True if plain or said.startswith("Alias for field number") else None
 
 
-def as_read(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    """A docstring as its author laid it out: prose as paragraphs, and whatever is aligned or indented as it stands."""
-    text = "\n".join(lines)
-    lines[:] = "\n\n".join([*(_block(own) for own in re.split(r"\n\s*\n", text) if own.strip()), ""]).split("\n")
+def with_contents(app: Sphinx, doctree: nodes.document) -> None:
+    """The sections of a method's page in a line at its top: beside it there is no room, for code has 120 columns."""
+    if not app.env.docname.startswith("docs/methods/"):
+        return
+    page = next(iter(doctree.findall(nodes.section)))
+    links = [
+        nodes.reference("", own.next_node(nodes.title).astext(), internal=True, refid=own["ids"][0])
+        for own in page.children
+        if isinstance(own, nodes.section)
+    ]
+    if links:
+        between = [node for link in links for node in (nodes.Text(" · "), link)][1:]
+        page.insert(1, nodes.paragraph("", "", nodes.Text("On this page: "), *between, classes=["contents"]))
 
 
-def _block(text: str) -> str:
-    """One block of a docstring, in reStructuredText. A line that ends early, so that more would have fitted, is one."""
-    lines = text.split("\n")
-    if any(re.search(r"^ |\S {2,}\S", line) for line in lines):
-        return "::\n\n" + "\n".join(f"    {line}" for line in lines)
-    joined = lines[:1]
-    for before, line in pairwise(lines):
-        if len(before) + 1 + len(line.split(" ")[0]) > WRAPPED:
-            joined[-1] += f" {line}"
-        else:
-            joined.append(line)
-    return "\n".join(("| " if len(joined) > 1 else "") + _escaped(line) for line in joined)
-
-
-def _escaped(line: str) -> str:
-    """A line as reStructuredText, with nothing in it but words and `code`."""
-    parts = re.split(r"(`[^`]+`)", line)
-    return "".join(part if i % 2 else re.sub(r"([\\*_|:`])", r"\\\1", part) for i, part in enumerate(parts))
+def with_dashes(app: Sphinx, doctree: nodes.document) -> None:
+    """A dash between a parameter and its words, which Sphinx writes as two hyphens."""
+    for text in [own for fields in doctree.findall(nodes.field_list) for own in fields.findall(nodes.Text)]:
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(" – "))
 
 
 def lead_to_the_browser(app: Sphinx, doctree: nodes.document) -> None:

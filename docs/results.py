@@ -3,7 +3,12 @@
 <!-- papers -->                      a table: how many figures of each paper are reached
 <!-- paper: Evci et al. 2020 -->     its studies, with a row for each figure
 {ours rigl/mnist-98/above-static}    a row's figure, in words; {paper …} what the paper has
+{count snfs/lenet-5}                 how many of the rows that begin so are reached: 3 of 8
+{short rigl/equal-budget/above-lottery}    by how much an ordering does not hold
+{holds rigl/escape/below-restarted}  no words: what stands before it is true as long as it is reached; {misses …} missed
+{when set/tutorial/over-static}…{end}    words that are left out as long as a row is not attempted
 {accuracy rigl}                      the mean over seeds of the runs of rigl-mnist-98, in per cent
+{share set-mnist/set-seed0/central_share_by_epoch/-1}    a number of a run's result, in per cent
 """
 
 import html
@@ -19,6 +24,7 @@ from minisparse.experiments.studies import Finished, Row, Study, cause, finished
 
 FIGURES = Path(__file__).parents[1] / "figures"
 PAGES = Path(__file__).parent / "results"
+WHEN = re.compile(r"\{when ([\w./-]+)\}(.*?)\{end\}", re.DOTALL)
 SIGNS = {"reached": "✓", "missed": "✗", "not attempted": "○"}
 HEADS = ("paper", "ours", "difference", "verdict")
 
@@ -37,6 +43,12 @@ def _rows() -> dict[str, tuple[Row, Study, list[Finished]]]:
     return {row.key: (row, study, runs) for pairs in studies().values() for study, runs in pairs for row in study.rows}
 
 
+def _row(key: str) -> tuple[Row, Study, list[Finished]]:
+    if key not in _rows():
+        raise ValueError(f"no row of the report is {key!r}")
+    return _rows()[key]
+
+
 def number(kind: str, name: str) -> str:
     """What a page asks for in braces. ValueError for a row or runs that are not there."""
     if kind == "accuracy":
@@ -45,22 +57,45 @@ def number(kind: str, name: str) -> str:
         if name not in accuracies:
             raise ValueError(f"no run of rigl-mnist-98 is by {name!r}")
         return f"{100 * sum(accuracies[name]) / len(accuracies[name]):.2f} %"
-    if name not in _rows():
-        raise ValueError(f"no row of the report is {name!r}")
-    row, study, runs = _rows()[name]
+    if kind == "share":
+        study_name, run, key, place = name.split("/")
+        shares = [done["result"][key] for pairs in studies().values() for study, own in pairs for done in own
+                  if (study.name, done["run"]) == (study_name, run)]  # fmt: skip
+        if not shares:
+            raise ValueError(f"no finished run is {study_name}/{run}")
+        return f"{100 * shares[0][int(place)]:.0f} %"
+    if kind == "count":
+        words = [verdict(row, row.ours(own)) for key, (row, _, own) in _rows().items() if key.startswith(f"{name}/")]
+        if not words:
+            raise ValueError(f"no row of the report begins with {name!r}")
+        return f"{words.count('reached')} of {len(words)}"
+    row, study, runs = _row(name)
+    if kind in ("holds", "misses"):
+        if (word := verdict(row, row.ours(runs))) != {"holds": "reached", "misses": "missed"}[kind]:
+            raise ValueError(f"the row {name!r} is {word}: what a page says of it is stale")
+        return ""
     published, ours, *_ = figures(row, study, runs)
-    return re.sub(r" \([^)]*\)$", "", published if kind == "paper" else ours)
+    words = re.sub(r" \([^)]*\)$", "", published if kind == "paper" else ours)
+    words = re.sub(r" ± 0\.?0*(?![\d.])", "", words)  # all seeds gave the same
+    words = re.sub(r"\.0+(?![\d])", "", words) if "±" not in words else words
+    return words.removeprefix("-") if kind == "short" else words
+
+
+def attempted(page: str) -> str:
+    """A page without the words between {when …} and {end} whose row is not attempted yet."""
+    return WHEN.sub(lambda m: m[2] if len(_row(m[1])[0].ours(_row(m[1])[2])) else "", page)
 
 
 def papers() -> str:
-    """A table of the papers: figures, those reached and those missed, and a link to each page."""
-    lines = ["| | figures | reached | missed | |", "|---|---|---|---|---|"]
+    """A table of the papers: figures, those reached, missed and not attempted, and a link to each page."""
+    lines = ["| | figures | reached | missed | not attempted | |", "|---|---|---|---|---|---|"]
     for paper, page in _pages().items():
         counts = _verdicts(paper)
-        share = 100 * counts["reached"] / counts.total()
-        bar = f'<span class="bar"><span style="width: {share:.0f}%"></span></span>'
-        good, bad = (f'<span class="{word}">{SIGNS[word]} {counts[word]}</span>' for word in ("reached", "missed"))
-        lines.append(f"| [{paper}](results/{page}) | {counts.total()} | {good} | {bad} | {bar} |")
+        shares = "".join(f'<span class="{word}" style="width: {100 * counts[word] / counts.total():.0f}%"></span>'
+                         for word in ("reached", "missed"))  # fmt: skip
+        told = (f'<span class="{word.replace(" ", "-")}">{sign} {counts[word]}</span>' for word, sign in SIGNS.items())
+        cells = " | ".join((*told, f'<span class="bar">{shares}</span>'))
+        lines.append(f"| [{paper}](results/{page}) | {counts.total()} | {cells} |")
     return "\n".join(lines)
 
 

@@ -11,12 +11,13 @@ from html import unescape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 
 SITE = Path(os.environ.get("MINISPARSE_SITE", ""))
 CHROMIUM = next(filter(None, map(shutil.which, "chromium chromium-browser google-chrome".split())), None)
+QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking".split()
 LOOK = Path(__file__).parent / "helpers/look.html"
 RECORDER = b"""<script>window.faults = []; console.error = (...said) => faults.push(said.join(" "));
 addEventListener("error", event => faults.push(event.message));</script>"""
@@ -97,8 +98,7 @@ class Looking(SimpleHTTPRequestHandler):
 
 @contextmanager
 def chromium(address, profile):
-    quiet = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking".split()
-    command = [CHROMIUM, *quiet, "--window-size=1400,1000", f"--user-data-dir={profile}", address]
+    command = [CHROMIUM, *QUIET, "--window-size=1400,1000", f"--user-data-dir={profile}", address]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
@@ -130,6 +130,19 @@ def test_what_is_wrong_with_a_page_is_seen(tmp_path):
     assert any("px wide in 390" in own for own in found["wide.html"])
     assert any(own.startswith("contrast 1.6 of P") for own in found["faint.html"])
     assert any("nothing is not defined" in own for own in found["wrong.html"])
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not here: no search was made")
+@pytest.mark.parametrize(("words", "page"), [("T_end", "rigl"), ("hard concrete", "l0"), ("rigl_update", "rigl")])
+def test_a_search_leads_to_the_page_of_the_method_first(tmp_path, words, page):
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Looking, directory=SITE)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/search.html?q={quote(words)}"
+        asked = [CHROMIUM, *QUIET, f"--user-data-dir={tmp_path}", "--virtual-time-budget=20000", "--dump-dom", address]
+        shown = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS, check=True).stdout
+        server.shutdown()
+    found = re.findall(r'<a href="([^"?#]+)[^"]*"', shown.partition('id="search-results"')[2])
+    assert found[0] == f"docs/methods/{page}.html"
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="Chromium is not here: no page was looked at")

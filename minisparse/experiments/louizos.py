@@ -196,13 +196,14 @@ def figures(network: str, finished: Sequence[Finished], directory: Path, data_di
 def hard_concrete(directory: Path, beta: float = 0.5) -> Path:
     """Fig. 2 of the paper, at its β: how z is distributed at log α = 0, and gates against log α."""
     width = l0.ZETA - l0.GAMMA
-    z = np.linspace(l0.GAMMA, l0.ZETA, 601)[1:-1]
+    z = np.linspace(l0.GAMMA, l0.ZETA, 601)
+    density = stretched_density((z[1:-1] - l0.GAMMA) / width, 0.0, beta) / width
     open_ = lambda log_alpha: l0.prob_open(log_alpha, beta=beta)
     log_alpha, u = np.linspace(-6, 6, 241), (np.arange(2000) + 0.5) / 2000
     return plot.hard_concrete(
         directory / "hard_concrete.png",
         f"The hard concrete distribution: β = {beta}, γ = −{-l0.GAMMA}, ζ = {l0.ZETA}",
-        (z, stretched_density((z - l0.GAMMA) / width, 0.0, beta) / width),
+        (z, np.pad(density, 1, constant_values=np.inf)),  # β < 1: it has no bound at the ends
         {0: ends(beta) / 2, 1: ends(beta) / 2},
         log_alpha,
         {

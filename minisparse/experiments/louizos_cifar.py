@@ -29,22 +29,8 @@ from ..schedule import multi_step_rate
 from ..streams import draw_key
 from ..train import State, train
 from .louizos import PAPER
-from .studies import (
-    Finished,
-    Row,
-    Run,
-    Running,
-    Study,
-    correct,
-    each,
-    each_seed,
-    errors_of,
-    gap,
-    kind_of,
-    loss_of,
-    orderings,
-    rows,
-)
+from .studies import Finished, Row, Run, Running, Study, correct, each_seed, errors_of, kind_of, loss_of
+from .studies.rows import each, gap, orderings, rows
 
 SHAPE = (32, 32, 3)
 BATCH, RATE, DECAY, DROP_RATE, BETA = 128, 0.1, 5e-4, 0.3, 0.99

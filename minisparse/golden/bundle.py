@@ -9,9 +9,8 @@ from ..files import write_texts
 from .cases import VERSION, Case
 
 HERE = Path(__file__).parent
-MODULES = (
-    "plain ties relatives replay facts divergences verdict asking guest portable".split()
-)  # each imports from those before it
+# each imports from those before it
+MODULES = "plain ties relatives replay facts divergences verdict asking guest portable".split()
 START = '''#!/usr/bin/env python3
 """{doc}"""
 

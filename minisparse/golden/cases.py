@@ -1,59 +1,17 @@
-"""The vectors of v1: one JSON file per function, read into cases and found by name.
-
-The fields of a case are those of schema.json: `inputs` and `stages` by name, in order, `expected` the reference's
-answer, `profiles` the answers of public implementations: none if a profile does not decide, several if its answer
-depends on noise or on an unspecified order.
-"""
+"""The vectors of v1: one JSON file per function, read into cases and found by name."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ..files import write_texts
 from .divergences import PROFILES as PROFILES
-from .values import decode
-from .verdict import VERSION
+from .verdict import VERSION, Case
 
 V1 = Path(__file__).parent / "v1"
-
-
-@dataclass(frozen=True)
-class Case:
-    """A call of a function, the reference's answer, and the reason for the case. Values are in their JSON form."""
-
-    id: str
-    function: str
-    reason: str
-    inputs: Mapping[str, Any]
-    stages: Mapping[str, Any]
-    expected: Any
-    profiles: Mapping[str, Sequence[Any]]
-    source: str
-    pin: str
-    optional: bool = False
-    rtol: float = 1e-9
-    atol: float = 1e-12
-    may_lack: Sequence[str] = ()  # parameters with a default: other cases of the function leave them out
-    superseded_by: str | None = None
-
-    def arguments(self) -> dict[str, Any]:
-        """The inputs by the contract's parameter names, in new arrays."""
-        return {name: decode(value) for name, value in self.inputs.items()}
-
-    def answers(self, profile: str = "reference") -> Sequence[Any]:
-        """The possible answers of `profile`, in JSON form; empty if it does not decide."""
-        return [self.expected] if profile == "reference" else self.profiles.get(profile, [])
-
-    def differs(self, profile: str) -> bool:
-        """Does `profile` have an answer other than the reference's?"""
-        return any(answer != self.expected for answer in self.answers(profile))
-
-    def in_float32(self) -> "Case":
-        """The case with tolerances for float32: at least rtol 1e-6 and atol 1e-7."""
-        return replace(self, rtol=max(self.rtol, 1e-6), atol=max(self.atol, 1e-7))
 
 
 def load(folder: Path | None = None, superseded: bool = False) -> dict[str, list[Case]]:
@@ -76,8 +34,7 @@ def load(folder: Path | None = None, superseded: bool = False) -> dict[str, list
             if case.id in seen:
                 raise ValueError(f"{path} has the case {case.id!r} twice")
             seen.add(case.id)
-        current = [case for case in cases if superseded or not case.superseded_by]
-        functions.setdefault(file["function"], []).extend(current)
+        functions.setdefault(file["function"], []).extend(c for c in cases if superseded or not c.superseded_by)
     return functions
 
 

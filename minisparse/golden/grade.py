@@ -91,8 +91,8 @@ def graded(
         with TemporaryDirectory(prefix="minisparse-", ignore_cleanup_errors=True) as folder:
             try:
                 copied(hand_in, Path(folder))
-                asked = hand_in.student, cases, bool(functions), seconds, arrays
-                grade = _in_a_process(Path(folder), seconds, *asked)
+                how = hand_in.student, cases, bool(functions), seconds, arrays
+                grade = _in_a_process(Path(folder), seconds, *how)
             except (ValueError, OSError) as error:
                 grade = Grade(clean(hand_in.student), verdict=clean(f"no verdict: {error}"))
         changed = [clean(what) for what in kept.put_back()]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -23,25 +23,7 @@ from .asking import Reply, Unanswered, report, verdict_on
 from .divergences import PROFILES
 from .guest import Guest
 from .plain import Array, mapped, plain, read
-from .verdict import Verdict
-
-
-class Case:
-    """A case of cases.json with its answers."""
-
-    def __init__(self, question: Mapping[str, Any], expected: Any, beside: Mapping[str, Any], float32: bool):
-        self.id, self.function, self.reason = question["id"], question["function"], question["reason"]
-        self.inputs, self.optional = dict(question["inputs"]), question["optional"]
-        self.rtol, self.atol = question["rtol"], question["atol"]
-        if float32:
-            self.rtol, self.atol = max(self.rtol, 1e-6), max(self.atol, 1e-7)
-        self.expected, self.pin, self.may_lack = expected, beside["pin"], beside["may_lack"]
-        self.profiles: dict = {}
-        for name, answer in beside["profiles"]:
-            self.profiles.setdefault(name, []).append(answer)
-
-    def answers(self, profile: str = "reference") -> Sequence[Any]:
-        return [self.expected] if profile == "reference" else self.profiles.get(profile, [])
+from .verdict import Case, Verdict
 
 
 class Door:
@@ -161,6 +143,11 @@ def cases(folder: Path, float32: bool) -> dict[str, list[Case]]:
     )
     functions: dict = {}
     for question in questions["cases"]:
-        case = Case(question, answers["answers"][question["id"]], beside["cases"][question["id"]], float32)
-        functions.setdefault(case.function, []).append(case)
+        more = beside["cases"][question["id"]]
+        profiles: dict = {}
+        for name, answer in more["profiles"]:
+            profiles.setdefault(name, []).append(answer)
+        known = {"inputs": dict(question["inputs"]), "profiles": profiles, "stages": {}, "source": ""}
+        case = Case(expected=answers["answers"][question["id"]], **{**question, **more, **known})
+        functions.setdefault(case.function, []).append(case.in_float32() if float32 else case)
     return functions

@@ -6,8 +6,8 @@ explains. The rest is told in facts. README.md beside the vectors states the rul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .divergences import PROFILES, divergence
@@ -17,6 +17,49 @@ from .plain import difference, narrow, read
 VERSION = 1
 ONCE = ("call", "raises", "ends", "form", "float32", "changes")  # kinds that are no convention
 SAID = 4  # facts in a sentence, at most
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call of a function, the reference's answer, and the reason for the case. Values are in their JSON form.
+
+    The fields are those of schema.json: `inputs` and `stages` by name, in order, `expected` the reference's answer,
+    `profiles` the answers of public implementations: none if a profile does not decide, several if its answer depends
+    on noise or on an unspecified order.
+    """
+
+    id: str
+    function: str
+    reason: str
+    inputs: Mapping[str, Any]
+    stages: Mapping[str, Any]
+    expected: Any
+    profiles: Mapping[str, Sequence[Any]]
+    source: str
+    pin: str
+    optional: bool = False
+    rtol: float = 1e-9
+    atol: float = 1e-12
+    may_lack: Sequence[str] = ()  # parameters with a default: other cases of the function leave them out
+    superseded_by: str | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """The inputs by the contract's parameter names, in new arrays."""
+        from .values import decode  # NumPy's arrays, which the checker of another language does without
+
+        return {name: decode(value) for name, value in self.inputs.items()}
+
+    def answers(self, profile: str = "reference") -> Sequence[Any]:
+        """The possible answers of `profile`, in JSON form; empty if it does not decide."""
+        return [self.expected] if profile == "reference" else self.profiles.get(profile, [])
+
+    def differs(self, profile: str) -> bool:
+        """Does `profile` have an answer other than the reference's?"""
+        return any(answer != self.expected for answer in self.answers(profile))
+
+    def in_float32(self) -> Case:
+        """The case with tolerances for float32: at least rtol 1e-6 and atol 1e-7."""
+        return replace(self, rtol=max(self.rtol, 1e-6), atol=max(self.atol, 1e-7))
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from .style import PAPER, STYLE, save
 
 Place = str | os.PathLike
+BREAK: Any = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 9, "color": "k", "clip_on": False, "linestyle": "none"}
 NOTE: Any = {"textcoords": "offset points", "fontsize": 8, "color": PAPER["color"]}  # words beside a point
 
 
@@ -22,7 +25,33 @@ def canvas(path: Place, size: tuple[float, float], title: str = "") -> Iterator[
         if title:
             figure.suptitle(title)
         yield figure
+        for axes in figure.axes:
+            separate_thousands(axes)
+            mark_beyond(axes)
         save(figure, path)
+
+
+def separate_thousands(axes: Any) -> None:
+    """Ticks from 1,000 on with separators, where an axis is linear and its ticks have no other form."""
+    for axis in (axes.xaxis, axes.yaxis):
+        if type(axis.get_major_formatter()) is ScalarFormatter and max(map(abs, axis.get_view_interval())) >= 1000:
+            axis.set_major_formatter("{x:,.0f}")
+
+
+def mark_beyond(axes: Any) -> None:
+    """A mark of a break at an end of the y axis beyond which a curve goes on, with how far it goes."""
+    curves = [np.asarray(line.get_ydata(), float) for line in axes.lines if line.get_transform() == axes.transData]
+    values = np.concatenate([[], *curves])
+    low, high = sorted(axes.get_ylim())
+    for end, beyond in ((0, values[values < low]), (1, values[values > high])):
+        if len(beyond):
+            at = end if axes.get_ylim()[0] == low else 1 - end
+            axes.plot([0], [at], transform=axes.transAxes, **BREAK)
+            far = float(beyond.max() if end else beyond.min())
+            words = f"{far:,.0f}" if abs(far) >= 100 else f"{far:.3g}"
+            words = "∞" if np.isinf(far) else words.replace("-", "−")
+            axes.annotate(f"to {words}", (0, at), (-7, 8 if at else -8), xycoords="axes fraction", ha="right",
+                          va="bottom" if at else "top", **NOTE)  # fmt: skip
 
 
 @contextmanager
@@ -54,21 +83,21 @@ def broken_axes(figure: Figure, heights: Sequence[float], reach: float, columns:
     axes[0, 0].set_ylim(min(near) - margin, top + margin)
     if far:
         axes[1, 0].set_ylim(min(far) - 0.3 * reach, max(far) + 0.3 * reach)
-        mark: Any = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 9, "color": "k", "clip_on": False}
         for above, below in axes.T:
             above.spines["bottom"].set_visible(False)
             above.tick_params(bottom=False, which="both")
-            above.plot([0], [0], transform=above.transAxes, linestyle="none", **mark)
-            below.plot([0], [1], transform=below.transAxes, linestyle="none", **mark)
+            above.plot([0], [0], transform=above.transAxes, **BREAK)
+            below.plot([0], [1], transform=below.transAxes, **BREAK)
     return axes
 
 
 def point(column: Sequence[Any], x: float, y: float, spread: float, **look: Any) -> None:
-    """A point with a bar in a column of `broken_axes`: in each, so that the legend of the upper has all; with its
-    height in words in the lower.
+    """A point with a bar in the axes of a column of `broken_axes` that reach it, and its label in all, for the legend;
+    with its height in words in the lower.
     """
     for row, axes in enumerate(column):
-        axes.errorbar(x, y, spread, markeredgecolor="black", markeredgewidth=0.5, linestyle="none", linewidth=1, **look)
         low, high = axes.get_ylim()
+        there = ([x], [y], [spread]) if low < y < high else ([], [], [])
+        axes.errorbar(*there, markeredgecolor="black", markeredgewidth=0.5, linestyle="none", linewidth=1, **look)
         if row and low < y < high:
             axes.annotate(f"{y:.1f} %", (x, y), (8, -3), textcoords="offset points", fontsize=8)

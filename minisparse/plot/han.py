@@ -41,7 +41,7 @@ def han_rounds(
         begins = [0, *(epochs + retrain_epochs * number for number in range(len(left) - 1))]
         for begin, share in zip(begins, left, strict=True):
             axis.axvline(begin + 0.5, color="#BBBBBB", linewidth=0.8)
-            axis.text(begin + 0.5, top, f" {100 * share:.3g} % left", va="bottom", fontsize=8, color="#555555")
+            axis.text(begin + 0.5, top, f"  {100 * share:.3g} % left", va="bottom", fontsize=8, color="#555555")
         for value, words, side in zip(papers, ("whole", "pruned"), ("bottom", "top"), strict=True):
             published(axis, value, f"paper, {words}:\n{value:.2f} %", va=side)
         axis.set(ylim=(bottom, top), xlim=(0.5, len(errors) + 0.5), xlabel="epochs", ylabel="test error (%)")
@@ -92,7 +92,7 @@ def by_share(axis: Any, curves: Mapping[str, Sequence[tuple[float, float]]], loo
 def han_trade_off(path: Place, title: str, curves: Mapping[str, Sequence[tuple[float, float]]]) -> Path:
     """Figure 5: accuracy lost against the share of the weights that is left.
 
-    curves {name, as in CURVES: [(share in (0, 1], points lost)]}. What lies below the figure is left out.
+    curves {name, as in CURVES: [(share in (0, 1], points lost)]}. The axis has a break where they go on below it.
     """
     with panels(path, (8, 4.6), title) as axis:
         by_share(axis, {name: [(share, -lost) for share, lost in curve] for name, curve in curves.items()}, CURVES, 6)
@@ -130,7 +130,6 @@ def han_weights(path: Place, title: str, edges: Array, before: Sequence[int], af
         ):
             axis.stairs(counts, edges, fill=True, color=colour)
             axis.set(title=f"{words}: {sum(counts):,} weights", xlabel="weight")
-            axis.yaxis.set_major_formatter("{x:,.0f}")
         axes[0].set_ylabel("weights in a bin")
     return Path(path)
 

@@ -33,7 +33,7 @@ def hard_concrete(
             side = "right" if place == 0 else "left"
             left.text(place, 0.5 * top, f" P(z = {place:g}) \n = {mass:.3f} ", ha=side, va="center", color="#D55E00")
         left.set(xlim=(-0.45, 1.45), ylim=(0, 1.3 * top), xlabel="z at log α = 0", ylabel="density")
-        left.legend(loc="upper center", frameon=False, ncols=2, fontsize=8)
+        left.legend(loc="upper center", frameon=False, fontsize=8)
         for (label, curve), (colour, dash) in zip(gates.items(), LINES, strict=True):
             right.plot(log_alpha, curve, color=colour, linestyle=dash, label=label)
         right.set(xlabel="log α", ylabel="gate, probability")

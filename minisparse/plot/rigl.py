@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from ..backend import Array
 from ..files import replacing
 from ..looks import LOOKS
-from .canvas import NOTE, Place, broken_axes, canvas, log_ticks, panels, point
+from .canvas import BREAK, NOTE, Place, broken_axes, canvas, log_ticks, panels, point
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE
 
 FRAMES_PER_SECOND = 8
@@ -53,6 +53,7 @@ def rigl_animation(
         for axes, name, low in ((above, "in the central 20×20 (%)", 45), (below, "test accuracy (%)", 84)):
             axes.set(xscale="log", xlim=(batches[0], batches[-1]), ylim=(low, 100))
             axes.set_title(name, loc="left", fontsize=9)
+        below.plot([0], [0], transform=below.transAxes, **BREAK)  # before the first batch it is at chance
         above.legend(loc="lower right", frameon=False)
         above.tick_params(labelbottom=False)
         writer = PillowWriter(fps=FRAMES_PER_SECOND)
@@ -172,9 +173,9 @@ def rigl_sweeps(
     """
     looks: Any = (("#0072B2", "--", "v"), ("#D55E00", "-", "o"), ("#009E73", ":", "^"))
     with canvas(path, (8, 6.4)) as figure:
-        (by_period, by_sparsity), (below, unused) = figure.subplots(2, 2, height_ratios=(1, 1.1))
-        unused.remove()
-        below.set_subplotspec(below.get_gridspec()[1, :])
+        halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.1))
+        by_period, by_sparsity = halves[0].subplots(1, 2)
+        below = halves[1].subplots()
         for axes, curves, label in (
             (by_period, periods, "α = {}"),
             (by_sparsity, {{"erk": "ERK"}.get(n, n): curve for n, curve in distributions.items()}, "{}"),
@@ -186,7 +187,7 @@ def rigl_sweeps(
             axes.set_ylabel("test error, last epoch (%)")
             axes.grid(alpha=0.25)
             axes.legend(frameon=False)
-        log_ticks(by_period, {period: str(period) for period, _ in next(iter(periods.values()))})
+        log_ticks(by_period, {period: f"{period:,}" for period, _ in next(iter(periods.values()))})
         by_period.set_xlabel("ΔT (batches between updates)")
         sparsities = [sparsity for sparsity, _ in next(iter(distributions.values()))]
         by_sparsity.set_xticks(sparsities, [f"{100 * sparsity:g} %" for sparsity in sparsities])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import NullLocator, ScalarFormatter
+from matplotlib.ticker import NullLocator
 
 from .canvas import Place, panels
 from .style import POINTS
@@ -52,7 +52,7 @@ def error_against_density(
         ours = [error for by_density in errors.values() for seeds in by_density.values() for error in seeds]
         if max(ours) > 20 * min(ours):  # a network that stayed at chance would flatten all others
             axis.set_yscale("log")
-            axis.yaxis.set_major_formatter(ScalarFormatter())
+            axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_locator(NullLocator())
         axis.set(xlabel="weights left (%)", ylabel="test error (%)")
         axis.grid(alpha=0.25)

@@ -47,7 +47,8 @@ def snip_errors(
                 right.annotate(words, end, (0, 3), ha="right", **NOTE)
         ends = [*published.values(), *(error for errors in ours.values() for error in errors)]
         left.set(ylim=(min(ends) - 0.3, 1.5 * max(ends)), xlabel="epochs", ylabel="test error (%)")
-        left.legend(loc="upper right", frameon=False)
+        left.xaxis.get_major_locator().set_params(integer=True)
+        right.legend(*left.get_legend_handles_labels(), loc="upper left", frameon=False)
         right.set_xticks(range(len(ours)), [f"{100 * sparsity:.0f} %" if sparsity else "whole" for sparsity in ours])
         right.set(xlim=(-0.6, len(ours) - 0.4), xlabel="sparsity; one mark a seed, last epoch")
     return Path(path)

@@ -39,7 +39,6 @@ def connections_find_the_digits(
         worst = min(curve[-1][1] for curve in curves.values())
         axis.set_ylim(100 * max(0.0, 1 - 4 * (1 - worst)) - 1, 100)
         axis.set(xlabel="batches of 100 images", ylabel="test accuracy (%)")
-        axis.xaxis.set_major_formatter("{x:,.0f}")
         axis.legend(loc="lower right", frameon=False)
     return Path(path)
 
@@ -75,7 +74,6 @@ def loss_and_accuracy(
         above.legend(loc="upper right", frameon=False)
         below.plot(*zip(*[(n, 100 * share) for n, share in accuracies], strict=True), ".-", color="#0072B2")
         below.set(xlabel="batches", ylabel="test accuracy (%)")
-        below.xaxis.set_major_formatter("{x:,.0f}")
     return Path(path)
 
 

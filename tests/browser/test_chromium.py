@@ -36,7 +36,7 @@ def test_the_first_notebook_runs_and_asks_nothing_of_another_origin(browser):
 
 @pytest.mark.slow
 def test_every_notebook_and_solution_runs_and_asks_nothing_of_another_origin(browser, site):
-    assert len(notebooks(site)) == 24
+    assert len(notebooks(site)) == 26
     for notebook in notebooks(site):
         runs(browser, notebook)
 

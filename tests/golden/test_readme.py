@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from docs import matrix
 from minisparse.cli import app
 from minisparse.golden import cases, facts
 from minisparse.golden.check import checked
+from minisparse.golden.divergences import divergence
 
 README = (Path(cases.__file__).parent / "README.md").read_text()
 RIGHT = """
@@ -155,12 +157,12 @@ def test_names_of_the_page_are_those_of_the_package():
         assert f"`{name}`" in README
 
 
-def test_the_list_of_who_differs_is_the_one_in_the_vectors():
+def test_the_table_of_who_differs_is_the_one_in_the_vectors():
     every = [case for own in cases.load().values() for case in own]
-    lines = []
-    for profile in cases.PROFILES:
-        differ = [f"`{case.id}`" for case in every if case.differs(profile)]
-        if differ:
-            lines.append(f"- **{profile}**: {', '.join(differ)}")
-    listed = README.partition("<!-- divergences -->\n\n")[2].partition("\n\n")[0]
-    assert listed == "\n".join(lines), "\n".join(lines)
+    table = README.partition("<!-- divergences: all -->\n\n")[2].partition("\n\n")[0]
+    assert table == matrix.markdown(every), matrix.markdown(every)
+    head, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines())
+    crossed = {profile for words, *cells in lines for profile, cell in zip(head[1:], cells, strict=True) if cell == "✗"}
+    assert crossed == {profile for profile in cases.PROFILES if any(case.differs(profile) for case in every)}
+    said = {divergence(case, profile) for case in every for profile in cases.PROFILES if case.differs(profile)} - {None}
+    assert said <= {words for words, *_ in lines}

@@ -38,7 +38,7 @@ def _errors(network: str, finished: Sequence[Finished], folder: Path, data_dir: 
 def _batch(finished: Sequence[Finished], folder: Path, data_dir: Path | None) -> list[Path]:
     """Errors against the size of the pruning batch."""
     ours = grouped(finished, "pruning_batch", "error_last")
-    title = "LeNet-300-100, 90 % sparse by SNIP on so many examples"
+    title = "LeNet-300-100, 90 % sparse by SNIP on batches of different sizes"
     return [plot.snip_batch(folder / "snip_batch.png", title, ours, FIGURE_3)] if ours else []
 
 
