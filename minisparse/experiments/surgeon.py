@@ -152,7 +152,7 @@ ROWS: tuple[Row, ...] = (
     ), below=True, note=NOTE),
     *rows("surgeon/", SOURCE, *(
         (f"monk-{problem}-accuracy", f"MONK {problem}, Surgeon: test accuracy with them", accuracy, "%", 2.0,
-         each("accuracy", problem=problem, ranking="surgeon"), "two points: nine of 432 examples")
+         each("accuracy", problem=problem, ranking="surgeon", again=0), "two points: nine of 432 examples")
         for problem, (*_, accuracy) in PROBLEMS.items()
     )),
     *orderings("surgeon/", "Hassibi & Stork 1992, sec. 4", *(
