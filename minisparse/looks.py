@@ -34,5 +34,7 @@ LOOKS = {
     "gradual": Look("gradual pruning", "#56B4E9", "<"),
     "lottery": Look("lottery ticket", "#F0E442", ">"),
     "top-kast": Look("Top-KAST", "#E69F00", "*"),
+    "ste": Look("straight-through", "#0072B2", "D"),
+    "ste-random": Look("straight-through, random", "#0072B2", "X"),
     "l0": Look("L0 gates", "#999999", "h"),
 }

@@ -9,14 +9,24 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from ..data import READERS
-from ..runs.methods import METHODS, unused, users
+from ..runs.methods import GROUPS, METHODS, unused, users
 from ..runs.names import DISTRIBUTIONS, NETWORKS, chosen
 from ..runs.plan import RUN, WHAT, Plan
 
 FIELDS = {name: get_args(hint) for name, hint in get_type_hints(Plan, include_extras=True).items()}
 NAMES = "; ".join(f"{name} ({entry.about})" for name, entry in METHODS.items())
+IN_GROUPS = {
+    name: [f"{own} ({entry.about})" for own, entry in METHODS.items() if entry.group == name] for name in GROUPS
+}
+OF_GROUPS = "\n\n".join(f"{name} ({words}): {'; '.join(IN_GROUPS[name])}." for name, words in GROUPS.items())
 
-Methods = Annotated[list[str] | None, typer.Option(help=f"{NAMES}; repeatable, default all.", rich_help_panel=WHAT)]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--methods", "--method", metavar="NAME,NAME,…", rich_help_panel=WHAT,
+        help=f"Methods and groups of them, with commas; repeatable, default all. {OF_GROUPS}",
+    ),
+]  # fmt: skip
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]

@@ -13,7 +13,7 @@ from ..files import alone_in, writable
 from ..records import read_json, write_json
 from ..runs.cluster import packed, spread, unpacked
 from ..runs.folder import CONFIG, OWN, RESULT, claim
-from ..runs.methods import METHODS, unused
+from ..runs.methods import GROUPS, METHODS, methods_of, unused
 from ..runs.names import has_width
 from ..runs.parallel import in_processes
 from ..runs.plan import Plan, Task
@@ -160,7 +160,8 @@ def compare(
     """
     hush(quiet, as_json)
     possible = [name for name, entry in METHODS.items() if plan.storage != "sparse" or not entry.refusal]
-    names = method or [name for name in possible if name != "small-dense" or has_width(plan.model)]
+    possible = [name for name in possible if name != "small-dense" or has_width(plan.model)]
+    names = methods_of(method or GROUPS, possible)
     refuse_unused((name for name in given(context) if name != "method"), plan, names)
     asked = {name: plan._replace(method=name) for name in names}
     out = out or Path("runs") / f"compare-{Path(plan.data).stem}-{plan.model}-S{plan.sparsity}-seed{plan.seed}"
@@ -249,10 +250,16 @@ def _report(results: dict[str, dict[str, Any]], task: Task) -> None:
     """A table of outcomes and costs, as shares of the dense network's costs."""
     titles = ("test\naccuracy", "sparsity", "weights", "inference", "training,\nas it was", "training,\nby formula")
     table = plain_table("method", *titles)
-    for name, result in results.items():
+    of_group = {group: [name for name in results if METHODS[name].group == group] for group in GROUPS}
+    titled = sum(map(bool, of_group.values())) > 1
+    for group, name in ((group, name) for group, names in of_group.items() for name in names):
+        result = results[name]
+        if titled and name == of_group[group][0]:
+            table.add_section()
+            table.add_row(group)
         shares = (_share(result, kind) for kind in ("inference", "training_as_it_was", "training_by_formula"))
         table.add_row(
-            name,
+            f"  {name}" if titled else name,
             f"{result['test_accuracy']:.2%}",
             f"{1 - result['active'] / result['weights']:.2%}",
             f"{result['active']:,}",

@@ -75,15 +75,15 @@ TABLES: dict[str, dict[str, Printed]] = {
     },
 }
 TABLE_1 = {"lenet-300-100": (1.64, 1.58, 27, 40), "lenet-5": (0.80, 0.74, 44, 39)}  # errors in %, KB, times
-SHARING: dict[str, Any] = {"index_bits": 5, "share_batch": 64, "share_epochs": 10, "share_rate": 1e-5}
+SHARING: dict[str, Any] = {"index_bits": 5, "share_batch": 64, "share_epochs": 5, "share_rate": 1e-5}
 RUNS: dict[str, dict[str, Any]] = {
     "lenet-300-100": {**MLP, **SHARING, "bits": {"fc1.weight": 6, "fc2.weight": 6, "fc3.weight": 6}},
     "lenet-5": {
-        **LENET_5, **SHARING, "share_epochs": 5,
+        **LENET_5, **SHARING,
         "bits": {"conv1.weight": 8, "conv2.weight": 8, "fc1.weight": 5, "fc2.weight": 5},
     },
 }  # fmt: skip
-TRIED = {"centroids": ["linear", "density", "random"], "tried_bits": [2, 3, 4, 5, 6, 7, 8], "tried_epochs": 2}
+TRIED = {"centroids": ["linear", "density", "random"], "tried_bits": [2, 3, 4, 5, 6, 7, 8], "tried_epochs": 1}
 
 
 def compressed(

@@ -5,35 +5,19 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
-from .. import allocate, flops, masks, schedule
-from ..methods import (
-    ac_dc,
-    deep_r,
-    dsr,
-    granet,
-    grasp,
-    l0,
-    magnitude,
-    obd,
-    obs,
-    rigl,
-    snfs,
-    snip,
-    srigl,
-    structure,
-    synflow,
-    top_kast,
-)
-from ..methods import set as by_sign
+from .. import allocate, flops, masks, methods, schedule
+from ..compress import huffman, relative
 from . import calls, sites, trajectory, vjp
 from .cases import Case
 
-METHODS = (l0, magnitude, rigl, by_sign, snfs, snip, grasp, synflow, structure)
-RELATIVES = (deep_r, dsr, granet, srigl, ac_dc, top_kast, obd, obs)
+METHODS = [import_module(module.name) for module in iter_modules(methods.__path__, f"{methods.__name__}.")]
+METHODS += [relative, huffman]
 # first the functions that cases call in another form, such as `step_rate`
-HOMES = (calls, allocate, flops, masks, schedule, *METHODS, *RELATIVES, trajectory, vjp, sites)
+HOMES = (calls, allocate, flops, masks, schedule, *METHODS, trajectory, vjp, sites)
 HEAD = '''"""An adapter for minisparse's golden vectors, saved as adapter.py. Call your code where it says so, then
 
     python adapter.py

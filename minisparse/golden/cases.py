@@ -34,8 +34,7 @@ def load(folder: Path | None = None, superseded: bool = False) -> dict[str, list
             if case.id in seen:
                 raise ValueError(f"{path} has the case {case.id!r} twice")
             seen.add(case.id)
-        current = [case for case in cases if superseded or not case.superseded_by]
-        functions.setdefault(file["function"], []).extend(current)
+        functions.setdefault(file["function"], []).extend(c for c in cases if superseded or not c.superseded_by)
     return functions
 
 

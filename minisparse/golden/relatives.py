@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from .plain import Array, form, near
-from .ties import apportioned, global_magnitude_masks, grasp_masks, ranked, rigl_update
+from .plain import Array, near
+from .ties import apportioned, formed, global_magnitude_masks, grasp_masks, ranked, rigl_update
 
 CLOSE = 1e-9  # saliencies that differ by less, relatively, are equal
 
@@ -16,13 +16,10 @@ CLOSE = 1e-9  # saliencies that differ by less, relatively, are equal
 def deep_r_update(got: Any, given: Mapping, want: Any) -> list:
     weight, mask, negative = given["weight"].data, given["mask"].data, given["negative"].data
     kept = [bool(on and not (w > 0 if n else w < 0)) for w, on, n in zip(weight, mask, negative)]
-    return _form(got, want) or _grown(got, kept, given["noise"].data, sum(map(int, mask)) - sum(kept))
+    return _grown(got, kept, given["noise"].data, sum(map(int, mask)) - sum(kept))
 
 
 def dsr_update(got: Any, given: Mapping, want: Any) -> list:
-    wrong = _form(got, want)
-    if wrong:
-        return wrong
     masks, limit = given["masks"], given["threshold"]
     kept = {
         name: [bool(on and not abs(w) < limit) for w, on in zip(given["weights"][name].data, mask.data)]
@@ -41,9 +38,6 @@ def dsr_update(got: Any, given: Mapping, want: Any) -> list:
 
 def srigl_update(got: Any, given: Mapping, want: Any) -> list:
     """Tries all ways to break ties, in the drop, in what is salient and in which neurons the budget needs."""
-    wrong = _form(got, want)
-    if wrong:
-        return wrong
     n_out = given["weight"].shape[-1]
     size, grad = ([abs(v) for v in given[name].data] for name in ("weight", "dense_grad"))
     budget, k = given["n_budget"], given["n_update"]
@@ -87,9 +81,6 @@ def _neuron(got: list, j: int, alive: bool, keep: set, size: list, grad: list, f
 
 
 def forward_and_backward(got: Any, given: Mapping, want: Any) -> list:
-    wrong = _form(got, want)
-    if wrong:
-        return wrong
     size, everywhere = [abs(w) for w in given["weight"].data], [True] * len(given["weight"].data)
     faults = []
     for name, mask, n in zip("AB", got, (given["n_forward"], given["n_backward"])):
@@ -108,9 +99,6 @@ def obd_masks(got: Any, given: Mapping, want: Any) -> list:
 
 def obs_delete(got: Any, given: Mapping, want: Any) -> list:
     """Any of the weights of smallest saliency may go; the rest follows from which."""
-    wrong = _form(got, want)
-    if wrong:
-        return wrong
     weight, inverse, n, q = given["weight"].data, given["inverse"].data, len(given["weight"].data), got[2]
     diagonal = inverse[:: n + 1]
     cost = [w * w / (2 * d) if d > 0 else math.inf for w, d in zip(weight, diagonal)]
@@ -147,12 +135,7 @@ def _grown(got: Array, kept: list, score: list, n: int) -> list:
     return ranked(fresh, score, n, [not k for k in kept], got.shape)
 
 
-def _form(got: Any, want: Any) -> list:
-    wrong = form(got, want)
-    return [("form", wrong)] if wrong else []
-
-
-RULES = {
+_RULES = {
     "deep_r_update": deep_r_update,
     "dsr_update": dsr_update,
     "granet_prune": global_magnitude_masks,
@@ -163,3 +146,4 @@ RULES = {
     "obd_masks": obd_masks,
     "obs_delete": obs_delete,
 }
+RULES = {name: formed(rule) for name, rule in _RULES.items()}

@@ -165,7 +165,7 @@ def update(got: Any, given: Mapping, want: Any) -> list:
     return faults
 
 
-def _formed(rule: Any) -> Any:
+def formed(rule: Any) -> Any:
     """`rule` for answers of any form; a wrong one, of types, shapes, keys or a mask's values, is all that is told."""
 
     def judged(got: Any, given: Mapping, want: Any) -> list:
@@ -175,11 +175,25 @@ def _formed(rule: Any) -> Any:
     return judged
 
 
+def huffman_lengths(got: Any, given: Mapping, want: Any) -> list:
+    """Any optimal code: as short in all, and of lengths that a prefix code has."""
+    counts, mine, theirs = given["counts"].data, got.data, want.data
+    if odd := [i for i, n in enumerate(counts) if (mine[i] > 0) != (n > 0)]:
+        return [("never occurs", f"symbol {odd[0]} occurs {counts[odd[0]]} times and has {mine[odd[0]]} bits")]
+    total = lambda lengths: sum(n * length for n, length in zip(counts, lengths))
+    if sum(2.0 ** -int(length) for length in mine if length) > 1:
+        return [("no code", f"no prefix code has the lengths {list(mine)}")]
+    if total(mine) != total(theirs):
+        return [("not optimal", f"all symbols take {total(mine)} bits, wanted {total(theirs)}")]
+    return []
+
+
 RULES = {
-    rule.__name__: _formed(rule)
+    rule.__name__: formed(rule)
     for rule in (
         top_k, magnitude_mask, snip_masks, grasp_masks, n_of_m_mask, block_mask, unit_mask, global_magnitude_masks,
         snip, rigl_update, set_update, set_update_by_magnitude, snfs_update, apportion, counts, update,
+        huffman_lengths,
     )
 }  # fmt: skip
 

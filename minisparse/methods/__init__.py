@@ -24,6 +24,7 @@ after training:
 within the objective:
     l0          gates on groups of weights, trained with them, that can be exactly zero (Louizos et al. 2018)
     top_kast    the largest weights forward, more of them backward (Jayakumar et al. 2020)
+    straight_through    the largest weights, or random ones, forward, all backward (Bengio et al. 2013)
 
 of groups in place of single weights:
     structure   n of every m inputs, blocks, whole units

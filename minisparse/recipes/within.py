@@ -1,4 +1,4 @@
-"""Within the objective: the hard concrete gates of L0 (Louizos et al. 2018), the two sets of Top-KAST."""
+"""Within the objective: the gates of L0 (Louizos et al. 2018), Top-KAST's two sets, straight-through estimators."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,6 +12,7 @@ from ..backend import Array, namespace
 from ..checks import real, same_keys, whole
 from ..masks import top_k
 from ..methods import l0
+from ..methods.straight_through import seen_mask
 from ..methods.top_kast import forward_and_backward, strength
 from ..nn import Layer
 from ..optim import Optimizer
@@ -138,3 +139,35 @@ def top_kast_optimizer(optimizer: Optimizer, n_backward: Mapping[str, int]) -> O
 def top_kast_weights(params: Arrays, n_forward: Mapping[str, int]) -> dict[str, Array]:
     """`params` with the weights of the layers in `n_forward` zero outside A: the network to use and to evaluate."""
     return dict(params) | {name: params[name] * top_k(abs(params[name]), n) for name, n in n_forward.items()}
+
+
+def straight_through_loss(
+    loss_fn: Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor],
+    n_keep: Mapping[str, int],
+    random: bool = False,
+) -> Callable[[dict[str, Tensor], Any, np.random.Generator], Tensor]:
+    """Straight-through estimators: loss_fn of the largest weights, whose gradients all weights get.
+
+    n_keep {name: connections}; random: those of each batch are drawn from its rng. Train all weights, with static(),
+    without masks, by any optimizer; the network is that of project(params, straight_through_masks(params, n_keep)).
+    Differs from jaxpruner, whose sparsity may grow by a schedule: here it is that of n_keep throughout.
+    """
+    for name, n in n_keep.items():
+        whole(f"n_keep of {name!r}", n, 0)
+
+    def estimated(params: dict[str, Tensor], batch: Any, rng: np.random.Generator) -> Tensor:
+        values = {name: params[name].value for name in n_keep}
+        noise = {name: namespace(w).asarray(rng.random(w.shape)) for name, w in values.items()} if random else None
+        seen = dict(params)
+        for name, mask in straight_through_masks(values, n_keep, noise).items():
+            seen[name] = params[name] + values[name] * (mask.astype(values[name].dtype) - 1)  # m θ, with gradient 1
+        return loss_fn(seen, batch, rng)
+
+    return estimated
+
+
+def straight_through_masks(
+    params: Mapping[str, Array], n_keep: Mapping[str, int], noise: Mapping[str, Array] | None = None
+) -> dict[str, Array]:
+    """{name: the mask of the forward pass}, by magnitude, or where `noise` {name: array} is largest."""
+    return {name: seen_mask(params[name], n, None if noise is None else noise[name]) for name, n in n_keep.items()}

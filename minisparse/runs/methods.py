@@ -1,7 +1,7 @@
 """What `--method NAME` means: one Entry per method."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -9,9 +9,8 @@ import numpy as np
 
 from .. import flops, nn, recipes
 from ..allocate import erdos_renyi_kernel
-from ..checks import real
+from ..checks import did_you_mean, real
 from ..looks import LOOKS, Look
-from ..masks import top_k
 from ..methods import l0
 from ..methods.ac_dc import compressed
 from ..methods.srigl import largest_inputs
@@ -22,6 +21,17 @@ from ..train import Method
 from . import times
 from .plan import Arrays, Build, Plan, Task
 from .starts import active, at_random, by_grasp, by_snip, by_synflow, density, everything, loss_of
+from .within import (
+    straight_cost,
+    straight_kept,
+    straight_loss,
+    straight_weights,
+    top_kast_cost,
+    top_kast_kept,
+    top_kast_loss,
+    top_kast_weights,
+    twice,
+)
 
 Formula = Callable[[Task, float, float], float]
 
@@ -59,6 +69,7 @@ class Entry(NamedTuple):
     idle       (task) -> why it would never change a mask in this run; None if it does
     step_cost  (task) -> multiply-adds per example of every training step, where masks do not tell them
     refusal    why it cannot be stored truly sparse, a sentence; "" where it can
+    group      where tables and --methods have it, a key of GROUPS
     """
 
     about: str
@@ -77,6 +88,7 @@ class Entry(NamedTuple):
     idle: Callable[[Task], times.Idle | None] = lambda task: None
     step_cost: Callable[[Task], float] | None = None
     refusal: str = ""
+    group: str = "during"
 
 
 def _rigl(task: Task, **watch: Any) -> Method:
@@ -157,26 +169,9 @@ def _phases(task: Task) -> tuple[int, int, int]:
     return warmup, max(1, task.steps // 20), max(warmup, plan.t_end)
 
 
-def _ac_dc(task: Task) -> Method:
-    return recipes.ac_dc(density(task), *_phases(task))
-
-
-def _ac_dc_optimizer(task: Task) -> Optimizer:
-    return recipes.restarted(_descent(task), *_phases(task))
-
-
 def _ac_dc_cost(task: Task, dense: float, sparse: float) -> float:
     n_sparse = sum(compressed(step, *_phases(task)) for step in range(task.steps))
     return 3 * (n_sparse * sparse + (task.steps - n_sparse) * dense) / task.steps
-
-
-def _twice(task: Task) -> dict[str, int]:
-    """Top-KAST's backward counts: twice the forward ones, as sparsities of 90 % and 80 % in the paper."""
-    return {name: min(2 * n, math.prod(task.model.shapes()[name])) for name, n in active(task).items()}
-
-
-def _top_kast_loss(task: Task) -> Callable:
-    return recipes.top_kast_loss(loss_of(task.model), active(task), _twice(task), task.plan.weight_decay)
 
 
 def _top_kast_optimizer(task: Task) -> Optimizer:
@@ -184,22 +179,7 @@ def _top_kast_optimizer(task: Task) -> Optimizer:
     if not any(map(decays, task.model.shapes())):
         task = task._replace(plan=task.plan._replace(weight_decay=0.0))
     descent = _descent(task, decays)
-    return recipes.top_kast_optimizer(descent, _twice(task))
-
-
-def _top_kast_kept(task: Task, params: Arrays, masks: Arrays) -> Arrays:
-    return {name: top_k(abs(params[name]), n) for name, n in active(task).items()}
-
-
-def _top_kast_weights(task: Task, params: Arrays) -> Arrays:
-    return recipes.top_kast_weights(params, active(task))
-
-
-def _top_kast_cost(task: Task, dense: float, sparse: float) -> float:
-    """Outputs and gradients of inputs by the forward set, gradients of weights for the backward set."""
-    share = lambda n: {name: n[name] / math.prod(task.model.shapes()[name]) for name in task.densities}
-    forward, backward = (flops.forward(task.costs, share(n(task)))[1] for n in (active, _twice))
-    return 2 * forward + backward
+    return recipes.top_kast_optimizer(descent, twice(task))
 
 
 def _narrow(task: Task, build: Build) -> nn.Chain:
@@ -220,10 +200,6 @@ def _l0_loss(task: Task) -> Callable:
     return recipes.l0_loss(task.model, len(task.train_set[1]), task.plan.penalty, task.plan.weight_decay)
 
 
-def _l0_optimizer(task: Task) -> Optimizer:
-    return recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0))))
-
-
 def checked(methods: dict[str, Entry]) -> dict[str, Entry]:
     """`methods`. ValueError naming an entry that contradicts itself or Plan, or looks like another."""
     seen: dict[tuple[str, str], str] = {}
@@ -233,6 +209,8 @@ def checked(methods: dict[str, Entry]) -> dict[str, Entry]:
             raise ValueError(f"{name} has the colour and marker of {other}; expected a look of its own")
         if entry.gradient != "never" and entry.formula in (STATIC, SNIP, SET):
             raise ValueError(f"{name} needs dense gradients ({entry.gradient}); expected a formula that counts them")
+        if entry.group not in GROUPS:
+            raise ValueError(f"{name} is in the group {entry.group!r}; expected {', '.join(GROUPS)}")
         if unknown := [option for option in entry.options if option not in Plan._fields]:
             raise ValueError(f"{name} has option {unknown[0]!r}; expected fields of Plan")
         if 0 < len(set(BUDGET) & set(entry.options)) < len(BUDGET):
@@ -240,27 +218,38 @@ def checked(methods: dict[str, Entry]) -> dict[str, Entry]:
     return methods
 
 
+GROUPS = {
+    "baselines": "what to compare with",
+    "before": "masks from before training",
+    "during": "masks that move during training",
+    "pruning": "from all weights to few",
+    "within": "masks that follow from the weights, or are trained with them, in every batch",
+}
 NO_MASKS = "it trains no sparse weights"
+ALL_KEPT = "all weights are kept and trained, absent ones too"
 DRAWS_FOR_ALL = "it draws a random number for every absent weight"
 BUDGET = ("sparsity", "distribution", "dense")
 TIMES = ("delta_t", "t_end")
 METHODS = checked({
-    "dense": Entry("all weights", LOOKS["dense"], DENSE, refusal=NO_MASKS),
+    "dense": Entry("all weights", LOOKS["dense"], DENSE, refusal=NO_MASKS, group="baselines"),
     "small-dense": Entry(
         "a narrower network with as many parameters", LOOKS["small-dense"], STATIC, BUDGET,
-        model=_narrow, refusal=NO_MASKS,
+        model=_narrow, refusal=NO_MASKS, group="baselines",
     ),
-    "static": Entry("fixed random masks", LOOKS["static"], STATIC, BUDGET, masks=at_random),
-    "snip": Entry("masks by sensitivity before training", LOOKS["snip"], SNIP, BUDGET, masks=by_snip, before=1),
+    "static": Entry("fixed random masks", LOOKS["static"], STATIC, BUDGET, masks=at_random, group="baselines"),
+    "snip": Entry(
+        "masks by sensitivity before training", LOOKS["snip"], SNIP, BUDGET, masks=by_snip, before=1, group="before"
+    ),
     "grasp": Entry(
-        "masks by gradient flow before training", LOOKS["grasp"], SNIP, BUDGET, masks=by_grasp, before=3
+        "masks by gradient flow before training", LOOKS["grasp"], SNIP, BUDGET, masks=by_grasp, before=3, group="before"
     ),
     "synflow": Entry(
-        "masks by synaptic flow, without data", LOOKS["synflow"], SNIP, BUDGET, masks=by_synflow, before=1
+        "masks by synaptic flow, without data", LOOKS["synflow"], SNIP, BUDGET, masks=by_synflow, before=1,
+        group="before",
     ),
     "deep-r": Entry(
-        "random growth where weights would change sign; its paper: --momentum 0", LOOKS["deep-r"], STATIC, BUDGET,
-        masks=at_random, method=lambda task: recipes.deep_r(),
+        "random growth where weights would change sign; its paper: --momentum 0", LOOKS["deep-r"], STATIC,
+        BUDGET, masks=at_random, method=lambda task: recipes.deep_r(),
         loss=lambda task: recipes.deep_r_loss(loss_of(task.model), include=task.densities.__contains__),
         refusal=DRAWS_FOR_ALL,
     ),
@@ -288,8 +277,8 @@ METHODS = checked({
         masks=at_random, method=_rigl, gradient="updates", idle=times.by_batches,
     ),
     "granet": Entry(
-        "pruning from a sparsity of 0.5 with regrowth by gradients, every ΔT batches up to T_end", LOOKS["granet"],
-        _granet_cost, (*BUDGET, *TIMES), masks=_half, method=_granet, gradient="updates",
+        "pruning from a sparsity of 0.5 with regrowth by gradients, every ΔT batches up to T_end",
+        LOOKS["granet"], _granet_cost, (*BUDGET, *TIMES), masks=_half, method=_granet, gradient="updates",
         idle=times.to_the_end,
     ),
     "srigl": Entry(
@@ -300,29 +289,58 @@ METHODS = checked({
     ),
     "ac-dc": Entry(
         "pruning and restoring all weights in turn, compressed from T_end on", LOOKS["ac-dc"], _ac_dc_cost,
-        (*BUDGET, "t_end"), masks=everything, method=_ac_dc, optimizer=_ac_dc_optimizer,
-        refusal="its decompression phases train all weights",
+        (*BUDGET, "t_end"), masks=everything,
+        method=lambda task: recipes.ac_dc(density(task), *_phases(task)),
+        optimizer=lambda task: recipes.restarted(_descent(task), *_phases(task)),
+        refusal="its decompression phases train all weights", group="pruning",
     ),
     "gradual": Entry(
-        "pruning by magnitude every ΔT batches up to T_end", LOOKS["gradual"], _gradual_cost, (*BUDGET, *TIMES),
-        masks=everything, method=_gradual, idle=times.to_the_end,
+        "pruning by magnitude every ΔT batches up to T_end", LOOKS["gradual"], _gradual_cost,
+        (*BUDGET, *TIMES), masks=everything, method=_gradual, idle=times.to_the_end, group="pruning",
     ),
     "lottery": Entry(
         "rounds of training and pruning, rewinding after each", LOOKS["lottery"], None, (*BUDGET, "rounds"),
-        masks=everything,
+        masks=everything, group="pruning",
     ),
     "top-kast": Entry(
-        "the largest weights forward, twice as many backward", LOOKS["top-kast"], _top_kast_cost, BUDGET,
+        "the largest weights forward, twice as many backward", LOOKS["top-kast"], top_kast_cost, BUDGET,
         masks=everything,
-        loss=_top_kast_loss, optimizer=_top_kast_optimizer, kept=_top_kast_kept, inference=_top_kast_weights,
-        step_cost=lambda task: _top_kast_cost(task, 0, 0), refusal="all weights are kept, those outside its sets too",
+        loss=top_kast_loss, optimizer=_top_kast_optimizer, kept=top_kast_kept, inference=top_kast_weights,
+        step_cost=lambda task: top_kast_cost(task, 0, 0), refusal=ALL_KEPT, group="within",
+    ),
+    "ste": Entry(
+        "the largest weights forward, gradients straight through to all", LOOKS["ste"], straight_cost,
+        BUDGET, masks=everything, loss=straight_loss, kept=straight_kept, inference=straight_weights,
+        gradient="always", step_cost=lambda task: straight_cost(task, 0, 0), refusal=ALL_KEPT, group="within",
+    ),
+    "ste-random": Entry(
+        "other weights forward in every batch, at random, gradients straight through to all",
+        LOOKS["ste-random"], straight_cost, BUDGET, masks=everything, loss=straight_loss, kept=straight_kept,
+        inference=straight_weights, gradient="always", step_cost=lambda task: straight_cost(task, 0, 0),
+        refusal=ALL_KEPT, group="within",
     ),
     "l0": Entry(
         "gates that close during training, to a sparsity it finds; its paper: --optimizer adam --lr 0.001",
-        LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss, optimizer=_l0_optimizer,
-        kept=lambda task, params, masks: l0.masks(params), refusal=NO_MASKS,
+        LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss,
+        optimizer=lambda task: recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0)))),
+        kept=lambda task, params, masks: l0.masks(params), refusal=NO_MASKS, group="within",
     ),
 })  # fmt: skip
+
+
+def methods_of(chosen: Iterable[str], possible: Container[str] = METHODS) -> list[str]:
+    """The methods that `--methods` names, in the order of METHODS: names and groups, with commas between them.
+
+    A group stands for those of its methods that are `possible`. ValueError for another name.
+    """
+    found: set[str] = set()
+    for word in (word.strip() for text in chosen for word in text.split(",")):
+        if word not in METHODS and word not in GROUPS:
+            near = did_you_mean(word, [*METHODS, *GROUPS])
+            raise ValueError(f"--method is {word!r}; expected {', '.join(METHODS)}, or a group: "
+                             f"{', '.join(GROUPS)}{near}")  # fmt: skip
+        found |= {word} if word in METHODS else {n for n, e in METHODS.items() if e.group == word and n in possible}
+    return [name for name in METHODS if name in found]
 
 
 def users(option: str) -> list[str]:

@@ -24,6 +24,7 @@ from tests.golden import (
     moving,
     pruning,
     schedules,
+    sharing,
     structured,
     trajectories,
     updating,
@@ -31,7 +32,10 @@ from tests.golden import (
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "minisparse" / "golden" / f"v{VERSION}"
-UNITS = (choosing, allocation, schedules, pruning, moving, updating, further, boundaries, structured, family, ancestors)
+UNITS = (
+    choosing, allocation, schedules, pruning, moving, updating, further, boundaries, structured, family, ancestors,
+    sharing,
+)  # fmt: skip
 FUNCTIONS = [function for module in UNITS for function in module.FUNCTIONS]
 NUMBERS = [function for module in (gates, derivatives, costs, counting, trajectories) for function in module.FUNCTIONS]
 

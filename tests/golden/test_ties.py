@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minisparse.golden import ties
+from minisparse.golden.cases import load
+from minisparse.golden.facts import RULES, by_rank
 from minisparse.golden.values import plain
 
 SIZE = 5
@@ -323,3 +325,21 @@ def test_what_is_no_whole_update_is_told_so():
     assert faults("update", want | {"mask": np.ones(3)}, inputs, want) == [
         ("form", "['mask'] has shape (3,), wanted (2,)")
     ]
+
+
+@pytest.mark.parametrize("function", RULES)
+def test_of_an_answer_of_another_form_the_form_is_told(function):
+    case = load()[function][0]
+    for odd in (None, "x", [1.5]):
+        assert [kind for kind, _ in by_rank(case, odd)] == ["form"]
+
+
+def test_any_optimal_code_holds_and_no_other():
+    judged = lambda got: faults(
+        "huffman_lengths", np.array(got), {"counts": np.array([1, 1, 2, 2, 0])}, np.array([2, 2, 2, 2, 0])
+    )
+    assert judged([2, 2, 2, 2, 0]) == judged([3, 3, 2, 1, 0]) == judged([3, 3, 1, 2, 0]) == []
+    assert judged([2, 2, 2, 2, 1])
+    assert judged([0, 2, 2, 2, 0])
+    assert judged([1, 3, 2, 3, 0]), "longer in all"
+    assert judged([2, 2, 1, 1, 0]), "shorter than any prefix code"

@@ -15,6 +15,7 @@ from minisparse.allocate import (
     from_epsilon,
     uniform,
 )
+from minisparse.compress import huffman_lengths, relative_index
 from minisparse.golden import adapt, cases
 from minisparse.golden.calls import cosine_rate, multi_step_rate, snip, step_rate, update
 from minisparse.golden.values import decode, matches
@@ -29,6 +30,13 @@ from minisparse.methods.magnitude import (
 )
 from minisparse.methods.rigl import rigl_count, rigl_update
 from minisparse.methods.set import set_counts, set_update, set_update_by_magnitude
+from minisparse.methods.share import (
+    density_centroids,
+    kmeans_step,
+    linear_centroids,
+    random_centroids,
+    shared_gradient,
+)
 from minisparse.methods.snfs import shares, snfs_update
 from minisparse.methods.snip import sensitivity, snip_masks
 from minisparse.methods.structure import block_mask, n_of_m_mask, unit_mask
@@ -40,9 +48,11 @@ from tests.golden import (
     family,
     other_family,
     other_masks,
+    other_sharing,
     wrong_family,
     wrong_further,
     wrong_masks,
+    wrong_sharing,
     wrong_structured,
 )
 
@@ -53,8 +63,12 @@ OURS = (
     from_epsilon, density_of, linear, inverse_power, step_rate, multi_step_rate, cosine_rate, global_magnitude_masks,
     snip, n_of_m_mask, block_mask, unit_mask, effect_on_gradient_flow, grasp_masks, flow, n_kept,
     *(adapt.reference(f.name) for f in (*family.FUNCTIONS, *ancestors.FUNCTIONS)),
+    linear_centroids, density_centroids, random_centroids, kmeans_step, shared_gradient,
+    relative_index, huffman_lengths,
 )  # fmt: skip
-WRONG = [*wrong_masks.WRONG, *wrong_further.WRONG, *wrong_structured.WRONG, *wrong_family.WRONG]
+WRONG = [
+    *wrong_masks.WRONG, *wrong_further.WRONG, *wrong_structured.WRONG, *wrong_family.WRONG, *wrong_sharing.WRONG,
+]  # fmt: skip
 TOLD = wrong_masks.TOLD | wrong_structured.TOLD | wrong_family.TOLD
 PROFILES = (
     "rigl-tf1", "rigl-torch", "jaxpruner", "rigl-reproducibility", "sparse-learning", "set-official", "snip-official",
@@ -135,7 +149,7 @@ def test_reference_cases_are_finite():
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[case["id"] for _, case in CASES])
 def test_an_independent_implementation_passes(name, case):
-    own = other_family if hasattr(other_family, name) else other_masks
+    own = next(module for module in (other_family, other_sharing, other_masks) if hasattr(module, name))
     assert wrong(getattr(own, name), case) is None
 
 

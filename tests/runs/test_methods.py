@@ -5,7 +5,7 @@ import pytest
 from minisparse import recipes
 from minisparse.golden.trajectory import RECIPES
 from minisparse.looks import LOOKS, Look
-from minisparse.runs.methods import METHODS, RIGL, STATIC, Entry, checked, unused, users
+from minisparse.runs.methods import GROUPS, METHODS, RIGL, STATIC, Entry, checked, methods_of, unused, users
 from minisparse.runs.plan import Plan
 
 NEW = Look("new", "#123456", "p")
@@ -82,3 +82,22 @@ def test_labels_are_as_distinct_as_looks():
     assert len({look.label for look in LOOKS.values()}) == len(LOOKS)
     assert len({(look.colour, look.marker) for look in LOOKS.values()}) == len(LOOKS)
     assert {entry.look for entry in METHODS.values()} >= set(LOOKS.values())
+
+
+def test_every_method_is_in_a_group_and_every_group_has_methods():
+    assert {entry.group for entry in METHODS.values()} == set(GROUPS)
+    assert not set(GROUPS) & set(METHODS)
+    with pytest.raises(ValueError, match="new is in the group 'befor'; expected baselines, before"):
+        checked({"new": Entry("a new method", NEW, STATIC, group="befor")})
+
+
+def test_groups_and_names_are_mixed_and_come_in_the_table_s_order():
+    assert methods_of(["before"]) == ["snip", "grasp", "synflow"]
+    assert methods_of(["rigl, before", "static", "snip"]) == ["static", "snip", "grasp", "synflow", "rigl"]
+    assert methods_of(GROUPS) == [*METHODS]
+    assert methods_of(["baselines"], possible=["static", "dense"]) == ["dense", "static"]
+    assert methods_of(["small-dense"], possible=["static"]) == ["small-dense"], "a name is taken as it is"
+    with pytest.raises(
+        ValueError, match=r"--method is 'befor'; expected dense, .*group: baselines.*Did you mean 'before'\?"
+    ):
+        methods_of(["rigl,befor"])

@@ -286,7 +286,10 @@ def test_pruning_rounds_layer_by_layer(file, tmp_path, method):
     assert abs(active - 0.2 * sum(SIZES.values())) <= 2
 
 
-@pytest.mark.parametrize(("method", "relative"), [("ac-dc", 1e-9), ("top-kast", 1e-9), ("granet", 0.02), ("dsr", 0.05)])
+@pytest.mark.parametrize(
+    ("method", "relative"),
+    [("ac-dc", 1e-9), ("top-kast", 1e-9), ("ste", 1e-9), ("ste-random", 1e-9), ("granet", 0.02), ("dsr", 0.05)],
+)
 def test_formulas_are_near_what_runs_cost(file, tmp_path, method, relative):
     """AC/DC's and Top-KAST's are exact; GraNet's and DSR's do not know how layers share connections before the end."""
     cost = run(plan_for(file, method, sparsity=0.8, delta_t=2), tmp_path / "a")["multiply_adds"]
@@ -374,6 +377,8 @@ def test_what_a_run_cost_is_the_sum_over_its_batches(file, tmp_path, method):
         "snfs": 2 * half + d,
         "rigl": (17 * 3 * half + 3 * (2 * half + d)) / STEPS,  # updates at 4, 8 and 12
         "l0": 3 * d,  # closed gates are computed with
+        "ste": 2 * half + d,
+        "ste-random": 2 * half + d,
         "top-kast": 2 * half + (2 * (half - 36) + 36),  # fc2 is dense at this sparsity: it cannot have twice as many
     }
     expected = by_hand.get(method, (sum(steps) + 3 * d * entry.before) / STEPS)

@@ -1,0 +1,57 @@
+"""Masks that follow from the weights in every batch, from a Task's budget: Top-KAST, straight-through estimators."""
+
+import math
+from collections.abc import Callable
+
+from .. import flops, recipes
+from ..masks import project, top_k
+from ..streams import stream
+from .plan import Arrays, Task
+from .starts import active, loss_of
+
+
+def twice(task: Task) -> dict[str, int]:
+    """Top-KAST's backward counts: twice the forward ones, as sparsities of 90 % and 80 % in the paper."""
+    return {name: min(2 * n, math.prod(task.model.shapes()[name])) for name, n in active(task).items()}
+
+
+def top_kast_loss(task: Task) -> Callable:
+    return recipes.top_kast_loss(loss_of(task.model), active(task), twice(task), task.plan.weight_decay)
+
+
+def top_kast_kept(task: Task, params: Arrays, masks: Arrays) -> Arrays:
+    return {name: top_k(abs(params[name]), n) for name, n in active(task).items()}
+
+
+def top_kast_weights(task: Task, params: Arrays) -> Arrays:
+    return recipes.top_kast_weights(params, active(task))
+
+
+def top_kast_cost(task: Task, dense: float, sparse: float) -> float:
+    """Outputs and gradients of inputs by the forward set, gradients of weights for the backward set."""
+    share = lambda n: {name: n[name] / math.prod(task.model.shapes()[name]) for name in task.densities}
+    forward, backward = (flops.forward(task.costs, share(n(task)))[1] for n in (active, twice))
+    return 2 * forward + backward
+
+
+def straight_loss(task: Task) -> Callable:
+    return recipes.straight_through_loss(loss_of(task.model), active(task), random=task.plan.method == "ste-random")
+
+
+def straight_kept(task: Task, params: Arrays, masks: Arrays) -> Arrays:
+    """The largest weights; for "ste-random", a draw by the run's seed, as good as any of its batches'."""
+    noise = None
+    if task.plan.method == "ste-random":
+        shapes = task.model.shapes()
+        noise = {name: stream(task.plan.seed, name).random(shapes[name]) for name in task.densities}
+    return recipes.straight_through_masks(params, active(task), noise)
+
+
+def straight_weights(task: Task, params: Arrays) -> Arrays:
+    return project(params, straight_kept(task, params, {}))
+
+
+def straight_cost(task: Task, dense: float, sparse: float) -> float:
+    """Outputs and gradients of inputs by the weights seen, gradients of weights for all."""
+    dense, sparse = flops.forward(task.costs, task.densities)
+    return 2 * sparse + dense
