@@ -110,5 +110,16 @@ def table(finished: Sequence[Finished]) -> list[str]:
 
 STUDIES = (
     Study("family", "RigL's relatives", "Each method beside those it says it beats, LeNet-300-100 on 10,000 images.",
-          3, 3, each_seed(trained, {name: _config(name) for name in RUNS}), ROWS, lambda *given: [], table),
+          3, 3, each_seed(trained, {name: _config(name) for name in RUNS}), ROWS, lambda *given: [], table, causes={
+              "family/dsr-below-set":
+              "Ten epochs: DSR moves a tenth of the connections at four updates, SET three tenths "
+              "after each epoch.",
+              "family/dsr-below-static": "Ten epochs: DSR moves a tenth of the connections at four updates.",
+              "family/ac-dc-below-gradual":
+              "Not found. Phases are of 50 batches here, of five epochs in the paper, which "
+              "compares at 80 % and more on ImageNet.",
+              "family/grasp-below-snip":
+              "Not found. The paper's networks are deep, with batch norm; in three layers no "
+              "gradient has far to go, and what SNIP asks seems to matter more.",
+          }),
 )  # fmt: skip

@@ -152,7 +152,7 @@ ROWS: tuple[Row, ...] = (
     ), below=True, note=NOTE),
     *rows("surgeon/", SOURCE, *(
         (f"monk-{problem}-accuracy", f"MONK {problem}, Surgeon: test accuracy with them", accuracy, "%", 2.0,
-         each("accuracy", problem=problem, ranking="surgeon"), "two points: nine of 432 examples")
+         each("accuracy", problem=problem, ranking="surgeon", again=0), "two points: nine of 432 examples")
         for problem, (*_, accuracy) in PROBLEMS.items()
     )),
     *orderings("surgeon/", "Hassibi & Stork 1992, sec. 4", *(
@@ -170,5 +170,9 @@ CHOICES = {
 }
 STUDIES = (
     Study("surgeon", "LeCun et al. 1989, Hassibi & Stork 1992", "Three rankings on the MONK's problems.", 0.3, 3,
-          each_seed(pruned, CHOICES), ROWS, lambda *given: [], table),
+          each_seed(pruned, CHOICES), ROWS, lambda *given: [], table, causes={
+              "surgeon/monk-3": "Of our draws 93.4 % are other examples than of theirs. On one of three, five weights "
+              "are left with 97.2 % of the test set right, as in the paper, and 92.6 % of the training set; on others "
+              "weights that fit wrong labels go last.",
+          }),
 )  # fmt: skip

@@ -93,6 +93,42 @@ SECOND.case(
     net((matrix([0, 0], [0, 0]), row(0, 0))), matrix([1, 2]), np.array([0]), "relu", "cross_entropy",
     pin="OBD at the outputs", expected=net((matrix([0.25, 0.25], [1, 1]), row(0.25, 0.25))), source="by hand",
 )  # fmt: skip
+L3 = math.log(3)
+SECOND.case(
+    "cross-entropy-of-unequal-outputs",
+    "each example has its own p: (3/4, 1/4) of the first and (1/2, 1/2) of the second, whatever their labels",
+    net((matrix([L3, 0]), row(0, 0))), column(1, 0), np.array([0, 1]), "relu", "cross_entropy",
+    pin="OBD at the outputs, p (1 - p)", expected=net((matrix([3 / 32, 3 / 32]), row(7 / 32, 7 / 32))),
+    source="by hand: 3/16 and 1/4, halved",
+)  # fmt: skip
+SECOND.case(
+    "cross-entropy-sends-back-p-minus-y",
+    "f'' counts with dE/dz, which is by p - y here: at p = (3/4, 1/4) and label 0 it is -1/4 x 2 ln 3",
+    net((column(HALF), row(0)), (matrix([2 * L3, 0]), row(0, 0))), column(1), np.array([0]), "tanh", "cross_entropy",
+    pin="OBD: dE/dz of softmax",
+    expected=net(
+        (column(27 / 64 * L3**2 + 3 / 8 * L3), row(27 / 64 * L3**2 + 3 / 8 * L3)),
+        (matrix([3 / 64, 3 / 64]), row(3 / 16, 3 / 16)),
+    ),
+    source="by hand: (3/4)^2 (2 ln 3)^2 3/16 + 3/4 x 1/4 x 2 ln 3",
+)  # fmt: skip
+SECOND.case(
+    "biases-shift-units",
+    "a unit's bias is part of its sum: it opens this ReLU, and the next layer sees 3",
+    net((column(1), row(2)), (column(2), row(5))), column(1), column(0), "relu",
+    pin="OBD: sums with biases", expected=net((column(4), row(4)), (column(9), row(1))), source="by hand: 1 + 2 = 3",
+)  # fmt: skip
+SECOND.case(
+    "two-bends",
+    "gradients go back through f' as in backpropagation, and meet the f'' of every layer",
+    net((column(HALF), row(0)), (column(2 * HALF), row(0)), (column(2), row(0))), column(1), column(0),
+    pin="OBD recursion: f'' and f'",
+    expected=net(
+        (column(27 / 16 * HALF**2 - 9 / 4 * HALF), row(27 / 16 * HALF**2 - 9 / 4 * HALF)),
+        (column(3 / 16), row(3 / 4)), (column(1 / 4), row(1)),
+    ),
+    source="by hand: 9/16 (2 A)^2 3/4 - 3/4 (3/2) (2 A) with A = artanh 1/2",
+)  # fmt: skip
 SECOND.case(
     "three-layers",
     "the recursion goes on: each layer back multiplies by its weights squared",

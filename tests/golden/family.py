@@ -172,6 +172,12 @@ DSR.case(
     pin="R4, DSR", expected={"fc": bits("1100")}, source="by hand",
 )  # fmt: skip
 DSR.case(
+    "noise-of-survivors-does-not-count",
+    "a position that survives is not drawn, however large its noise is",
+    {"fc": row(3, 0.1, 0, 0)}, {"fc": bits("1100")}, {"fc": row(9, 0, 1, 2)}, 1.0,
+    pin="DSR alg. 1: zero positions", expected={"fc": bits("1001")}, source="by hand: 2 is the largest of 0, 1, 2",
+)  # fmt: skip
+DSR.case(
     "threshold-of-zero",
     "below zero there is nothing: active weights of exactly zero stay",
     {"fc": row(0, 1, 0, 0)}, {"fc": bits("1100")}, {"fc": row(0, 0, 9, 9)}, 0.0,
@@ -387,6 +393,12 @@ SRIGL.case(
     pin="SRigL: constant fan-in", expected=bits("111010101", 3, 3), source="by hand: floor(7 / 3)",
 )  # fmt: skip
 SRIGL.case(
+    "gamma-of-the-rounded-fan-in",
+    "γ_sal is of k, the fan-in rounded down: with γ = 1 and k = floor(7 / 3) two salient weights are enough",
+    matrix([3, 2, 4], [1, 1, 2], [0, 0, 0], [0, 0, 0]), bits("111111000000", 4, 3), matrix(*[[0, 0, 0]] * 4), 0, 7, 1.0,
+    pin="SRigL step 4: k", expected=bits("111111000000", 4, 3), source="by hand: 2 of 2, not of 2.33",
+)  # fmt: skip
+SRIGL.case(
     "fewer-than-gamma-k",
     "two salient weights are fewer than γ k = 0.7 x 3 = 2.1: the neuron is ablated",
     matrix([5, 1], [6, 7], [4, 8], [0, 0], [0, 0], [0, 0]), bits("111111000000", 6, 2),
@@ -468,10 +480,13 @@ SRIGL.case(
 # ac_dc_compressed
 for name, reason, inputs, answer in [
     ("dense-at-first", "the first epochs are dense, whatever follows", (9, 10, 5, 85), False),
+    ("dense-from-the-first-step", "no phase lies before the warm-up's end: the first step of all is dense",
+     (0, 10, 5, 85), False),
     ("compressed-after-the-warmup", "the phase after the warm-up is compressed", (10, 10, 5, 85), True),
     ("to-the-end-of-its-phase", "a compression phase lasts its five epochs", (14, 10, 5, 85), True),
     ("then-decompressed", "after a compression phase comes a decompression phase", (15, 10, 5, 85), False),
     ("in-turn", "phases take turns: epochs 30 to 34 are compressed again", (32, 10, 5, 85), True),
+    ("in-turn-again", "each turn is as long as the first: epochs 35 to 39 are dense again", (36, 10, 5, 85), False),
     ("the-last-decompression-phase-is-longer",
      "at 80 no compression phase begins: five dense epochs would not fit in after it, before 85",
      (80, 10, 5, 85), False),

@@ -15,6 +15,21 @@ def silent(function, when):
     return lambda *inputs: None if when(*inputs) else own(*inputs)
 
 
+def unless(function, when, fault):
+    """Right where `when` holds: a fault that somebody mended for those inputs."""
+    own = getattr(right, function)
+    return lambda *inputs: own(*inputs) if when(*inputs) else fault(*inputs)
+
+
+def gamma_of(inputs):
+    return inputs[5] if len(inputs) > 5 else 0.3
+
+
+def has_ties(weights):
+    flat = np.concatenate([abs(w).ravel() for w in weights.values()])
+    return len(np.unique(flat)) < flat.size
+
+
 # Deep R
 
 
@@ -258,6 +273,7 @@ def strengths(inside=1.0, between=lambda a, b: 1 / a.mean() if a.any() else 0.0,
 
 
 def seconds(
+    straight=False,
     mean=True,
     square=True,
     bend=True,
@@ -287,7 +303,7 @@ def seconds(
                     (sums[i - 1] > 0) * 1.0, 0.0)  # fmt: skip
                 slope = slope if f1 is None else f1(slope)
                 back = g @ w.T
-                g, h = slope * back, slope**2 * h_back(w, h) + (curved * back if bend else 0)
+                g, h = back if straight else slope * back, slope**2 * h_back(w, h) + (curved * back if bend else 0)
                 h = h if deep or i == len(names) - 1 else 0 * h + 1
         return found
 
@@ -399,6 +415,8 @@ WRONG = [
           "R = 0", "a-layer-that-lost-all-gets-none"),
     Wrong("what was pruned is not drawn", "dsr_update", dsr(pool=lambda m, k: ~m & ~k if (~m).sum() >= m.sum() - k.sum()
           else ~k), "R4", "drawn-again-at-once"),
+    Wrong("drawn among all positions", "dsr_update", dsr(pool=lambda m, k: k | True), "grow_back",
+          "noise-of-survivors-does-not-count"),
     Wrong("zeros always go", "dsr_update", dsr(lambda w, m, h: m & ~(abs(w) < h) & (w != 0)), "|w| < H",
           "threshold-of-zero"),
     Wrong("signed weights", "dsr_update", dsr(lambda w, m, h: m & (w >= h)), "A18", "by-magnitude"),
@@ -514,6 +532,9 @@ WRONG = [
           "ablates-and-shares-out"),
     Wrong("γ k rounded down", "srigl_update", srigl(fewer=lambda c, g, k: c < max(1, math.floor(g * k))), "code: int",
           "fewer-than-gamma-k"),
+    Wrong("γ of the budget over neurons", "srigl_update", lambda w, m, g, n, b, gamma=0.3: srigl(
+          fewer=lambda c, gamma, k: c < round(gamma * b / w.shape[-1], 9))(w, m, g, n, b, gamma), "k",
+          "gamma-of-the-rounded-fan-in"),
     Wrong("γ k and fewer", "srigl_update", srigl(fewer=lambda c, g, k: c <= round(g * k, 9)), "fewer than",
           "exactly-gamma-k-stays"),
     Wrong("neurons with one salient weight go", "srigl_update", srigl(fewer=lambda c, g, k: c < max(2, round(g * k,
@@ -542,6 +563,10 @@ WRONG = [
     # AC/DC
     Wrong("compressed from the start", "ac_dc_compressed", lambda s, w, p, t: right.ac_dc_compressed(s, w, p,
           t) or s < w, "warm-up", "dense-at-first"),
+    Wrong("phases begin before the warm-up's end", "ac_dc_compressed", lambda s, w, p, t: right.ac_dc_compressed(
+          s, w, p, t) or ((s - w) % (2 * p) < p and s < w), "warm-up", "dense-from-the-first-step"),
+    Wrong("one turn alone", "ac_dc_compressed", lambda s, w, p, t: right.ac_dc_compressed(s, w, p,
+          t) or w + 4 * p <= s < t - 4 * p, "in turn", "in-turn-again"),
     Wrong("decompressed first", "ac_dc_compressed", phases(turn=lambda at, p: at // p % 2 == 1), "alg. 1",
           "compressed-after-the-warmup"),
     Wrong("a phase begins a step late", "ac_dc_compressed", phases(begin=1), "alg. 1", "compressed-after-the-warmup"),
@@ -636,6 +661,14 @@ WRONG = [
     Wrong("never negative", "second_derivatives", fisher, "Fisher", "may-be-negative"),
     Wrong("zero for negative", "second_derivatives", lambda *a: {n: np.maximum(h, 0) for n, h in
           right.second_derivatives(*a).items()}, "negative", "may-be-negative"),
+    Wrong("one p for all examples", "second_derivatives", seconds(curve=lambda p: (p * (1 - p)).mean(axis=0) + 0 * p),
+          "outputs", "cross-entropy-of-unequal-outputs"),
+    Wrong("p sent back", "second_derivatives", lambda params, x, y, f="tanh", e="squared": right.second_derivatives(
+          params, x, 1 - y if e == "cross_entropy" and len(params) > 2 else y, f, e), "p - y",
+          "cross-entropy-sends-back-p-minus-y"),
+    Wrong("biases are left out", "second_derivatives", lambda params, *rest: right.second_derivatives({n: 0 * v if n ==
+          "fc1.bias" else v for n, v in params.items()}, *rest), "sums", "biases-shift-units"),
+    Wrong("gradients go back without f'", "second_derivatives", seconds(straight=True), "f'", "two-bends"),
     Wrong("p in place of p (1 - p)", "second_derivatives", seconds(curve=lambda p: p), "outputs", "cross-entropy"),
     Wrong("labels in place of p", "second_derivatives", silent("second_derivatives", lambda *a: isinstance(a[-1],
           str) and a[-1] == "cross_entropy"), "outputs", "cross-entropy"),
@@ -714,4 +747,122 @@ WRONG = [
           np.diag(np.diag(inverse))) if w.size == 3 else right.obs_delete(w, inverse), "δw", "inverse-of-those-left"),
     Wrong("never moves where weights are independent", "obs_delete", silent("obs_delete", lambda w,
           inverse: w.size == 3 and inverse[1, 1] == 2 and not inverse[0, 1]), "diagonal", "diagonal-moves-nothing"),
+    # mended for some inputs
+    Wrong("drawn among all positions, but in full layers", "deep_r_update", unless("deep_r_update", lambda w, m, n,
+          noise: m.all(), deep_r(pool=lambda m, k: k | True)), "alg. 1: dormant",
+          "noise-of-active-ones-does-not-count"),
+    Wrong("as many as each layer lost, where the first keeps one", "dsr_update", unless("dsr_update", lambda w, m,
+          noise, h: "a" not in m or (m["a"] & (abs(w["a"]) >= h)).sum() != 1, dsr(shares=lambda m,
+          k: {n: m[n] - k[n] for n in m})), "grow_back", "not-to-where-it-was-lost"),
+    Wrong("drawn among all positions of a single layer", "dsr_update", unless("dsr_update", lambda w, m, noise,
+          h: len(w) > 1, dsr(pool=lambda m, k: k | True)), "grow_back", "noise-of-survivors-does-not-count"),
+    Wrong("small misses count", "next_threshold", unless("next_threshold", lambda h, n, t,
+          d=0.1: abs(n - t) != 5 or d != 0.1, threshold_of(few=lambda n, t, d: n < t)), "tolerance",
+          "within-the-tolerance"),
+    Wrong("one for each layer, but among ties", "granet_prune", unless("granet_prune", lambda w, m, n: has_ties(w),
+          one_each(right.granet_prune)), "E6", "a-layer-may-lose-all"),
+    Wrong("absent values of matrices and rows", "granet_prune", unless("granet_prune", lambda w, m,
+          n: max(v.ndim for v in w.values()) > 2, lambda w, m, n: granet(among=n >= sum(int(v.sum()) for v in
+          m.values()))(w, m, n)), "R2", "absent-weights-stay-absent"),
+    Wrong("threshold keeps all ties, but of layers in disorder", "granet_prune", unless("granet_prune", lambda w, m,
+          n: sorted(w) != list(w), granet(choose=beyond)), "E5", "exactly-n-keep"),
+    Wrong("absent values of two layers where nothing is to go", "granet_prune", unless("granet_prune", lambda w, m,
+          n: len(w) == 1, lambda w, m, n: granet(among=not n or n < sum(int(v.sum()) for v in m.values()))(w, m, n)),
+          "I6", "nothing-to-prune"),
+    Wrong("signed weights of dense layers", "granet_prune", unless("granet_prune", lambda w, m,
+          n: not all(v.all() for v in m.values()), granet(effect=lambda w: w)), "A18", "by-magnitude"),
+    Wrong("what is stored decides, but among ties", "regenerate", unless("regenerate", lambda w, m, g,
+          n: len(np.unique(abs(w[m]))) < m.sum(), stale_ranked), "R2", "absent-values-are-not-ranked"),
+    Wrong("the fan-in of all neurons, with γ of one half", "srigl_update", unless("srigl_update",
+          lambda *a: gamma_of(a) != 0.5, srigl(budget=lambda b, n, alive: b // n)), "step 5", "ablates-and-shares-out"),
+    Wrong("γ of 0 ablates, of three neurons", "srigl_update", unless("srigl_update", lambda w, *a: w.shape[-1] != 3,
+          lambda *a: right.srigl_update(*a[:5], max(gamma_of(a), 1e-6))), "no ablation", "no-ablation"),
+    Wrong("γ of 0 ablates, of two neurons", "srigl_update", unless("srigl_update", lambda w, *a: w.shape[-1] != 2,
+          lambda *a: right.srigl_update(*a[:5], max(gamma_of(a), 1e-6))), "no ablation",
+          "drop-over-the-layer-growth-by-neuron"),
+    Wrong("fan-in rounded up without ablation", "srigl_update", unless("srigl_update", lambda *a: gamma_of(a) > 0,
+          srigl(budget=lambda b, n, alive: -(-b // int(alive.sum())))), "constant fan-in", "fan-in-is-rounded-down"),
+    Wrong("γ k rounded down, but the usual γ", "srigl_update", unless("srigl_update", lambda *a: gamma_of(a) == 0.3,
+          srigl(fewer=lambda c, g, k: c < max(1, math.floor(g * k)))), "code: int", "fewer-than-gamma-k"),
+    Wrong("γ k and fewer, of a fan-in of four", "srigl_update", unless("srigl_update", lambda w, m, g, n, b,
+          *a: b // w.shape[-1] != 4, srigl(fewer=lambda c, g, k: c <= round(g * k, 9))), "fewer than",
+          "exactly-gamma-k-stays"),
+    Wrong("neurons with one salient weight go if γ is small", "srigl_update", unless("srigl_update",
+          lambda *a: gamma_of(a) >= 0.5, srigl(fewer=lambda c, g, k: c < max(2, round(g * k, 9)))), "step 4",
+          "none-salient-goes-for-any-gamma"),
+    Wrong("ablated neurons stay away if γ is 1", "srigl_update", unless("srigl_update", lambda *a: gamma_of(a) < 1,
+          srigl(returns=False)), "step 2", "an-ablated-neuron-returns"),
+    Wrong("what was dropped does not regrow without ablation", "srigl_update", unless("srigl_update",
+          lambda *a: gamma_of(a) > 0, srigl(regrow=False)), "R4", "dropped-may-regrow"),
+    Wrong("compressed from the second step on", "ac_dc_compressed", unless("ac_dc_compressed", lambda s, *a: not s,
+          lambda s, w, p, t: s < w or right.ac_dc_compressed(s, w, p, t)), "warm-up", "dense-at-first"),
+    Wrong("the first phase begins a step late", "ac_dc_compressed", unless("ac_dc_compressed", lambda s, w, p,
+          t: s > w or w < 10, phases(begin=1)), "alg. 1", "compressed-after-the-warmup"),
+    Wrong("a compression phase just before the last", "ac_dc_compressed", unless("ac_dc_compressed", lambda s, w, p,
+          t: s + p != t, phases(fits=lambda begin, p, last: begin + p <= last)), "sec. 4.1",
+          "the-last-decompression-phase-is-longer"),
+    Wrong("signed weights of two rows", "ac_dc_masks", unless("ac_dc_masks", lambda w,
+          n: len(w) == 1 or max(v.ndim for v in w.values()) > 1, ac_dc(effect=lambda w: w)), "A18",
+          "largest-of-all-layers"),
+    Wrong("layer by layer, but zeros", "ac_dc_masks", unless("ac_dc_masks", lambda w,
+          n: not all(v.all() for v in w.values()), without_masks(per_layer)), "T_k", "a-layer-may-lose-all"),
+    Wrong("signed weights of one layer", "ac_dc_masks", unless("ac_dc_masks", lambda w, n: len(w) > 1,
+          ac_dc(effect=lambda w: w)), "A18", "by-magnitude"),
+    Wrong("above a percentile of one layer", "ac_dc_masks", unless("ac_dc_masks", lambda w, n: len(w) > 1,
+          ac_dc(choose=lambda s, k, among: beyond(s, k, among, ties=False))), "code: percentile", "exactly-k"),
+    Wrong("signed weights of six", "forward_and_backward", unless("forward_and_backward", lambda w, a, b: w.size != 6,
+          sets(effect=lambda w: w)), "A18", "two-and-four"),
+    Wrong("signed weights, one and two", "forward_and_backward", unless("forward_and_backward", lambda w, a, b: (a,
+          b) != (1, 2), sets(effect=lambda w: w)), "A18", "by-magnitude"),
+    Wrong("penalised alike among eight", "top_kast_strength", unless("top_kast_strength", lambda a, b: a.size != 8,
+          strengths(between=lambda a, b: 1.0)), "1 / D", "one-and-four"),
+    Wrong("a share of B among six", "top_kast_strength", unless("top_kast_strength", lambda a, b: a.size != 6,
+          strengths(between=lambda a, b: b.sum() / a.sum())), "D", "share-of-the-layer-not-of-b"),
+    Wrong("halves for a single weight", "second_derivatives", unless("second_derivatives", lambda params,
+          *a: len(params) > 2 or params["fc1.weight"].size > 1 or len(a[0]) > 1, lambda *a: {n: h / 2 for n,
+          h in right.second_derivatives(*a).items()}), "h", "one-weight"),
+    Wrong("added up over examples of the squared error", "second_derivatives", unless("second_derivatives",
+          lambda *a: a[-1] is not None and isinstance(a[-1], str) and a[-1] == "cross_entropy", seconds(mean=False)),
+          "mean", "mean-over-examples"),
+    Wrong("inputs, not their squares, of three", "second_derivatives", unless("second_derivatives", lambda params,
+          *a: params["fc1.weight"].size != 3, seconds(square=False)), "z^2", "inputs-squared"),
+    Wrong("weights, not their squares, behind a ReLU", "second_derivatives", unless("second_derivatives", lambda p, x,
+          y, *a: a[:1] != ("relu",) or len(p) != 4 or p["fc2.weight"].size > 1 or p["fc1.bias"].any(),
+          seconds(h_back=lambda w, h: h @ abs(w).T)), "w^2", "through-a-relu"),
+    Wrong("the square of a sum behind a ReLU", "second_derivatives", unless("second_derivatives", lambda p, x, y,
+          *a: a[:1] != ("relu",) or len(p) != 4, seconds(h_back=lambda w, h: (h @ w.T) ** 2)), "w^2",
+          "weights-squared-over-outputs"),
+    Wrong("Levenberg and Marquardt's at targets of zero", "second_derivatives", unless("second_derivatives", lambda p,
+          x, y, *a: len(p) != 4 or y.any() or bool(a), seconds(bend=False)), "f''", "the-bend-of-tanh"),
+    Wrong("never negative, of two layers", "second_derivatives", unless("second_derivatives", lambda p,
+          *a: len(p) > 4, fisher), "Fisher", "may-be-negative"),
+    Wrong("p in place of p (1 - p) for one example", "second_derivatives", unless("second_derivatives", lambda p, x,
+          y, *a: a[-1:] != ("cross_entropy",) or len(p) > 2 or len(x) > 1, seconds(curve=lambda p: p)), "outputs",
+          "cross-entropy"),
+    Wrong("one layer back at most, behind ReLUs", "second_derivatives", unless("second_derivatives", lambda p, x, y,
+          *a: a[:1] != ("relu",) or len(p) < 6 or p["fc3.weight"].size > 1, seconds(deep=False)), "recursion",
+          "three-layers"),
+    Wrong("exact behind ReLUs", "second_derivatives", unless("second_derivatives", lambda p, x, y,
+          *a: a[:1] != ("relu",), exact), "diagonal", "mixed-derivatives-left-out"),
+    Wrong("by |w| where two stay of three", "obd_masks", unless("obd_masks", lambda w, h,
+          n: n != 2 or len(w) > 1 or w["fc"].size != 3 or (h["fc"] < 0).any(), lambda w, h,
+          n: other_masks.global_magnitude_masks(w, n)), "s", "saliency-not-size"),
+    Wrong("h |w| where one stays", "obd_masks", unless("obd_masks", lambda w, h, n: n != 1, lambda w, h,
+          n: right.obd_masks({k: np.sqrt(abs(v)) for k, v in w.items()}, h, n)), "w^2", "weights-squared"),
+    Wrong("threshold keeps all ties of one layer", "obd_masks", unless("obd_masks", lambda w, h, n: len(w) > 1,
+          lambda w, h, n: flat_ranking(choose=beyond, effect=lambda s: s)({k: h[k] * v**2 for k, v in w.items()},
+          {k: v == v for k, v in w.items()}, n)), "E5", "exactly-n-keep"),
+    Wrong("a diagonal of two positive ones", "inverse_hessian", unless("inverse_hessian", lambda v,
+          *a: v.shape[1] > 2 or (v < 0).any(), inverted(outer=lambda x: np.diag((x**2).sum(axis=0)))), "X X^T",
+          "outer-product"),
+    Wrong("added up over two examples", "inverse_hessian", unless("inverse_hessian", lambda v, n,
+          *a: n != 2 or a[0] < 1, inverted(divide=lambda h, p: h)), "1 / P", "divided-by-examples"),
+    Wrong("divided by gradients that are positive", "inverse_hessian", unless("inverse_hessian", lambda v, n,
+          *a: n > 1 or (v < 0).any() or not len(v), lambda v, n, *a: right.inverse_hessian(v, len(v), *a)), "P",
+          "several-outputs-of-an-example"),
+    Wrong("the others move the other way, two of them", "obs_delete", unless("obs_delete", lambda w,
+          inverse: w.size > 2 or (w <= 0).any(), surgeon(sign=-1)), "δw", "the-others-adjust"),
+    Wrong("deleted ones are deleted again, but the last", "obs_delete", unless("obs_delete", lambda w,
+          inverse: (np.diag(inverse) > 0).sum() == 1, surgeon(cost=lambda w, d: w * w / d if d else 0.0,
+          there=lambda d: True)), "step 5", "deleted-stay-deleted"),
 ]  # fmt: skip
