@@ -21,13 +21,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from minisparse.runs.methods import METHODS
+
 from .harness import ROOT, commit, machine
 
 MINISPARSE = (sys.executable, "-m", "minisparse")
-METHODS = (
-    "dense small-dense static snip grasp synflow deep-r set snfs dsr rigl-random rigl granet srigl ac-dc gradual "
-    "lottery top-kast l0"
-).split()
 EXECUTE = (
     "import sys, nbformat; from pathlib import Path; from notebooks.execute import execute; "
     "path = Path(sys.argv[1]); execute(nbformat.read(path, as_version=4), path.parent)"

@@ -21,4 +21,4 @@ def test_a_command_that_fails_is_named_with_its_last_words():
 
 
 def test_every_method_is_trained():
-    assert set(waiting.METHODS) == set(methods.METHODS)
+    assert {f"train {method}" for method in methods.METHODS} < waiting.COMMANDS.keys()
