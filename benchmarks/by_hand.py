@@ -279,39 +279,68 @@ class Same:
         around = max(self.k - stride, 0)
         self.before, self.after = around // 2, around - around // 2
 
-    def rows(self, x: np.ndarray, before: int, after: int, stride: int) -> np.ndarray:
-        """The window of every output as a row."""
+    def framed(self, x: np.ndarray, before: int, after: int) -> np.ndarray:
         n, h, w, c = x.shape
         framed = np.zeros((n, h + before + after, w + before + after, c), x.dtype)
         framed[:, before : before + h, before : before + w] = x
-        seen = np.lib.stride_tricks.sliding_window_view(framed, (self.k, self.k), axis=(1, 2))[:, ::stride, ::stride]
-        return np.ascontiguousarray(seen.transpose(0, 1, 2, 4, 5, 3)).reshape(-1, self.k * self.k * c)
+        return framed
+
+    def lines(self, x: np.ndarray, before: int, after: int) -> list[np.ndarray]:
+        """With stride 1: what each row of the kernel sees, (N, H W, k C), views of one array."""
+        (n, h, w, c), framed = x.shape, self.framed(x, before, after)
+        seen = np.lib.stride_tricks.sliding_window_view(framed, self.k, axis=2).swapaxes(3, 4)
+        seen = np.ascontiguousarray(seen).reshape(n, -1, self.k * c)
+        return [seen[:, i * w : (i + h) * w] for i in range(self.k)]
+
+    def windows(self, x: np.ndarray) -> np.ndarray:
+        """With stride 2: the whole window of every output as a row."""
+        framed = self.framed(x, self.before, self.after)
+        seen = np.lib.stride_tricks.sliding_window_view(framed, (self.k, self.k), axis=(1, 2))[:, ::2, ::2]
+        return np.ascontiguousarray(seen.transpose(0, 1, 2, 4, 5, 3)).reshape(-1, self.k * self.k * self.c)
 
     def forward(self, read: Callable[[slice], np.ndarray], kernel: np.ndarray) -> np.ndarray:
         def work(images: slice) -> None:
-            rows = self.rows(read(images), self.before, self.after, self.stride)
-            np.matmul(rows, kernel.reshape(-1, self.c_out), out=self.y[images].reshape(-1, self.c_out))
+            out, x = self.y[images], read(images)
+            if self.stride == 2:
+                np.matmul(self.windows(x), kernel.reshape(-1, self.c_out), out=out.reshape(-1, self.c_out))
+            else:
+                total(self.lines(x, self.before, self.after), kernel, out)
 
         blocks(len(self.y), work)
         return self.y
 
     def to_kernel(self, x: np.ndarray, d: np.ndarray) -> np.ndarray:
-        return self.rows(x, self.before, self.after, self.stride).T @ d.reshape(-1, self.c_out)
+        """The kernel's gradient alone, with stride 1."""
+        pixels = d.reshape(len(d), -1, self.c_out)
+        seen = self.lines(x, self.before, self.after)
+        return np.stack([(line.swapaxes(1, 2) @ pixels).sum(axis=0) for line in seen])
 
-    def to_x(self, d: np.ndarray, kernel: np.ndarray, dx: np.ndarray) -> None:
+    def backward(self, x: np.ndarray, d: np.ndarray, kernel: np.ndarray, dx: np.ndarray) -> np.ndarray:
+        """Add to dx where the stride is 2, else write it; the kernel's gradient."""
         if self.stride == 1:
-            flipped = kernel[::-1, ::-1].swapaxes(2, 3).reshape(-1, self.c)
-            np.matmul(self.rows(d, self.after, self.before, 1), flipped, out=dx.reshape(-1, self.c))
-            return
-        shares = (d.reshape(-1, self.c_out) @ kernel.reshape(-1, self.c_out).T).reshape(
-            *d.shape[:3], self.k, self.k, self.c
-        )
+            seen, pixels = self.lines(d, self.after, self.before), x.reshape(len(x), -1, self.c)
+            total(seen, np.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3)), dx)
+            flipped = np.stack([(line.swapaxes(1, 2) @ pixels).sum(axis=0) for line in seen])
+            return flipped.reshape(self.k, self.k, self.c_out, self.c)[::-1, ::-1].swapaxes(2, 3)
+        rows = d.reshape(-1, self.c_out)
+        shares = (rows @ kernel.reshape(-1, self.c_out).T).reshape(*d.shape[:3], self.k, self.k, self.c)
         size = 2 * self.h + self.k - 1
         padded = np.zeros((len(d), size, size, self.c), d.dtype)
         for i in range(self.k):
             for j in range(self.k):
                 padded[:, i : i + 2 * self.h : 2, j : j + 2 * self.w : 2] += shares[:, :, :, i, j]
         dx += padded[:, self.before : self.before + 2 * self.h, self.before : self.before + 2 * self.w]
+        return (self.windows(x).T @ rows).reshape(kernel.shape)
+
+
+def total(lines: list[np.ndarray], kernel: np.ndarray, out: np.ndarray) -> None:
+    """The sum of what each row of the kernel makes of the pixels that it sees."""
+    y, (k, _, c, c_out) = out.reshape(len(out), -1, out.shape[3]), kernel.shape
+    term = np.empty_like(y)
+    for i, (seen, row) in enumerate(zip(lines, kernel.reshape(k, k * c, c_out), strict=True)):
+        np.matmul(seen, row, out=term if i else y)
+        if i:
+            y += term
 
 
 def wide_resnet_10_1(params: Arrays, batches: Iterable[Batch], lr: float, momentum: float, weight_decay: float) -> Made:
@@ -339,10 +368,9 @@ def wide_resnet_10_1(params: Arrays, batches: Iterable[Batch], lr: float, moment
         def work(images: slice) -> tuple[np.ndarray, ...]:
             centred, y = norm.forward(images)
             norm.d[images] = 0
-            conv.to_x(conv_d[images], kernel, norm.d[images])
+            kernels = [conv.backward(y, conv_d[images], kernel, norm.d[images])]
             if around:
-                around.to_x(d[images], p[beside], norm.d[images])
-            kernels = conv.to_kernel(y, conv_d[images]), *([around.to_kernel(y, d[images])] if around else [])
+                kernels.append(around.backward(y, d[images], p[beside], norm.d[images]))
             return *norm.sums(images, centred, y), *kernels
 
         conv_d = between if around else d

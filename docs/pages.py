@@ -34,6 +34,8 @@ def answer_comments(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = filled(source[0]).replace("<!-- slides -->", slides.links())
     if name == "minisparse/golden/README":  # its table, with links and with the packages
         source[0] = filled(re.sub(r"(<!-- divergences: all -->\n\n)(\|.*\n)+", r"\1", source[0]))
+    if name.startswith("notebooks/"):  # the report's rows are on the pages of results
+        source[0] = source[0].replace("../figures/README.md)", "../docs/results.md)")
     if name == "notebooks/README":
         map_ = source[0].replace("# The course\n", "# A map, and plans for teachers\n", 1)
         source[0] = map_.replace("](solutions)", "](../docs/solutions.md)")

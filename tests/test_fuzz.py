@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minisparse import data
+from minisparse.compress.file import CHECKSUM, Shared, read, written
 from minisparse.files import write_arrays
 from minisparse.golden import cases, check, values
 from minisparse.masks import Masks
@@ -177,10 +178,41 @@ def check_answers(path):
     check.Verdict(outcomes, missing).sentence()
 
 
+# A compressed network: it ends in its checksum.
+
+COMPRESSED = {
+    "fc1.weight": Shared(np.arange(600).reshape(30, 20) % 11 == 3, np.array([-1, 0.5, 2], np.float32),
+                         np.arange(55) % 3, 3),
+    "fc1.bias": np.linspace(0, 1, 20, dtype=np.float32),
+}  # fmt: skip
+
+
+def compressed_network(tmp_path):
+    return written(tmp_path / "network", COMPRESSED).read_bytes()
+
+
+def check_compressed(path):
+    for name, layer in read(path).items():
+        pairs = zip(layer, COMPRESSED[name], strict=True) if isinstance(layer, Shared) else [(layer, COMPRESSED[name])]
+        assert all(same(np.asarray(a), np.asarray(b)) for a, b in pairs)
+
+
+def check_compressed_inside(path):
+    """With a right checksum: what is read has the shapes that it tells, or it is refused."""
+    content = path.read_bytes()
+    path.write_bytes(content + sha256(content).digest())
+    for layer in read(path).values():
+        assert not isinstance(layer, Shared) or layer.weight().shape == layer.mask.shape
+
+
 PARSERS = {
+    "compressed": SimpleNamespace(name="network", good=compressed_network, check=check_compressed),
+    "compressed inside": SimpleNamespace(
+        name="network", good=lambda folder: compressed_network(folder)[:-CHECKSUM], check=check_compressed_inside
+    ),
     "idx": SimpleNamespace(name="a.gz", good=gzip.compress(IDX, mtime=0), check=check_idx),
     "idx inside": SimpleNamespace(name="a.gz", good=IDX, check=check_idx_inside),
-    "checkpoint": SimpleNamespace(name="checkpoint.npz", good=None, check=check_checkpoint),
+    "checkpoint": SimpleNamespace(name="checkpoint.npz", good=checkpoint, check=check_checkpoint),
     "outline": SimpleNamespace(name="checkpoint.npz", good=OUTLINE, check=check_outline),
     "npz": SimpleNamespace(name="a.npz", good=NPZ, check=check_npz),
     "csv": SimpleNamespace(name="a.csv", good=CSV, check=check_csv),
@@ -189,7 +221,7 @@ PARSERS = {
 
 
 def good_file(parser, folder):
-    return parser.good or checkpoint(folder)
+    return parser.good(folder) if callable(parser.good) else parser.good
 
 
 def read_or_refused(parser, folder, content):
@@ -218,7 +250,7 @@ def test_noise_is_read_as_it_was_written_or_refused(tmp_path_factory, name):
     feed()
 
 
-@pytest.mark.parametrize("name", ["idx", "checkpoint", "npz"])
+@pytest.mark.parametrize("name", ["idx", "checkpoint", "npz", "compressed"])
 def test_every_single_byte_counts_where_there_is_a_checksum(tmp_path, name):
     """Each byte of the file flipped in turn, or every so many: what is read all the same is what was written."""
     parser = PARSERS[name]

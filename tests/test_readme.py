@@ -111,7 +111,9 @@ def test_the_commands_that_are_shown_exist():
 
     shown = set(re.findall(r"(?:^    |[`/])minisparse ([a-z]+)", "\n".join(map(page, PAGES)), re.MULTILINE))
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert known == set("train compare evaluate inspect export cost demo reproduce report grade".split())
+    assert known == set(
+        "train compare evaluate inspect export compress decompress cost demo reproduce report grade".split()
+    )
     assert shown == known | {"golden"}
 
 

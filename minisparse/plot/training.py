@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from ..backend import Array
 from ..looks import LOOKS, Look
-from .canvas import Place, broken_axes, canvas, panels, point
+from .canvas import Place, broken_axes, canvas, log_ticks, panels, point
 
 
 def connections_find_the_digits(
@@ -87,7 +87,8 @@ def accuracy_against_cost(
     """
     accuracies = np.array([100 * accuracy for _, accuracy, _, _ in points])
     reach = max(3.0, 3 * (accuracies.max() - float(np.median(accuracies))))
-    with canvas(path, (9, 4.2), title) as figure:
+    columns = 1 + (len(points) - 1) // 14  # of the legend
+    with canvas(path, (6.6 + 2.4 * columns, 4.2), title) as figure:
         panes = broken_axes(figure, accuracies.tolist(), reach, columns=2)
         for at, kind in enumerate(("training", "inference")):
             column = panes[:, at]
@@ -98,7 +99,10 @@ def accuracy_against_cost(
             for axes in column:
                 axes.grid(alpha=0.25)
             column[-1].set(xscale="log", xlabel=f"multiply-adds of {kind}, dense = 1")
-            column[-1].xaxis.set_major_formatter("{x:g}")
+            low, high = column[-1].get_xlim()
+            ticks = [digit * 10.0**power for power in range(-6, 3) for digit in (1, 2, 5)]
+            log_ticks(column[-1], {tick: f"{tick:g}" for tick in ticks if low <= tick <= high})
         panes[0, 0].set_ylabel("test accuracy (%)")
-        figure.legend(*panes[0, 0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+        named = panes[0, 0].get_legend_handles_labels()
+        figure.legend(*named, loc="outside right center", frameon=False, ncols=columns)
     return Path(path)

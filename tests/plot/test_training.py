@@ -45,7 +45,7 @@ def test_a_layer_without_connections_can_be_drawn(tmp_path):
 
 def test_the_comparison_draws_every_look_that_it_is_given(tmp_path):
     looks = [*LOOKS.values(), Look("another", "#00FF7F", "p")]
-    points = [(look, 0.9 + 0.005 * n, 0.1, 0.1) for n, look in enumerate(looks)]
+    points = [(look, 0.9 + 0.004 * n, 0.1, 0.1) for n, look in enumerate(looks)]
     path = plot.accuracy_against_cost(tmp_path / "a.png", "title", points, 10_000)
     assert {rgb(look.colour) for look in looks} <= colours_of(path)
     assert all(f"<!-- {look.label} -->" in path.with_suffix(".svg").read_text() for look in looks)
