@@ -118,6 +118,8 @@ STUDIES = (
               "family/ac-dc-below-gradual":
               "Not found. Phases are of 50 batches here, of five epochs in the paper, which "
               "compares at 80 % and more on ImageNet.",
+              "family/synflow-below-snip": "By one seed SynFlow is ahead, by another SNIP: 99.5 % is too little for "
+              "layers to collapse, which is where the paper has SNIP fail.",
               "family/grasp-below-snip":
               "Not found. The paper's networks are deep, with batch norm; in three layers no "
               "gradient has far to go, and what SNIP asks seems to matter more.",
