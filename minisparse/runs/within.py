@@ -1,9 +1,10 @@
 """Masks that follow from the weights in every batch, from a Task's budget: Top-KAST, straight-through estimators."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from .. import flops, recipes
+from ..backend import namespace
 from ..masks import project, top_k
 from ..streams import stream
 from .plan import Arrays, Task
@@ -29,9 +30,12 @@ def top_kast_weights(task: Task, params: Arrays) -> Arrays:
 
 def top_kast_cost(task: Task, dense: float, sparse: float) -> float:
     """Outputs and gradients of inputs by the forward set, gradients of weights for the backward set."""
-    share = lambda n: {name: n[name] / math.prod(task.model.shapes()[name]) for name in task.densities}
-    forward, backward = (flops.forward(task.costs, share(n(task)))[1] for n in (active, twice))
+    forward, backward = (flops.forward(task.costs, _shares(task, n(task)))[1] for n in (active, twice))
     return 2 * forward + backward
+
+
+def _shares(task: Task, n: Mapping[str, int]) -> dict[str, float]:
+    return {name: n[name] / math.prod(task.model.shapes()[name]) for name in task.densities}
 
 
 def straight_loss(task: Task) -> Callable:
@@ -43,7 +47,8 @@ def straight_kept(task: Task, params: Arrays, masks: Arrays) -> Arrays:
     noise = None
     if task.plan.method == "ste-random":
         shapes = task.model.shapes()
-        noise = {name: stream(task.plan.seed, name).random(shapes[name]) for name in task.densities}
+        drawn = {name: stream(task.plan.seed, name).random(shapes[name]) for name in task.densities}
+        noise = {name: namespace(params[name]).asarray(numbers) for name, numbers in drawn.items()}
     return recipes.straight_through_masks(params, active(task), noise)
 
 
@@ -53,5 +58,5 @@ def straight_weights(task: Task, params: Arrays) -> Arrays:
 
 def straight_cost(task: Task, dense: float, sparse: float) -> float:
     """Outputs and gradients of inputs by the weights seen, gradients of weights for all."""
-    dense, sparse = flops.forward(task.costs, task.densities)
+    dense, sparse = flops.forward(task.costs, _shares(task, active(task)))
     return 2 * sparse + dense
