@@ -183,7 +183,7 @@ def figure(name: str, finished: Sequence[Finished], directory: Path, data_dir: P
 
 
 STUDIES = (
-    Study("l0-cifar", PAPER, "WRN-28-10 on CIFAR-10 with L0 gates, with dropout and without: for a GPU.", 2_000_000, 1,
+    Study("l0-cifar", PAPER, "WRN-28-10 on CIFAR-10 with L0 gates, with dropout and without: for a GPU.", 260_000, 1,
           partial(runs, 28, 10, 200, LAMBDAS), ROWS, partial(figure, "l0_cifar")),
     Study("l0-cifar-small", PAPER, "The same for two processors: WRN-10-1 for 10 epochs.", 100, 1,
           partial(runs, 10, 1, 10, SMALL_LAMBDAS), SMALL_ROWS, partial(figure, "l0_cifar_small")),

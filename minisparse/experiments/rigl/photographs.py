@@ -126,13 +126,13 @@ STUDIES = (
     Study(
         "rigl-cifar", PAPER_NAME,
         "WRN-22-2 on CIFAR-10 by the paper's recipe, eight methods at 50, 80 and 90 %: for a GPU, with --device cuda.",
-        minutes=190_000, seeds=3, runs=lambda seeds: runs(seeds, PAPERS, PAPERS_SPARSITIES), rows=ROWS,
+        minutes=56_000, seeds=3, runs=lambda seeds: runs(seeds, PAPERS, PAPERS_SPARSITIES), rows=ROWS,
         figures=partial(figure, "rigl_cifar"),
     ),
     Study(
         "rigl-cifar-small", PAPER_NAME,
         "The same for two processors: WRN-10-1 for 10 epochs, eight methods at 80, 90 and 95 %.",
-        minutes=600, seeds=3, runs=lambda seeds: runs(seeds, SMALL, SPARSITIES), rows=SMALL_ROWS,
+        minutes=300, seeds=3, runs=lambda seeds: runs(seeds, SMALL, SPARSITIES), rows=SMALL_ROWS,
         figures=partial(figure, "rigl_cifar_small"),
     ),
 )  # fmt: skip
