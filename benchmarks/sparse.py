@@ -189,6 +189,16 @@ def verify(task: Task) -> str:
     )
 
 
+def by_hand_step(task: Task) -> Callable[[], float]:
+    from . import sparse_by_hand
+
+    return sparse_by_hand.perceptron(weights(task)[0], batches(task), RATE, MOMENTUM)[0]
+
+
+def by_hand_contender(task: Task) -> Contender:
+    return Contender("NumPy by hand, sparse", partial(by_hand_step, task), ("minisparse", "scipy.sparse"))
+
+
 def torch_contender(name: str, task: Task, network: str, library: str = "torch") -> Contender:
     return Contender(name, partial(torch_step, task, network), tuple(dict.fromkeys(["torch", library])))
 
@@ -228,6 +238,7 @@ WORKLOADS = (
             torch_contender("PyTorch dense", W5, "dense_network"),
             torch_contender("PyTorch CSR", W5, "csr_network"),
             torch_contender("SparseLab", W5, "sparselab_network", "sparselab"),
+            by_hand_contender(W5),
             minisparse_contender("minisparse dense", W5, "dense", dense="minisparse dense"),
             minisparse_contender("minisparse sparse", W5, "sparse", dense="minisparse dense"),
         ),
@@ -258,6 +269,7 @@ WORKLOADS = (
         (
             torch_contender("PyTorch dense", W1, "dense_network"),
             torch_contender("PyTorch CSR", W1, "csr_network"),
+            by_hand_contender(W1),
             minisparse_contender("minisparse dense", W1, "dense", dense="minisparse dense"),
             minisparse_contender("minisparse sparse", W1, "sparse", dense="minisparse dense"),
             minisparse_contender("minisparse sparse, fc2 98 % too", evenly(W1, 0.02), "sparse"),
