@@ -1,7 +1,7 @@
 """The truly sparse steps of benchmarks.sparse by hand, in NumPy and SciPy: no tape, every array allocated once.
 
-Activations lie units first, (units, batch), so that a connection is a pair of contiguous rows. A layer's connections are
-stored twice, by output for the way forward and by input for the way back, with one array of values and an order
+Activations lie units first, (units, batch), so that a connection is a pair of contiguous rows. A layer's connections
+are stored twice, by output for the way forward and by input for the way back, with one array of values and an order
 between them.
 """
 
