@@ -99,3 +99,10 @@ def test_a_file_that_is_there_is_replaced_only_if_asked(tmp_path):
     with pytest.raises(IsADirectoryError, match="is a folder"):
         may_write(tmp_path, force=True)
     may_write(tmp_path / "b")
+
+
+def test_in_a_browser_a_folder_needs_no_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.sys, "platform", "emscripten")
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    with files.alone_in(tmp_path / "a"):
+        assert [*tmp_path.rglob("*")] == [tmp_path / "a"]

@@ -100,11 +100,16 @@ def _symbols(layer: Shared) -> tuple[Array, Array]:
     return values, steps - 1
 
 
+def _counts(symbols: Array, n: int) -> Array:
+    """How often each of n symbols occurs."""
+    return np.bincount(symbols.astype(np.intp), minlength=n)  # 32 bits in a browser
+
+
 def measured(layer: Shared) -> Entry:
     """What storing the layer takes."""
     values, steps = _symbols(layer)
     k = len(layer.values)
-    counts = np.bincount(values, minlength=k + 1), np.bincount(steps, minlength=2**layer.index_bits)
+    counts = [_counts(s, n) for s, n in ((values, k + 1), (steps, 2**layer.index_bits))]
     weight, step = (float(n @ huffman_lengths(n)) / max(1, len(values)) for n in counts)
     bits, dense = max(1, math.ceil(math.log2(k + 1))), 8 * layer.values.itemsize
     return Entry(layer.mask.size, len(layer.index), len(values), bits, layer.index_bits, weight, step, dense * k, dense)
@@ -135,7 +140,7 @@ def _parts(name: str, layer: Shared | Plain) -> tuple[dict[str, Any], list[bytes
     whole(f"index_bits of {name!r}", layer.index_bits, 1, 16)
     symbols = _symbols(layer)
     sizes = len(values) + 1, 2**layer.index_bits
-    lengths = [huffman_lengths(np.bincount(s, minlength=n)) for s, n in zip(symbols, sizes, strict=True)]
+    lengths = [huffman_lengths(_counts(s, n)) for s, n in zip(symbols, sizes, strict=True)]
     streams = [encode(*pair) for pair in zip(symbols, lengths, strict=True)]
     about = {
         "shape": list(layer.mask.shape), "dtype": dtype, "values": len(values), "index_bits": layer.index_bits,

@@ -60,7 +60,7 @@ def encode(symbols: Array, lengths: Array) -> bytes:
 
     ValueError for a symbol without a codeword.
     """
-    codes, n = codewords(lengths)[symbols], np.asarray(lengths, np.int64)[symbols]
+    codes, n = codewords(lengths)[symbols], np.asarray(lengths, np.intp)[symbols]
     if (n == 0).any():
         raise ValueError(f"symbols has {int(np.asarray(symbols)[n == 0][0])}, which has no codeword")
     owner = np.repeat(np.arange(len(n)), n)

@@ -85,7 +85,7 @@ def shared_gradient(grad: Array, index: Array, k: int) -> Array:
     whole("k", k, 1)
     if index.size and not 0 <= int(index.min()) <= int(index.max()) < k:
         raise ValueError(f"index has {int(index.min())} to {int(index.max())}; expected whole numbers below k, {k}")
-    return namespace(grad).bincount(index, weights=grad, minlength=k).astype(grad.dtype)
+    return namespace(grad).bincount(index.astype("intp"), weights=grad, minlength=k).astype(grad.dtype)
 
 
 def _check(values: Array, k: int) -> None:

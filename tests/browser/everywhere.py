@@ -6,10 +6,13 @@ Printed as JSON: {"failed": the golden cases that our functions fail, with what 
 
 import hashlib
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from minisparse import data, models, nn, random_masks, streams
+from minisparse.compress import Shared, read, written
 from minisparse.data.included import INCLUDED
 from minisparse.golden import cases, check
 from minisparse.golden.adapt import HOMES
@@ -34,6 +37,16 @@ def digest(*arrays):
     return hashed.hexdigest()
 
 
+def compressed():
+    """The bytes of a compressed file, which is read back."""
+    mask = random_masks({"a": (50, 40)}, {"a": 0.1}, np.random.default_rng(4))["a"]
+    layer = Shared(mask, np.linspace(-1, 1, 7, dtype=np.float32), np.arange(int(mask.sum())) % 7, 5)
+    with TemporaryDirectory() as folder:
+        path = written(Path(folder) / "a", {"a": layer})
+        assert (read(path)["a"].weight() == layer.weight()).all()
+        return np.frombuffer(path.read_bytes(), np.uint8)
+
+
 def same():
     """{what: SHA-256} of what no machine may change."""
     rng = np.random.default_rng
@@ -47,6 +60,7 @@ def same():
         "few of many": digest(streams.in_random_order(rng(1), 10**6, 1000)),
         "most of a few": digest(streams.in_random_order(rng(1), 1000, 900)),
         "masks": digest(*random_masks(shapes, dict.fromkeys(shapes, 0.05), rng(2)).values()),
+        "compressed file": digest(compressed()),
         "weights": digest(*mlp.init(rng(3)).values(), *models.lenet_5().init(rng(3), np.float64).values()),
     }
     for name in INCLUDED:

@@ -19,6 +19,15 @@ from minisparse import data, notebook, plot, train
 import minisparse.golden.check
 print([name for name in {ABSENT} if name in sys.modules])
 """
+RUN = """
+from tempfile import TemporaryDirectory
+from minisparse.runs.plan import Plan
+from minisparse.runs.prepare import prepare
+from minisparse.runs.run import go, outcome, reopen
+with TemporaryDirectory() as folder:
+    steps = sum(1 for _ in go(prepare(Plan(model="mlp-20", data="digits", epochs=2)), folder))
+    print(steps, outcome(folder)["active"], reopen(folder)[1].number)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +54,10 @@ def test_every_vector_holds_and_streams_and_data_are_the_same_bits(in_node):
 
 def test_the_package_is_imported_without_what_a_browser_has_not(in_node):
     assert in_node(IMPORTS).strip() == "[]"
+
+
+def test_a_run_is_trained_in_its_folder_and_opened_again(in_node):
+    assert in_node(RUN).split() == ["30", "1588", "30"]
 
 
 @pytest.fixture(scope="module")
