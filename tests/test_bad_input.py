@@ -771,7 +771,7 @@ COMMANDS = [
     ("cost --model lenet-5 --shape 4x4x1", "does not fit into"),
     ("cost --model lenet-5 --classes 0", "--classes"),
     ("cost --model lenet-5 --width=-1", "--width is -1.0"),
-    ("cost --model vgg-16 --width 2", "--width is 2.0 for vgg-16; expected a positive number for"),
+    ("cost --model alexnet --width 2", "--width is 2.0 for alexnet; expected a positive number for"),
     ("cost --model lenet-5 --method adam", "method is 'adam'; expected dense"),
     ("cost --model lenet-5 --convention han", "convention is 'han'; expected clean"),
     ("cost --model lenet-5 --period 0", "--period"),

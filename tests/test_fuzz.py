@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from minisparse import data
 from minisparse.compress.file import CHECKSUM, Shared, read, written
 from minisparse.files import write_arrays
-from minisparse.golden import cases, check, values
+from minisparse.golden import asking, cases, check, values
 from minisparse.masks import Masks
 from minisparse.runs import folder as runs
 from minisparse.train import State
@@ -291,7 +291,7 @@ def test_any_json_is_a_value_of_a_vector_or_refused(value):
 @fixed
 @given(vectors, st.sampled_from([case for own in CASES.values() for case in own]))
 def test_any_json_may_be_an_answer_and_is_judged(value, case):
-    wrong = check.written(case, {case.id: value}).wrong
+    wrong = asking.written(case, {case.id: value}).wrong
     assert wrong is None or isinstance(wrong, str)
 
 

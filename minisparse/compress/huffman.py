@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, to_numpy
 from ..checks import whole
 
 LONGEST = 63  # bits of a codeword: symbols of such a length are rarer than one in 10^13
@@ -22,7 +22,7 @@ def huffman_lengths(counts: Sequence[int] | Array) -> Array:
     older is joined first, symbols before joined ones, in order: of all optimal codes, this has the shortest longest
     codeword. TypeError for counts that are not whole numbers, ValueError for negative ones.
     """
-    queue = [(whole(f"counts[{i}]", n, 0), i, [i]) for i, n in enumerate(np.asarray(counts).tolist()) if n]
+    queue = [(whole(f"counts[{i}]", n, 0), i, [i]) for i, n in enumerate(np.asarray(to_numpy(counts)).tolist()) if n]
     lengths = np.zeros(len(counts), np.int64)
     if len(queue) == 1:
         lengths[queue[0][1]] = 1

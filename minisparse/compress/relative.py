@@ -6,7 +6,7 @@ in linear layers, and zeros in between where a distance is longer.
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, to_numpy
 from ..checks import whole
 
 
@@ -18,7 +18,7 @@ def relative_index(places: Array, bits: int) -> tuple[Array, Array]:
     ValueError for positions that do not ascend from 0, or bits outside 1 … 32.
     """
     span = 2 ** whole("bits", bits, 1, 32)
-    far = np.diff(places, prepend=-1).astype(np.int64)
+    far = np.diff(to_numpy(places), prepend=-1).astype(np.int64)
     if far.size and int(far.min()) < 1:
         raise ValueError(f"places has {int(far.min())} between two neighbours; expected positions that ascend from 0")
     fillers = (far - 1) // span

@@ -20,8 +20,7 @@ NETWORKS: dict[str, tuple[Callable[..., nn.Chain], nn.Shape]] = {
     "resnet-50": (models.resnet_50, (224, 224, 3)),
     "mobilenet-v1": (models.mobilenet_v1, (224, 224, 3)),
 }
-WITHOUT_WIDTH = ("alexnet",)  # whose filters are in groups
-WITH_WIDTH = (*(name for name in NETWORKS if name not in WITHOUT_WIDTH), "wrn-D-K", "mlp-A-B-…")
+WITH_WIDTH = (*(name for name in NETWORKS if name != "alexnet"), "wrn-D-K", "mlp-A-B-…")  # its filters are in groups
 ALLOCATIONS = {"uniform": uniform, "uniform-all": uniform, "er": erdos_renyi, "erk": erdos_renyi_kernel}
 DISTRIBUTIONS = (*ALLOCATIONS, "rigl-mnist")
 
@@ -69,7 +68,7 @@ def _perceptron(*widths: int, shape: nn.Shape, classes: int = 10, width: float =
 
 def has_width(name: str) -> bool:
     """Does the network that --model names take a factor on its widths?"""
-    return _key(name) not in WITHOUT_WIDTH
+    return _key(name) in WITH_WIDTH or _plain(name).startswith(("mlp-", "wrn"))
 
 
 def _plain(name: str) -> str:

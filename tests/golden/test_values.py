@@ -140,7 +140,7 @@ def test_what_no_vector_can_hold_is_refused():
         encode(np.zeros(2, complex))
 
 
-JUDGES = ("plain", "ties", "replay", "facts", "divergences", "verdict")
+JUDGES = ("plain", "ties", "relatives", "replay", "facts", "divergences", "verdict")
 
 
 @pytest.mark.parametrize("name", JUDGES)
@@ -153,6 +153,8 @@ def test_what_judges_is_plain_python_of_an_old_version(name):
             assert {alias.name for alias in node.names} <= sys.stdlib_module_names
         elif isinstance(node, ast.ImportFrom):
             own = [node.module] if node.module else [alias.name for alias in node.names]
+            if own == ["values"] and node.col_offset:  # in a function, for those who have NumPy
+                continue
             assert (
                 set(own) <= set(JUDGES) if node.level else node.module in {*sys.stdlib_module_names, "collections.abc"}
             )

@@ -142,7 +142,7 @@ def smoothed(counts):
 
 WRONG = [
     Wrong("from minus to plus the largest magnitude", "linear_centroids", between(lambda v: -abs(v).max(),
-          lambda v: abs(v).max()), "sec. 3.2", "not-symmetric"),
+          lambda v: abs(v).max()), "sec. 3.2", "both-ends"),
     Wrong("the first and last weight are the ends", "linear_centroids", between(lambda v: v[0], lambda v: v[-1]),
           "sec. 3.2", "any-order"),
     Wrong("k steps: the upper end is left out", "linear_centroids", between(steps=lambda k: k), "sec. 3.2",
@@ -253,4 +253,21 @@ WRONG = [
           and counts.any() else right.huffman_lengths(counts), "sec. 4: optimal", "equal-counts"),
     Wrong("symbols in order of their counts", "huffman_lengths", codes(lambda n, counts: np.sort(n)), "sec. 4",
           "order-of-symbols"),
+    # each shown by a single case
+    Wrong("by range, of eight weights", "density_centroids", lambda v, k: (right.linear_centroids if len(v) == 8 else
+          right.density_centroids)(v, k), "sec. 3.2", "where-weights-are"),
+    Wrong("by range, in three parts", "density_centroids", lambda v, k: (right.linear_centroids if k == 3 else
+          right.density_centroids)(v, k), "sec. 3.2", "odd-parts"),
+    Wrong("the weight after the middle, of six", "density_centroids", lambda v, k: np.sort(v)[3:4] if len(v) == 6 else
+          right.density_centroids(v, k), "sec. 3.2", "exactly-reached"),
+    Wrong("two zeros are pruned weights", "kmeans_step", lambda v, c: (without_zeros if (v == 0).sum() == 2 and len(c)
+          == 2 else right.kmeans_step)(v, c), "contract", "zero-is-a-weight"),
+    Wrong("the mean of two for a single value", "shared_gradient", lambda g, index, k: np.array([g.mean()]) if k == 1
+          and len(g) == 2 else right.shared_gradient(g, index, k), "eq. 3", "zero-is-an-index"),
+    Wrong("rounded logarithms for six", "huffman_lengths", lambda counts: shannon(counts) if counts.sum() == 6 else
+          right.huffman_lengths(counts), "sec. 4: optimal", "shortest-longest"),
+    Wrong("rounded logarithms for five", "huffman_lengths", lambda counts: shannon(counts) if counts.sum() == 5 else
+          right.huffman_lengths(counts), "sec. 4: optimal", "not-the-logarithm"),
+    Wrong("in order of their counts, for fifteen", "huffman_lengths", lambda counts: np.sort(right.huffman_lengths(
+          counts)) if counts.sum() == 15 else right.huffman_lengths(counts), "sec. 4", "order-of-symbols"),
 ]  # fmt: skip
