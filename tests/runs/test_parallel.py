@@ -30,9 +30,10 @@ def data(tmp_path):
 
 @contextmanager
 def running(*arguments):
-    """A process of minisparse, which does not outlive the test."""
+    """A process of minisparse, which does not outlive the test, and does not ignore SIGHUP even if pytest does (nohup)."""
     command = [*COMMAND, *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    told = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)} if hasattr(signal, "SIGHUP") else {}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **told)
     try:
         yield process
     finally:
