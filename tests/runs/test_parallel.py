@@ -30,7 +30,7 @@ def data(tmp_path):
 
 @contextmanager
 def running(*arguments):
-    """A process of minisparse, which does not outlive the test, and does not ignore SIGHUP even if pytest does (nohup)."""
+    """A process of minisparse, which does not outlive the test, and heeds SIGHUP even if pytest ignores it (nohup)."""
     command = [*COMMAND, *map(str, arguments)]
     told = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)} if hasattr(signal, "SIGHUP") else {}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **told)
