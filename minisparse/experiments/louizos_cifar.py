@@ -25,16 +25,16 @@ from ..masks import Masks
 from ..methods import l0
 from ..optim import Optimizer, sgd
 from ..runs.folder import claim, metrics, recorded
+from ..runs.run import CALIBRATION
 from ..schedule import multi_step_rate
 from ..streams import draw_key
 from ..train import State, train
 from .louizos import PAPER
-from .studies import Finished, Row, Run, Running, Study, correct, each_seed, errors_of, kind_of, loss_of
+from .studies import Finished, Row, Run, Running, Study, each_seed, error, errors_of, kind_of, loss_of
 from .studies.rows import each, gap, orderings, rows
 
 SHAPE = (32, 32, 3)
 BATCH, RATE, DECAY, DROP_RATE, BETA = 128, 0.1, 5e-4, 0.3, 0.99
-CALIBRATION = 20  # batches for batch norm's statistics at inference
 
 
 def network(kind: str, depth: int, width: int) -> nn.Chain:
@@ -77,7 +77,7 @@ def trained(
     (images, labels), (test_images, test_labels) = (load("cifar10", data_dir, split) for split in ("train", "test"))
     inputs, test_inputs = by_channel(images, test_images)
     inputs = inputs.augmented(crops_and_flips(len(labels), seed))
-    inputs, labels, *test_set = to_device((inputs, labels, test_inputs, test_labels), device)
+    (inputs, labels), test_set = to_device(((inputs, labels), (test_inputs, test_labels)), device)
     model, rng = network(kind, depth, width), np.random.default_rng(seed)
     per_epoch = len(labels) // BATCH
     loss = loss_of(model) if kind != "l0" else recipes.l0_loss(model, len(labels), lambda_ or 0.0, DECAY)
@@ -87,11 +87,10 @@ def trained(
     def expected_flops(params: Mapping[str, Array]) -> float:
         return sum(flops.count(sites, l0.densities(params) if kind == "l0" else {}).values())
 
-    def error(params: Mapping[str, Array]) -> float:
+    def test_error(params: Mapping[str, Array]) -> float:
         seen = batches(inputs, labels, BATCH, seed, stop=CALIBRATION)
         stats = nn.recalibrate(model, params, seen)
-        right = correct(partial(model, stats=stats), params, *test_set)
-        return round(100 * (1 - float(right.mean())), 6)
+        return error(partial(model, stats=stats), params, test_set)
 
     def steps(start: State | None) -> Iterator[tuple[State, dict[str, Any]]]:
         if start is None:
@@ -102,7 +101,7 @@ def trained(
             line: dict[str, Any] = {"step": step.number, "loss": step.loss}
             if (step.number + 1) % per_epoch == 0:
                 average = step.slots["average"]
-                line["error"] = error(average)
+                line["error"] = test_error(average)
                 line["flops"] = expected_flops(average)
                 line["gates"] = [int(on.sum()) for on in l0.open_gates(average).values()] if kind == "l0" else []
             yield step.state, line
@@ -172,14 +171,13 @@ def figure(name: str, finished: Sequence[Finished], directory: Path, data_dir: P
     seen: dict[str, list[Any]] = {}
     for done in finished:
         result = done["result"]
-        pair = [flops / result["flops_dense"] for flops in result["flops_by_epoch"]], result["error_by_epoch"]
-        seen.setdefault(_label(kind_of(done)), []).append(pair)
+        seen.setdefault(_label(kind_of(done)), []).append((result["flops_by_epoch"], result["error_by_epoch"]))
     if not seen:
         return []
     config = finished[0]["config"]
     title = f"WRN-{config['depth']}-{config['width']} on CIFAR-10 with L0 gates, {config['epochs']} epochs"
     published = {_label(kind): error for kind, error in PUBLISHED.items()} if config["epochs"] == 200 else {}
-    return [plot.l0_photographs(directory / f"{name}.png", title, seen, published)]
+    return [plot.l0_training(directory / f"{name}.png", title, seen, result["flops_dense"], published)]
 
 
 STUDIES = (

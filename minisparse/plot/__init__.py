@@ -5,7 +5,7 @@ It writes a PNG to `path`, an SVG beside it, and returns the path.
 
 from .deep_compression import compressed_sizes, shared_initializations
 from .han import han_bands, han_energy, han_layers, han_rounds, han_sensitivity, han_trade_off, han_weights
-from .louizos import hard_concrete, l0_photographs, l0_training
+from .louizos import hard_concrete, l0_training
 from .rigl import (
     rigl_animation,
     rigl_equal_budget,

@@ -11,6 +11,7 @@ from .canvas import Place, panels
 from .style import published
 
 LINES = (("#0072B2", "-"), ("#D55E00", "--"), ("#000000", ":"))
+CURVES = (*LINES[:2], ("#009E73", "-."), ("#CC79A7", "-"))  # beside a dense network's dotted line
 
 
 def hard_concrete(
@@ -52,7 +53,7 @@ def l0_training(
     """
     with panels(path, (9, 3.8), title, columns=2) as (left, right):
         lows, highs = [], []
-        for (label, seeds), (colour, dash) in zip(runs.items(), LINES, strict=False):
+        for (label, seeds), (colour, dash) in zip(runs.items(), CURVES, strict=False):
             for seed, (costs, errors) in enumerate(seeds):
                 named = None if seed else label
                 style: Any = {"color": colour, "linestyle": dash, "linewidth": 1.2, "label": named}
@@ -60,7 +61,8 @@ def l0_training(
                 right.plot(range(1, len(errors) + 1), errors, **style)
                 lows.append(min(errors))
                 highs.append(float(np.quantile(errors, 0.9)))
-            published(right, paper[label], f"paper: {paper[label]:g} %", colour)
+            if label in paper:
+                published(right, paper[label], f"paper: {paper[label]:g} %", colour)
         left.axhline(dense / 1e3, color="#000000", linestyle=":", label="dense network")
         left.set(ylim=(0, 1.08 * dense / 1e3), xlabel="epochs", ylabel="expected FLOPs of one image (thousands)")
         left.legend(loc="lower left", frameon=False)
@@ -68,27 +70,4 @@ def l0_training(
         room = 0.15 * (max(highs) - min(lows)) + 0.05
         right.set(ylim=(max(0, min(lows) - room), max(highs) + 2 * room), xlabel="epochs", ylabel="test error (%)")
         right.legend(loc="upper right", frameon=False)
-    return Path(path)
-
-
-def l0_photographs(
-    path: Place, title: str, runs: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]],
-    paper: Mapping[str, float],
-) -> Path:  # fmt: skip
-    """Expected FLOPs before and after every epoch, as a share of the dense network's; test error after every epoch.
-
-    runs {label: [(FLOPs, dense = 1; error in %), one pair per seed]}; paper {label: published error in %}, dashed.
-    """
-    with panels(path, (9, 3.8), title, columns=2) as (left, right):
-        for label, seeds in runs.items():
-            for seed, (costs, errors) in enumerate(seeds):
-                (line,) = left.plot(range(len(costs)), costs, label=None if seed else label, linewidth=1.4)
-                right.plot(range(1, len(errors) + 1), errors, color=line.get_color(), linewidth=1.4)
-            if label in paper:
-                published(right, paper[label], f"paper: {paper[label]:g} %", line.get_color())
-        left.set(ylim=(0, 1.05), xlabel="epochs", ylabel="expected FLOPs of one image, dense = 1")
-        left.legend(loc="lower left", frameon=False)
-        right.set(xlabel="epochs", ylabel="test error (%)")
-        for axes in (left, right):
-            axes.grid(alpha=0.25)
     return Path(path)

@@ -60,7 +60,9 @@ def begun(
     return *network, rng, network[0].init(rng)
 
 
-def accuracy(model: nn.Layer, params: Mapping[str, Array], inputs: Array, labels: Array, chunk: int = CHUNK) -> float:
+def accuracy(
+    model: Callable[..., Tensor], params: Mapping[str, Array], inputs: Array, labels: Array, chunk: int = CHUNK
+) -> float:
     """The fraction of the examples that the network classifies correctly, at inference, `chunk` at a time."""
     return int(correct(model, params, inputs, labels, chunk).sum()) / len(labels)
 
@@ -76,7 +78,7 @@ def correct(
     return namespace(labels).concatenate(right)
 
 
-def error(model: nn.Layer, params: Mapping[str, Array], examples: Dataset, chunk: int = CHUNK) -> float:
+def error(model: Callable[..., Tensor], params: Mapping[str, Array], examples: Dataset, chunk: int = CHUNK) -> float:
     """The percentage of the examples that the network misclassifies, `chunk` at a time."""
     return round(100 * (1 - accuracy(model, params, *examples, chunk)), 6)
 
