@@ -109,9 +109,10 @@ def adam(
             new_v += term
             root = xp.sqrt(xp.divide(new_v, 1 - b2**t, out=term), out=term)
             root += eps
-            xp.divide(new_m, root, out=new_w)
-            new_w *= rate / (1 - b1**t)
-            xp.subtract(w, new_w, out=new_w)
+            change = new_m / (1 - b1**t)
+            change *= rate
+            change /= root
+            xp.subtract(w, change, out=new_w)
 
         moved, m, v = {}, {}, {}
         for name, (w, g) in _numbers(params, grads).items():

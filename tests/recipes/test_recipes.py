@@ -252,8 +252,7 @@ def test_the_ordinary_loop_learns_the_digits_and_closes_the_gates_of_pixels_with
         assert never.sum() > 20
         assert not on[never].any()
         assert on[~never].mean() > 0.1
-        right = plain(weights, data.as_inputs(test_images)).value.argmax(axis=1) == test_labels
-        assert right.mean() > 0.75  # at this rate seeds lie between 0.78 and 0.88, and rounding alone moves one by 0.03
+        assert (plain(weights, data.as_inputs(test_images)).value.argmax(axis=1) == test_labels).mean() > 0.85
         assert l0.l0_at_test(own) == 410 + sum(int(mask.sum()) for mask in l0.masks(own).values()) < 0.95 * 266_610
 
 
