@@ -2,16 +2,27 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ..files import write_texts
 from .divergences import PROFILES as PROFILES
-from .verdict import VERSION, Case
+from .values import decode
+from .verdict import VERSION
+from .verdict import Case as PlainCase
 
 V1 = Path(__file__).parent / "v1"
+
+
+@dataclass(frozen=True)
+class Case(PlainCase):
+    """A case whose inputs NumPy's functions take."""
+
+    def arguments(self) -> dict[str, Any]:
+        """The inputs by the contract's parameter names, in new arrays."""
+        return {name: decode(value) for name, value in self.inputs.items()}
 
 
 def load(folder: Path | None = None, superseded: bool = False) -> dict[str, list[Case]]:

@@ -43,12 +43,6 @@ class Case:
     may_lack: Sequence[str] = ()  # parameters with a default: other cases of the function leave them out
     superseded_by: str | None = None
 
-    def arguments(self) -> dict[str, Any]:
-        """The inputs by the contract's parameter names, in new arrays."""
-        from .values import decode  # NumPy's arrays, which the checker of another language does without
-
-        return {name: decode(value) for name, value in self.inputs.items()}
-
     def answers(self, profile: str = "reference") -> Sequence[Any]:
         """The possible answers of `profile`, in JSON form; empty if it does not decide."""
         return [self.expected] if profile == "reference" else self.profiles.get(profile, [])

@@ -153,8 +153,6 @@ def test_what_judges_is_plain_python_of_an_old_version(name):
             assert {alias.name for alias in node.names} <= sys.stdlib_module_names
         elif isinstance(node, ast.ImportFrom):
             own = [node.module] if node.module else [alias.name for alias in node.names]
-            if own == ["values"] and node.col_offset:  # in a function, for those who have NumPy
-                continue
             assert (
                 set(own) <= set(JUDGES) if node.level else node.module in {*sys.stdlib_module_names, "collections.abc"}
             )
