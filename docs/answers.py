@@ -59,7 +59,7 @@ def modules(names: list[str]) -> str:
 
 def _module(name: str) -> str:
     option = "   :no-members:\n" if (PACKAGE / name.replace(".", "/")).is_dir() else ""
-    if name in ("golden.portable", "golden.plain"):  # their Case and Array are not those that others take
+    if name == "golden.plain":  # its Array is not the one that others take
         option = "   :no-index:\n"
     title = f"minisparse.{name}".replace(".", ".\u200b")  # where a line of a phone may end
     return f"## {title}\n\n```{{eval-rst}}\n.. automodule:: minisparse.{name}\n{option}```"

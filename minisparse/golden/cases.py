@@ -10,8 +10,7 @@ from typing import Any
 from ..files import write_texts
 from .divergences import PROFILES as PROFILES
 from .values import decode
-from .verdict import VERSION
-from .verdict import Case as PlainCase
+from .verdict import VERSION, PlainCase
 
 V1 = Path(__file__).parent / "v1"
 

@@ -23,7 +23,7 @@ from .asking import Reply, Unanswered, report, verdict_on
 from .divergences import PROFILES
 from .guest import Guest
 from .plain import Array, mapped, plain, read
-from .verdict import Case, Verdict
+from .verdict import PlainCase, Verdict
 
 
 class Door:
@@ -136,7 +136,7 @@ def checked(given: Any, folder: Path) -> Verdict:
     return verdict_on(given.what, given.call, asked, every, opened, **how)
 
 
-def cases(folder: Path, float32: bool) -> dict[str, list[Case]]:
+def cases(folder: Path, float32: bool) -> dict[str, list[PlainCase]]:
     """{function: its cases} of cases.json, expected.json and profiles.json."""
     questions, answers, beside = (
         json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("cases", "expected", "profiles")
@@ -148,6 +148,6 @@ def cases(folder: Path, float32: bool) -> dict[str, list[Case]]:
         for name, answer in more["profiles"]:
             profiles.setdefault(name, []).append(answer)
         known = {"inputs": dict(question["inputs"]), "profiles": profiles, "stages": {}, "source": ""}
-        case = Case(expected=answers["answers"][question["id"]], **{**question, **more, **known})
+        case = PlainCase(expected=answers["answers"][question["id"]], **{**question, **more, **known})
         functions.setdefault(case.function, []).append(case.in_float32() if float32 else case)
     return functions

@@ -20,7 +20,7 @@ SAID = 4  # facts in a sentence, at most
 
 
 @dataclass(frozen=True)
-class Case:
+class PlainCase:
     """A call of a function, the reference's answer, and the reason for the case. Values are in their JSON form.
 
     The fields are those of schema.json: `inputs` and `stages` by name, in order, `expected` the reference's answer,
@@ -51,7 +51,7 @@ class Case:
         """Does `profile` have an answer other than the reference's?"""
         return any(answer != self.expected for answer in self.answers(profile))
 
-    def in_float32(self) -> Case:
+    def in_float32(self) -> PlainCase:
         """The case with tolerances for float32: at least rtol 1e-6 and atol 1e-7."""
         return replace(self, rtol=max(self.rtol, 1e-6), atol=max(self.atol, 1e-7))
 
