@@ -50,7 +50,8 @@ def show(table: Table) -> None:
     """
     names, *_ = table.columns
     longest = max(cell_len(line) for cell in (names.header, *names.cells) for line in str(cell).split("\n"))
-    cut, window, left_out = max(0, longest - NAMES), console.options.update(max_width=999), []
+    cut, window = max(0, longest - NAMES), console.options.update(max_width=999)
+    left_out: list[str] = []
     while len(table.columns) > 2 and console.measure(table, options=window).maximum - cut > console.width:
         left_out.insert(0, str(table.columns.pop().header).replace("\n", " "))
     console.print(table)

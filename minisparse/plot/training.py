@@ -111,7 +111,7 @@ def accuracy_against_cost(
             entries.insert(groups.index(heading), Line2D([], [], linestyle="none", label=heading))
         legend = figure.legend(handles=entries, loc="outside right center", frameon=False, labelspacing=0.3)
         for entry, words in zip(entries, legend.get_texts(), strict=True):
-            words.set_weight("bold" if isinstance(entry, Line2D) else "normal")
+            words.set_fontweight("bold" if isinstance(entry, Line2D) else "normal")
         for axes in panes[1:].flat:
             part_words(axes)
     return Path(path)
