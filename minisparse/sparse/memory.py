@@ -38,7 +38,8 @@ def training_memory(
     "masks"      masked: booleans, and factors to multiply by. Sparse: for every connection its position and column, its
                  place and row in the order of outputs, and, up to a density of 1 / MANY, its place among the products
                  of the gradient and the column or row there; and the starts of rows and columns, of whole products and
-                 of PIECES. Units without a connection take a little less, groups of unequal length more
+                 of PIECES. Units without a connection, and a constant fan-in, take less, groups of unequal
+                 length more
     "memory"     of the method. "snfs": the average, dense in either storage (recipes.snfs refuses sparse storage; this
                  is what it would need). "rigl" remembers the gradients, counted below
 
