@@ -23,10 +23,14 @@ Rate = float | Callable[[int], float]
 
 
 class Optimizer(NamedTuple):
-    """How parameters move: init(params) -> slots; update(params, grads, slots, step) -> (params, slots)."""
+    """How parameters move: init(params) -> slots; update(params, grads, slots, step) -> (params, slots).
+
+    elementwise: no entry of an array depends on another, so that `train` may pass only those that exist.
+    """
 
     init: Callable[[Arrays], dict]
     update: Callable[[Arrays, Arrays, dict, int], tuple[dict[str, Array], dict]]
+    elementwise: bool = False
 
 
 def is_weight(name: str) -> bool:
@@ -71,7 +75,7 @@ def sgd(
             velocity[name] = v
         return moved, {"velocity": velocity}
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, elementwise=True)
 
 
 def adam(
@@ -122,7 +126,7 @@ def adam(
             moved[name] = new.astype(params[name].dtype, copy=False)
         return moved, {"m": m, "v": v, "updates": t}
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, elementwise=True)
 
 
 def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
@@ -151,7 +155,7 @@ def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
         moved, moved_slots = optimizer.update(free(params), free(grads), free_slots, step)
         return merged(params, moved), {slot: merged(a, moved_slots[slot]) for slot, a in slots.items()}
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, optimizer.elementwise)
 
 
 def _zeros(params: Arrays) -> dict[str, Array]:
