@@ -29,10 +29,10 @@ def in_blocks(x: Array, bytes_each: int, work: Callable[[slice], Any], most: int
     most: examples per block. On a GPU the whole batch is one block.
     """
     n = len(x)
-    if namespace(x) is not np:
+    if n * bytes_each <= SMALL or namespace(x) is not np:
         return [work(slice(0, n))]
     n_blocks = max(-(-n * bytes_each // BLOCK_BYTES), -(-n // most))
-    n_blocks = min(n_blocks + n_blocks % 2, n) if n * bytes_each > SMALL else 1  # an even number, for two threads
+    n_blocks = min(n_blocks + n_blocks % 2, n)  # an even number, for two threads
     return on_threads([slice(i * n // n_blocks, (i + 1) * n // n_blocks) for i in range(n_blocks)], work)
 
 
@@ -89,6 +89,12 @@ def positive_part(x: Array) -> Array:
     xp = namespace(x)
     zeros = lambda x: xp.zeros(x.shape[-1:], x.dtype)  # comparing with a row is twice as fast as with a scalar
     return each(lambda x, out: xp.maximum(x, zeros(x), out=out), x)
+
+
+def rectify(x: Array) -> None:
+    """max(x, 0), written into x (N, n)."""
+    zeros, rows = namespace(x).zeros(x.shape[1], x.dtype), namespace(x).maximum
+    in_blocks(x, x.nbytes // max(len(x), 1), lambda block: rows(x[block], zeros, out=x[block]))
 
 
 def where_positive(g: Array, x: Array) -> Array:
