@@ -151,7 +151,8 @@ def conv2d_max_pool2d_relu(x: Array, kernel: Array, bias: Array, size: int, padd
     """relu(max_pool2d(conv2d(x, kernel, padding=padding, bias=bias), size)), where `size` divides conv2d's outputs.
 
     The convolution's outputs are made in the order of their places in a pooling window: the largest of a window is then
-    the largest of as many arrays. Of the outputs only who was largest is kept.
+    the largest of as many arrays. Of the outputs only who was largest is kept, and the pixels under the kernel, which take
+    as long to collect as to multiply.
     """
     xp = namespace(x)
     (kh, kw, c, c_out), (n, height, width, _) = kernel.shape, x.shape
@@ -159,6 +160,7 @@ def conv2d_max_pool2d_relu(x: Array, kernel: Array, bias: Array, size: int, padd
     (top, bottom), (left, right) = frame
     y = xp.empty((n, h // size, w // size, c_out), x.dtype)
     first = xp.empty((size * size, *y.shape), bool)  # is this place the first largest of its window, and positive
+    pixels: dict[int, Array] = {}  # under the kernel, by the first image of a block
 
     def seen(images: slice) -> Array:
         """The pixels under the kernel, (places N H' W', kh kw C)."""
@@ -171,7 +173,8 @@ def conv2d_max_pool2d_relu(x: Array, kernel: Array, bias: Array, size: int, padd
 
     def forward(images: slice) -> None:
         out, is_first = y[images], first[:, images]
-        places = (seen(images) @ kernel.reshape(-1, c_out)).reshape(is_first.shape)
+        pixels[images.start] = seen(images)
+        places = (pixels[images.start] @ kernel.reshape(-1, c_out)).reshape(is_first.shape)
         xp.max(places, axis=0, out=out)
         waiting = xp.ones(out.shape, bool)
         for place in range(size * size):
@@ -190,7 +193,7 @@ def conv2d_max_pool2d_relu(x: Array, kernel: Array, bias: Array, size: int, padd
         return padded[:, top : top + height, left : left + width]
 
     def to_kernel(g: Array) -> Array:
-        work = lambda images: seen(images).T @ (g[images] * first[:, images]).reshape(-1, c_out)
+        work = lambda images: pixels[images.start].T @ (g[images] * first[:, images]).reshape(-1, c_out)
         return sum(in_blocks(x, bytes_each, work)).reshape(kernel.shape)
 
     return y, (to_x, to_kernel, lambda g: sum_of_rows(g * (y > 0)))
