@@ -151,8 +151,8 @@ def conv2d_max_pool2d_relu(x: Array, kernel: Array, bias: Array, size: int, padd
     """relu(max_pool2d(conv2d(x, kernel, padding=padding, bias=bias), size)), where `size` divides conv2d's outputs.
 
     The convolution's outputs are made in the order of their places in a pooling window: the largest of a window is then
-    the largest of as many arrays. Of the outputs only who was largest is kept, and the pixels under the kernel, which take
-    as long to collect as to multiply.
+    the largest of as many arrays. Of the outputs only who was largest is kept, and the pixels under the kernel, since
+    collecting them takes as long as multiplying them.
     """
     xp = namespace(x)
     (kh, kw, c, c_out), (n, height, width, _) = kernel.shape, x.shape
