@@ -1,8 +1,8 @@
-"""Golden cases of RigL's relatives during training: Deep R, DSR, GraNet, SRigL, AC/DC and Top-KAST."""
+"""Golden cases of RigL's relatives: Deep R, DSR, GraNet, SRigL, AC/DC, Top-KAST, straight-through estimators."""
 
 import numpy as np
 
-from tests.golden.case import Function, bits, row
+from tests.golden.case import Function, bits, row, told
 from tests.golden.structured import matrix
 from tests.helpers.slow_family import (
     slow_ac_dc_compressed,
@@ -13,6 +13,7 @@ from tests.helpers.slow_family import (
     slow_forward_and_backward,
     slow_granet_prune,
     slow_next_threshold,
+    slow_seen_mask,
     slow_srigl_salient,
     slow_srigl_update,
     slow_top_kast_strength,
@@ -38,7 +39,8 @@ PHASES = Function("ac_dc_compressed", "step warmup phase last", slow_ac_dc_compr
 AC_DC = Function("ac_dc_masks", "weights n_keep", slow_ac_dc_masks)
 SETS = Function("forward_and_backward", "weight n_forward n_backward", slow_forward_and_backward)
 STRENGTH = Function("top_kast_strength", "forward backward", slow_top_kast_strength)
-FUNCTIONS = [DEEP_R, DSR, THRESHOLD, GRANET, REGENERATE, SRIGL, PHASES, AC_DC, SETS, STRENGTH]
+SEEN = Function("seen_mask", "weight n_keep noise", slow_seen_mask)
+FUNCTIONS = [DEEP_R, DSR, THRESHOLD, GRANET, REGENERATE, SRIGL, PHASES, AC_DC, SETS, STRENGTH, SEEN]
 
 # deep_r_update
 DEEP_R.case(
@@ -601,4 +603,54 @@ STRENGTH.case(
     "of a kernel D is the share of all its entries, and its shape is kept",
     bits("1000", 2, 1, 1, 2), bits("1010", 2, 1, 1, 2),
     pin="A16", expected=row(1, 0, 4, 0).reshape(2, 1, 1, 2), source="by hand: one of four",
+)  # fmt: skip
+
+# seen_mask: jaxpruner ranks |w| or fresh uniform noise, keeps max(1, n_keep), equals by the lower index
+for name, reason, inputs, answer, pin in [
+    ("one-of-five", "exactly as many as asked are seen: 1 - (1 - 1/5), truncated after a product with 5, is none",
+     (row(0.5, 2, 3, 0, 1), 1), "00100", "Lee 2023: ste_magnitude"),
+    ("by-magnitude", "-4 is larger than 3: the forward pass sees the largest magnitudes", (row(3, -4, 1, -2), 2),
+     "1100", "A18, STE"),
+    ("ties-to-the-lower-index", "three equal weights for two places: the lower indices are seen",
+     (row(1, 2, 2, 2, 1), 2), "01100", "R3, E5"),
+    ("all-are-seen", "at a sparsity of 0 everything is seen, weights of exactly zero too", (row(0, 2, 0), 3),
+     "111", "STE: k = n"),
+    ("noise-decides", "where noise is given the size of a weight does not matter: the two smallest are drawn",
+     (row(9, 8, 1, 2), 2, row(0.125, 0.25, 0.75, 0.5)), "0011", "Lee 2023: ste_random"),
+    ("zeros-are-drawn-too", "all positions are drawn alike, those whose weight is exactly zero too",
+     (row(0, 5, 0, 7), 2, row(0.75, 0.125, 0.5, 0.25)), "1010", "A3, STE"),
+    ("noise-with-its-sign", "the largest noise is drawn, not the noise of largest magnitude",
+     (row(1, 1, 1, 1), 2, row(-3, 1, -2, 0.5)), "0101", "A18, STE: noise"),
+    ("equal-noise", "among equal noise the lower index is drawn, whatever the weights are",
+     (row(4, 2, 3, 1), 2, row(0.5, 0.25, 0.5, 0.5)), "1010", "R3, STE: noise"),
+    ("noise-of-zero-is-noise", "noise that happens to be zero everywhere is not missing: magnitudes stay out of it",
+     (row(1, 2, 3), 1, row(0, 0, 0)), "100", "STE: noise is given"),
+]:  # fmt: skip
+    SEEN.case(name, reason, *inputs, pin=pin, expected=bits(answer), source="by hand",
+              profiles=told(bits(answer), "jaxpruner"))  # fmt: skip
+SEEN.case(
+    "none-is-seen",
+    "n_keep = 0 sees nothing: no minimum of one weight",
+    row(1, 2), 0,
+    pin="I6", expected=bits("00"), source="by hand", profiles=told(bits("01"), "jaxpruner"),
+)  # fmt: skip
+SEEN.case(
+    "none-is-drawn",
+    "n_keep = 0 draws nothing, whatever the noise",
+    row(1, 2), 0, row(0.5, 0.25),
+    pin="I6, STE: noise", expected=bits("00"), source="by hand", profiles=told(bits("10"), "jaxpruner"),
+)  # fmt: skip
+SEEN.case(
+    "a-kernel-is-ranked-whole",
+    "a kernel is one layer, of which both weights may be of one filter, and keeps its shape",
+    np.array([1.0, 6, 2, 5]).reshape(2, 1, 1, 2), 2,
+    pin="A16", expected=bits("0101", 2, 1, 1, 2), source="by hand: 6 and 5",
+    profiles=told(bits("0101", 2, 1, 1, 2), "jaxpruner"),
+)  # fmt: skip
+SEEN.case(
+    "rows-first",
+    "noise that ties goes to the lower index in C order, and all outputs share one drawing",
+    np.ones((3, 2)), 2, matrix([0.25, 0.5], [0.5, 0.125], [0, 0.75]),
+    pin="A16, STE: noise", expected=bits("010001", 3, 2), source="by hand: 0.75, then the 0.5 of the first row",
+    profiles=told(bits("010001", 3, 2), "jaxpruner"),
 )  # fmt: skip
