@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.golden import other_family as right
 from tests.golden import other_masks
-from tests.golden.wrong_masks import Wrong, beyond, first, in_columns, last
+from tests.golden.wrong_masks import Wrong, beyond, first, in_columns, last, strictly_above
 
 
 def silent(function, when):
@@ -118,6 +118,13 @@ def flat_ranking(choose=first, effect=abs, order=list, least=0, among=True):
         return {name: by_name[name].reshape(w.shape) for name, w in weights.items()}
 
     return masks_of
+
+
+def strictly_above_of_all(weights, masks, n_keep):
+    """What GraNet does: the n_keep-th of all goes too, and all that tie with it; without an n_keep-th it raises."""
+    size = {name: abs(w * masks[name]) for name, w in weights.items()}
+    edge = sorted(np.concatenate([own.ravel() for own in size.values()]), reverse=True)[:n_keep][-1]
+    return {name: own > edge for name, own in size.items()}
 
 
 def without_masks(own):
@@ -378,7 +385,11 @@ def by_noise_then_size(weight, n_keep, noise, smaller=True):
 
 granet, ac_dc = flat_ranking, lambda **faults: without_masks(flat_ranking(**faults))
 AT_LEAST_ONE = seen(lambda w, n: first(abs(w), max(n, 1)), lambda w, n, noise: first(noise, max(n, 1)))
-TOLD: dict = {("seen_mask", "jaxpruner"): AT_LEAST_ONE}
+TOLD: dict = {
+    ("seen_mask", "jaxpruner"): AT_LEAST_ONE,
+    ("granet_prune", "granet"): strictly_above_of_all,
+    ("regenerate", "granet"): strictly_above,
+}
 WRONG = [
     # Deep R
     Wrong("the smallest go", "deep_r_update", deep_r(smallest_go), "sec. 2", "sign-not-size"),
