@@ -100,7 +100,7 @@ def _print_memory(memory: dict[str, Any], batch: int) -> None:
         "\nBytes between steps, and of the gradients in one, where there are most connections; own: what a method "
         "remembers, or an update of rigl scans",
         *alike,
-        *(f"{', '.join(names)}, sparse: refused. {reason}" for reason, names in reasons.items()),
+        *(f"{', '.join(names)}, sparse: refused: {reason}" for reason, names in reasons.items()),
     ):
         console.print(line, soft_wrap=True)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from ..checks import real, whole
 from ..flops import INDEX_BYTES, VALUE_BYTES
+from ..masks import FEW
 from .products import MANY, PIECES
 from .weights import BLOCK
 
@@ -37,10 +38,12 @@ def training_memory(
 
     Between steps
     "weights", "slots"
-    "masks"      masked: booleans, and factors to multiply by. Sparse: for every connection its position and column, its
-                 place and row in the order of outputs, and, up to a density of 1 / MANY, its place among the products
-                 of the gradient and the column or row there; and the starts of rows and columns, of whole products and
-                 of PIECES. Units without a connection take a little less, groups of unequal length more
+    "masks"      masked: booleans, and factors to multiply by; of layers of a density up to masks.FEW positions too, and
+                 where there are such layers, booleans and factors of the others once more, apart. Sparse: for every
+                 connection its position and column, its place and row in the order of outputs, and, up to a density
+                 of 1 / MANY, its place among the products of the gradient and the column or row there; and the starts
+                 of rows and columns, of whole products and of PIECES. Units without a connection take a little less,
+                 groups of unequal length more
     "memory"     of the method. "snfs": the average, dense in either storage (recipes.snfs refuses sparse storage; this
                  is what it would need). "deep-r": a sign for every position, in masked storage. "lottery": the first
                  weights, slots and masks. "rigl" remembers the gradients, counted below
@@ -66,7 +69,10 @@ def training_memory(
     n_masked = sum(sizes[name] for name in with_mask)
     if storage == "masked":
         stored = sum(sizes.values())
-        masks, gradients, update = (1 + VALUE_BYTES) * n_masked, stored, 0
+        few = [name for name, n in with_mask.items() if n <= FEW * sizes[name]]
+        others = n_masked - sum(sizes[name] for name in few) if few else 0
+        masks = (1 + VALUE_BYTES) * (n_masked + others) + FLAT_BYTES * sum(with_mask[name] for name in few)
+        gradients, update = stored, 0
     else:
         if odd := [name for name in with_mask if len(shapes[name]) != 2]:
             raise ValueError(f"{odd[0]!r} has shape {tuple(shapes[odd[0]])}; expected (n_in, n_out), truly sparse")

@@ -267,14 +267,14 @@ def test_cost_shows_the_average_for_which_snfs_is_refused_truly_sparse():
     done = minisparse("cost", "--model", "mlp-30", "--sparsity", "0.9", "--shape", "10", COLUMNS="80").stdout
     (line,) = (line for line in done.splitlines() if line.startswith("(snfs, sparse)"))
     assert line.split()[5] == f"{4 * (10 * 30 + 30 * 10):,}"
-    assert "snfs, sparse: refused. SNFS needs a running average of the gradients of absent weights, a dense" in done
+    assert "snfs, sparse: refused: SNFS needs a running average of the gradients of absent weights, a dense" in done
     assert "rigl, sparse" in done
     with_conv = minisparse("cost", "--model", "lenet-5", COLUMNS="80").stdout
     assert (
-        "gradual, lottery, sparse: refused. conv1 is a convolution: keep all such layers dense with --dense conv"
+        "gradual, lottery, sparse: refused: conv1 is a convolution: keep all such layers dense with --dense conv"
         in with_conv
     )
-    assert "snfs, sparse: refused. SNFS needs" in with_conv
+    assert "snfs, sparse: refused: SNFS needs" in with_conv
     assert "rigl, sparse  " not in with_conv
 
 
@@ -282,8 +282,10 @@ def test_cost_shows_the_average_for_which_snfs_is_refused_truly_sparse():
 def test_the_table_of_memory_fits(model):
     done = minisparse("cost", "--model", model, COLUMNS="80").stdout
     table = done[done.index("memory, batch 100") :].partition("\n\n")[0].splitlines()
-    assert len(table) == 2 + (13 if model != "resnet-50" else 7)
     assert max(map(len, table)) <= 80
+    told = {line.partition("  ")[0].strip("()").removesuffix(", masked").removesuffix(", sparse") for line in table[2:]}
+    alike = re.findall(r"^as [^:]*: (.*)$", done, re.M)
+    assert told | {name.strip("()") for names in alike for name in names.split(", ")} == {*METHODS}
 
 
 def test_a_network_may_be_dense_altogether(capsys):

@@ -7,16 +7,19 @@ from minisparse.sparse import FactoredGradient, SparseWeight, products
 from minisparse.sparse.positions import Positions
 
 
-def arrays_in(tree):
+def arrays_in(tree, seen=()):
     """Every array that a tree holds on to, through caches and all: what views are of, by its identity."""
     if isinstance(tree, np.ndarray):
         return {id(tree): tree} if tree.base is None else arrays_in(tree.base)
+    if id(tree) in seen:  # masks may refer to themselves
+        return {}
+    seen = (*seen, id(tree))
     if isinstance(tree, Masks | Positions | SparseWeight | FactoredGradient) or type(tree).__module__.startswith(
         ("scipy", "mini")
     ):
         tree = vars(tree)
     values = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ()
-    return {key: array for value in values for key, array in arrays_in(value).items()}
+    return {key: array for value in values for key, array in arrays_in(value, seen).items()}
 
 
 def held(tree, but=None):
