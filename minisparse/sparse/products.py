@@ -41,7 +41,7 @@ def products_at(x: Array, g: Array, mask: Positions) -> Array:
     return products.of(x, g) if products.by_input else products.of(g, x)
 
 
-def _pieces(n: int) -> int:
+def n_pieces(n: int) -> int:
     """In how many pieces n connections are worked on; an even number, for two threads."""
     return min(PIECES, max(2, n // EACH // 2 * 2))
 
@@ -52,7 +52,7 @@ class _Matrix:
     def __init__(self, starts: Array, columns: Array, shape: tuple[int, int]):
         self.shape, self.starts, self.columns = shape, starts, columns
         if namespace(columns) is np:
-            n = _pieces(len(columns))
+            n = n_pieces(len(columns))
             cuts = [0, *np.searchsorted(starts, np.arange(1, n) * len(columns) // n).tolist(), shape[0]]
             self.whole = self._rows(slice(0, shape[0]))
             self.pieces = [self._rows(slice(a, b)) for a, b in pairwise(cuts) if b > a]
@@ -127,7 +127,7 @@ class _Products:
                 np.matmul(rows, a[group][:, :, None], out=products[where].reshape(*others.shape, 1))
 
         n = len(self.slices)
-        pieces = min(n, _pieces(self.size)) if self.size * batch > WORTH_A_THREAD else min(n, 1)
+        pieces = min(n, n_pieces(self.size)) if self.size * batch > WORTH_A_THREAD else min(n, 1)
         on_threads([slice(i * n // pieces, (i + 1) * n // pieces) for i in range(pieces)], work)
         return products[self.place]
 
