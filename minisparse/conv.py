@@ -167,11 +167,12 @@ def spread(g: Array, kernel: Array, stride: int, padded: tuple[int, int]) -> Arr
     """The gradient of x (N, *padded, C): each output's gradient times the kernel, added to the pixels of its window."""
     xp = namespace(g)
     (n, h_out, w_out, c_out), (kh, kw, c, _) = g.shape, kernel.shape
-    shares = g.reshape(n * h_out * w_out, c_out) @ kernel.reshape(kh * kw * c, c_out).T
-    shares = shares.reshape(n, h_out, w_out, kh, kw * c)
+    g, rows = g.reshape(n, h_out * w_out, c_out), xp.ascontiguousarray(kernel.reshape(kh, kw * c, c_out).swapaxes(1, 2))
+    share = xp.empty((n, h_out, w_out, kw * c), xp.result_type(g, kernel))
     lines = xp.zeros((n, padded[0], w_out, kw * c), g.dtype)
     for i in range(kh):
-        lines[:, i : i + stride * (h_out - 1) + 1 : stride] += shares[:, :, :, i]
+        xp.matmul(g, rows[i], out=share.reshape(n, h_out * w_out, kw * c))
+        lines[:, i : i + stride * (h_out - 1) + 1 : stride] += share
     lines = lines.reshape(n, padded[0], w_out, kw, c)
     dx = xp.zeros((n, *padded, c), g.dtype)
     for j in range(kw):

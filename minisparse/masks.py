@@ -12,6 +12,8 @@ from .checks import masks_fit, same_shapes, whole
 from .storage import as_factor, door, frozen, n_active, projected
 from .streams import draw_key, stream
 
+FEW = 0.1  # density up to which gathering and scattering costs less than passes over whole arrays
+
 
 @door("score")
 def top_k(score: Array, k: int, among: Array | None = None) -> Array:
@@ -103,6 +105,7 @@ class Masks(Mapping[str, Array]):
         known = isinstance(mapping, Masks)
         self._arrays: dict[str, Array] = {n: m if known else frozen(m, n) for n, m in mapping.items()}
         self._factors: dict[tuple[str, np.dtype], Array] = {}
+        self._few: tuple[dict[str, np.ndarray], Masks] | None = None
 
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]
@@ -135,6 +138,19 @@ class Masks(Mapping[str, Array]):
             if (key := (name, arrays[name].dtype)) not in self._factors:
                 self._factors[key] = as_factor(mask, arrays[name].dtype)
         return {name: self._factors[name, arrays[name].dtype] for name in self}
+
+    def few(self) -> tuple[dict[str, np.ndarray], "Masks"]:
+        """(places, others): the flat indices of the connections in layers where they are FEW, and the other masks.
+
+        On a GPU and in sparse storage all masks are others.
+        """
+        if self._few is None:
+            plain = {name: mask for name, mask in self.items() if type(mask) is np.ndarray}
+            places = {name: np.flatnonzero(m) for name, m in plain.items() if np.count_nonzero(m) <= FEW * m.size}
+            others = Masks({})
+            others._arrays, others._factors = {n: m for n, m in self.items() if n not in places}, self._factors
+            self._few = places, others
+        return self._few
 
     def __deepcopy__(self, memo: dict) -> "Masks":
         return Masks(dict(self))

@@ -9,6 +9,7 @@ Parameters in float16 are updated in float32, as are their slots, and rounded. T
 
 import warnings
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -16,17 +17,21 @@ from .backend import Array, namespace
 from .checks import real, same_keys
 from .dtypes import wide
 from .storage import as_numbers
-from .threads import in_cache
+from .threads import by_blocks
 
 Arrays = Mapping[str, Array]
 Rate = float | Callable[[int], float]
 
 
 class Optimizer(NamedTuple):
-    """How parameters move: init(params) -> slots; update(params, grads, slots, step) -> (params, slots)."""
+    """How parameters move: init(params) -> slots; update(params, grads, slots, step) -> (params, slots).
+
+    elementwise: no entry of an array depends on another, so that `train` may pass only those that exist.
+    """
 
     init: Callable[[Arrays], dict]
     update: Callable[[Arrays, Arrays, dict, int], tuple[dict[str, Array], dict]]
+    elementwise: bool = False
 
 
 def is_weight(name: str) -> bool:
@@ -71,7 +76,7 @@ def sgd(
             velocity[name] = v
         return moved, {"velocity": velocity}
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, elementwise=True)
 
 
 def adam(
@@ -99,30 +104,20 @@ def adam(
         same_keys(params=params, grads=grads)
         rate, t = _at(lr, step), slots["updates"] + 1
 
-        def rule(w: Array, g: Array, m: Array, v: Array, new_w: Array, new_m: Array, new_v: Array) -> None:
-            xp, term = namespace(w), new_w  # new_w holds a term until its turn comes
-            xp.multiply(m, b1, out=new_m)
-            new_m += xp.multiply(g, 1 - b1, out=term)
-            xp.multiply(v, b2, out=new_v)
-            xp.multiply(g, g, out=term)
-            term *= 1 - b2
-            new_v += term
-            root = xp.sqrt(xp.divide(new_v, 1 - b2**t, out=term), out=term)
-            root += eps
-            change = new_m / (1 - b1**t)
-            change *= rate
-            change /= root
-            xp.subtract(w, change, out=new_w)
+        def rule(decay: float, w: Array, g: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
+            g = g + decay * w if decay else g
+            m = b1 * m + (1 - b1) * g
+            v = b2 * v + (1 - b2) * (g * g)
+            return w - rate * (m / (1 - b1**t)) / (namespace(v).sqrt(v / (1 - b2**t)) + eps), m, v
 
         moved, m, v = {}, {}, {}
         for name, (w, g) in _numbers(params, grads).items():
-            g = g + weight_decay * w if weight_decay and decays(name) else g
-            old_m, old_v = slots["m"][name], slots["v"][name]
-            new, m[name], v[name] = in_cache(rule, (w, g, old_m, old_v), like=(w, old_m, old_v))
+            decay = weight_decay if decays(name) else 0.0
+            new, m[name], v[name] = by_blocks(partial(rule, decay), w, g, slots["m"][name], slots["v"][name])
             moved[name] = new.astype(params[name].dtype, copy=False)
         return moved, {"m": m, "v": v, "updates": t}
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, elementwise=True)
 
 
 def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
@@ -151,7 +146,7 @@ def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:
         moved, moved_slots = optimizer.update(free(params), free(grads), free_slots, step)
         return merged(params, moved), {slot: merged(a, moved_slots[slot]) for slot, a in slots.items()}
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, optimizer.elementwise)
 
 
 def _zeros(params: Arrays) -> dict[str, Array]:

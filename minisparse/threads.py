@@ -17,7 +17,7 @@ import numpy as np
 from .backend import Array, namespace
 
 BLOCK_BYTES = 4 << 20  # of intermediate arrays: small enough for the cache, large enough for a thread
-ENTRIES = 1 << 15  # of each of some arrays that go through several steps together
+ENTRIES = 1 << 15  # of an array that goes through several steps: so many of several arrays fit into the cache
 MOST = 32  # examples per block
 SMALL = 1 << 19  # bytes below which waking a thread costs more than it saves
 BYTES_PER_PRODUCT = 0.02  # makes a block of matmul rows take as long as a block of bytes
@@ -29,10 +29,10 @@ def in_blocks(x: Array, bytes_each: int, work: Callable[[slice], Any], most: int
     most: examples per block. On a GPU the whole batch is one block.
     """
     n = len(x)
-    if namespace(x) is not np:
+    if n * bytes_each <= SMALL or namespace(x) is not np:
         return [work(slice(0, n))]
     n_blocks = max(-(-n * bytes_each // BLOCK_BYTES), -(-n // most))
-    n_blocks = min(n_blocks + n_blocks % 2, n) if n * bytes_each > SMALL else 1  # an even number, for two threads
+    n_blocks = min(n_blocks + n_blocks % 2, n)  # an even number, for two threads
     return on_threads([slice(i * n // n_blocks, (i + 1) * n // n_blocks) for i in range(n_blocks)], work)
 
 
@@ -91,6 +91,12 @@ def positive_part(x: Array) -> Array:
     return each(lambda x, out: xp.maximum(x, zeros(x), out=out), x)
 
 
+def rectify(x: Array) -> None:
+    """max(x, 0), written into x (N, n)."""
+    zeros, rows = namespace(x).zeros(x.shape[1], x.dtype), namespace(x).maximum
+    in_blocks(x, x.nbytes // max(len(x), 1), lambda block: rows(x[block], zeros, out=x[block]))
+
+
 def where_positive(g: Array, x: Array) -> Array:
     """g where x > 0, else 0."""
     xp = namespace(x)
@@ -111,18 +117,27 @@ def each(f: Callable[..., Any], *arrays: Array) -> Array:
     return y.T if turned else y
 
 
-def in_cache(rule: Callable[..., None], arrays: Sequence[Array], like: Sequence[Array]) -> list[Array]:
-    """New arrays, of shapes and dtypes as `like`, that rule(*blocks of arrays, *blocks of the new) fills.
+def by_blocks(rule: Callable[..., tuple], *arrays: Array) -> tuple[Array, ...]:
+    """rule(*arrays), a tuple of new arrays of their shape, in blocks, for a rule that acts on each entry separately.
 
-    All have one shape, and are flat in the rule. However many steps it takes, memory is read and written once.
+    However many steps the rule takes, memory is read and written once.
     """
-    xp = namespace(arrays[0])
-    new = [xp.empty(a.shape, a.dtype) for a in like]
-    size, rows = new[0].size, [a.reshape(-1) for a in (*arrays, *new)]
-    step = ENTRIES if xp is np else max(size, 1)
-    for first in range(0, size, step):
-        rule(*(row[first : first + step] for row in rows) if size > step else rows)
-    return new
+    first = arrays[0]
+    if namespace(first) is not np or (first.ndim and first.size <= ENTRIES):
+        return rule(*arrays)
+    rows = [a.reshape(-1) for a in arrays]
+    start, *others = [slice(i, i + ENTRIES) for i in range(0, max(first.size, 1), ENTRIES)]
+    parts = rule(*(row[start] for row in rows))
+    new = [np.empty(first.size, part.dtype) for part in parts]
+
+    def put(block: slice, parts: tuple) -> None:
+        for row, part in zip(new, parts, strict=True):
+            row[block] = part
+
+    put(start, parts)
+    for block in others:
+        put(block, rule(*(row[block] for row in rows)))
+    return tuple(row.reshape(first.shape) for row in new)
 
 
 def _by_column(x: Array) -> bool:

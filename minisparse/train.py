@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .active import moved
 from .autograd import Tensor, value_and_grad
 from .backend import Array, keep_freed_memory
 from .checks import masks_fit, same_keys
@@ -146,8 +147,7 @@ def _steps(
             acts_on_nothing = False
 
         if not (rewired and method.pauses):
-            params, slots = optimizer.update(params, grads, slots, number)
-            params, slots = _restore(params, slots, masks, fresh=True)
+            params, slots = moved(optimizer, params, grads, slots, masks, number)
         if rewired:
             masks = Masks(method.decide({name: params[name] for name in masks}, masks, memory, number))
             same_keys(masks=before, decided=masks)
@@ -178,13 +178,10 @@ def not_finite(arrays: Mapping[str, Any]) -> list[str]:
     return [name for name, array in arrays.items() if n_not_finite(array)]
 
 
-def _restore(params: dict[str, Array], slots: dict, masks: Masks, fresh: bool = False) -> tuple[dict[str, Array], dict]:
-    """The invariant: weights and every slot are zero where the mask is.
-
-    fresh: the arrays are new and may be written to.
-    """
-    slots = {name: project(s, masks, fresh) if isinstance(s, Mapping) else s for name, s in slots.items()}
-    return project(params, masks, fresh), slots
+def _restore(params: dict[str, Array], slots: dict, masks: Masks) -> tuple[dict[str, Array], dict]:
+    """The invariant: weights and every slot are zero where the mask is."""
+    slots = {name: project(slot, masks) if isinstance(slot, Mapping) else slot for name, slot in slots.items()}
+    return project(params, masks), slots
 
 
 def _filled(

@@ -18,7 +18,7 @@ ROWS = [  # a module imports from rows above its own; one of a package, from its
     "storage allocate channels windows",
     "autograd",
     "masks optim flops data",
-    "ops methods",
+    "active ops methods",
     "pool methods.l0",
     "conv",
     "nn",
@@ -32,7 +32,7 @@ ROWS = [  # a module imports from rows above its own; one of a package, from its
 ]
 ROW = {name: number for number, names in enumerate(ROWS) for name in names.split()}
 OPEN_INSIDE = set("data nn recipes sparse compress models golden plot runs experiments cli".split())  # without a circle
-CORE = set("autograd masks optim ops pool conv methods nn train recipes".split())
+CORE = set("autograd active masks optim ops pool conv methods nn train recipes".split())
 METHODS_MAY_IMPORT = {"backend", "checks", "schedule", "allocate", "masks", "storage"}
 
 HOME = Path(backend.__file__).parent

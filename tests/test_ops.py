@@ -11,7 +11,7 @@ import pytest
 import slow_ops as slow
 from arrays import back, give
 from conv_calls import CONV_TABLE
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, mutually_broadcastable_shapes
 from slow_sharing import slow_lookup
@@ -48,6 +48,15 @@ def two(draw, move=anywhere, signature=None):
 def layered(draw):
     n, n_in, n_out = (draw(st.integers(1, 4)) for _ in range(3))
     return tuple(draw(arrays(float, shape, elements=NUMBERS)) for shape in ((n, n_in), (n_in, n_out), (n_out,))), {}
+
+
+@st.composite
+def rectified(draw):
+    """Sums off the kink, of multiples of 1/64, which are exact in single precision."""
+    shapes, rng = (x.shape for x in draw(layered())[0]), np.random.default_rng(draw(st.integers(0, 2**32)))
+    x, weight, bias = (rng.integers(-64, 65, shape) / 64 for shape in shapes)
+    assume(abs(x @ weight + bias).min() > 1e-3)
+    return (x, weight, bias), {}
 
 
 @st.composite
@@ -122,6 +131,7 @@ TABLE = {  # primitive: (naive twin, calls as (arrays that vary, other arguments
     "neg": (entrywise(operator.neg), one()),
     "matmul": (slow.matmul, two(signature="(m,n),(n,p)->(m,p)")),
     "linear": (slow.linear, layered()),
+    "linear_relu": (lambda x, w, b: np.maximum(slow.linear(x, w, b), 0), rectified()),
     "linear, SparseWeight": (lambda x, v, b, mask: slow.linear(x, SparseWeight(v, mask).dense(), b), stored()),
     "linear, ImplicitWeight": (slow.linear, layered()),
     "exp": (entrywise(math.exp), one()),

@@ -194,19 +194,18 @@ def test_without_threadpoolctl_as_in_a_browser_there_is_one_thread(monkeypatch):
         threads._blas.cache_clear()
 
 
-@pytest.mark.parametrize("shape", [(), (0, 3), (7,), (3, threads.ENTRIES), (5, 4, 3)])
+@pytest.mark.parametrize("shape", [(), (0, 3), (7,), (3, threads.ENTRIES), (7, threads.ENTRIES // 5 + 3), (5, 4, 3)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_rule_fills_new_arrays_block_by_block(xp, shape, dtype):
+def test_a_rule_acts_block_by_block(xp, shape, dtype):
     a, b = (np.random.default_rng(seed).random(shape).astype(dtype) for seed in (0, 1))
     blocks = []
 
-    def rule(a, b, total, product):
+    def rule(a, b):
         blocks.append(a.size)
-        xp.add(a, b, out=total)
-        xp.multiply(a, total, out=product)
+        total = a + b
+        return total, a * total
 
-    given = give(xp, a), give(xp, b)
-    total, product = threads.in_cache(rule, given, like=given)
+    total, product = threads.by_blocks(rule, give(xp, a), give(xp, b))
     np.testing.assert_array_equal(back(total), a + b)
     np.testing.assert_array_equal(back(product), a * (a + b))
     assert (total.shape, total.dtype, sum(blocks)) == (shape, dtype, a.size)
@@ -214,6 +213,16 @@ def test_a_rule_fills_new_arrays_block_by_block(xp, shape, dtype):
 
 
 def test_a_rule_reads_arrays_of_any_memory_order():
-    a = np.arange(6.0).reshape(2, 3)
-    new = threads.in_cache(lambda a, b, out: np.subtract(a, b, out=out), (a.T, a.T.copy(order="C")), like=(a.T,))
-    np.testing.assert_array_equal(new[0], np.zeros((3, 2)))
+    a = np.arange(2.0 * threads.ENTRIES).reshape(2, threads.ENTRIES)
+    (new,) = threads.by_blocks(lambda a, b: (a - b,), a.T, a.T.copy(order="C"))
+    np.testing.assert_array_equal(new, np.zeros((threads.ENTRIES, 2)))
+
+
+def test_an_error_of_a_rule_is_raised():
+    def rule(a):
+        if a[0] > 0:
+            raise FloatingPointError("the second block")
+        return (a,)
+
+    with pytest.raises(FloatingPointError, match="the second block"):
+        threads.by_blocks(rule, np.arange(3.0 * threads.ENTRIES))

@@ -12,15 +12,16 @@ from rich.table import Table
 
 from .. import flops, nn
 from ..allocate import counts
+from ..runs.costing import memory, on_paper, training
 from ..runs.methods import METHODS
-from ..runs.names import NETWORKS, WITH_WIDTH, allotted, network
+from ..runs.names import NETWORKS, WITH_WIDTH, allotted, chosen, network
 from ..runs.plan import Plan
-from ..sparse import training_memory
+from ..runs.times import LAST
 from .options import AsJson, Quiet, option
 from .tables import console, hush, plain_table, print_json, short
 
 MOST = 10**15  # weights that can be counted exactly
-MOST_OPTION = 10**9
+MOST_OPTION, MOST_STEPS = 10**9, 10**6
 
 
 def cost(
@@ -31,10 +32,11 @@ def cost(
     shape: Annotated[str | None, typer.Option(help="Of an example, such as 32x32x3. Default: the paper's.")] = None,
     classes: Annotated[int | None, typer.Option(min=1, max=MOST_OPTION, help="Default: the paper's.")] = None,
     width: Annotated[float | None, typer.Option(help=f"Factor on channels, for {', '.join(WITH_WIDTH)}.")] = None,
-    method: Annotated[str | None, typer.Option(help=f"{', '.join(flops.TRAINING)}. Default: each.")] = None,
-    period: Annotated[
-        int, typer.Option(min=1, max=MOST_OPTION, help="ΔT of rigl: optimizer steps between updates.")
-    ] = 100,
+    method: Annotated[str | None, typer.Option(help=f"{', '.join(METHODS)}. Default: each.")] = None,
+    period: Annotated[int, typer.Option(min=1, max=MOST_OPTION, help="ΔT, batches between updates.")] = 100,
+    steps: Annotated[
+        int, typer.Option(min=20, max=MOST_STEPS, help="Batches of the run, for methods whose masks grow or shrink.")
+    ] = 10_000,
     batch: Annotated[
         int, typer.Option(min=1, max=MOST_OPTION, help="Examples per batch; factored gradients grow with it.")
     ] = 100,
@@ -57,62 +59,70 @@ def cost(
     account = _account(sites, kept, full, convention)
     parameters = sum(math.prod(shape) for shape in built.shapes().values())
     account["parameters"] = {"dense": parameters, "kept": parameters - weights + sum(kept.values())}
-    account["training"] = {
-        name: flops.training_cost(name, **account["forward"], period=period)
-        for name in ([method] if method else flops.TRAINING)
-    }
-    with_mask = {site: kept[site.name] for site in sites if site.name not in full}
-    account["memory"] = {name: _memory(built, with_mask, name, batch) for name in account["training"]}
+    chosen("--method", method or "dense", METHODS)
+    plan = Plan(model=model, sparsity=sparsity, distribution=distribution, dense=tuple(dense or ()), delta_t=period)
+    build = lambda factor: network(model, partial(_example, shape), classes, _times(width, factor))[0]
+    budget = {name: density for name, density in densities.items() if name not in full}
+    account |= {"training": {}, "memory": {}, "refused": {}}
+    for name in [method] if method else METHODS:
+        try:
+            task = on_paper(plan._replace(method=name), build, example, budget, steps)
+        except ValueError as error:
+            account["refused"][name] = str(error)
+            continue
+        account["training"][name] = training(task._replace(convention=convention), account["forward"]["dense"])
+        account["memory"][name] = memory(task, batch)
     asked = {"model": model, "shape": example, "sparsity": sparsity, "distribution": distribution, "period": period,
-             "batch": batch}  # fmt: skip
+             "steps": steps, "batch": batch}  # fmt: skip
     if as_json:
         print_json(asked | account)
     else:
-        _print_account(account, period)
+        _print_account(account, f"ΔT {period:,}, T_end {round(LAST * steps):,} in a run of {steps:,} batches")
         _print_memory(account["memory"], batch)
 
 
-def _memory(model: nn.Chain, with_mask: dict[nn.Site, int], method: str, batch: int) -> dict[str, Any]:
-    """{"masked": bytes, "sparse": bytes} by sparse.training_memory, and under "refused" why no such run is possible.
-
-    with_mask {site: connections} of the layers in the budget. A dense network has one storage only.
-    """
-    n_active = {site.name: n for site, n in with_mask.items()}
-    count = partial(training_memory, model.shapes(), n_active, method, batch=batch)
-    if method == "dense":
-        return {"masked": count()}
-    other = [site.name.removesuffix(".weight") for site in with_mask if site.kind != "linear"]
-    of_layers = f"{other[0]} is a convolution: keep all such layers dense with --dense conv" if other else ""
-    refusal = METHODS[method].refusal or of_layers
-    in_bytes = {} if other else count(storage="sparse")
-    return {"masked": count(), "sparse": in_bytes | ({"refused": refusal} if refusal else {})}
+def _times(width: float | None, factor: float | None) -> float | None:
+    """The factor on the channels of a network, narrower than asked for if `factor` says so."""
+    return width if factor is None else (width or 1) * factor
 
 
 def _print_memory(memory: dict[str, Any], batch: int) -> None:
-    console.print()
-    console.print(_that_fits(partial(_memory_table, memory, batch)))
     reasons: dict[str, list[str]] = {}
     for name, of in memory.items():
         if reason := of.get("sparse", {}).get("refused"):
             reasons.setdefault(reason, []).append(name)
+    rows = _memory_rows(memory)
+    alike = [f"as {names[0]}: {', '.join(name.partition(',')[0] for name in names[1:])}" for names in rows.values()
+             if len(names) > 1]  # fmt: skip
+    console.print()
+    console.print(_that_fits(partial(_memory_table, rows, batch)))
     for line in (
-        "\nBytes between steps, and of the gradients in one; own: what snfs remembers, or an update of rigl scans",
-        *(f"{', '.join(names)}, sparse: refused. {reason}" for reason, names in reasons.items()),
+        "\nBytes between steps, and of the gradients in one, where there are most connections; own: what a method "
+        "remembers, or an update of rigl scans",
+        *alike,
+        *(f"{', '.join(names)}, sparse: refused: {reason}" for reason, names in reasons.items()),
     ):
         console.print(line, soft_wrap=True)
 
 
-def _memory_table(memory: dict[str, Any], batch: int, exact: bool) -> Table:
-    """A row for each method and storage; a refused run in parentheses."""
-    write = "{:,.0f}".format if exact else short
-    table = plain_table(f"memory, batch {batch}", "weights", "momentum", "masks", "own", "gradients", gap=1)
+def _memory_rows(memory: dict[str, Any]) -> dict[tuple[int, ...], list[str]]:
+    """{bytes: the methods and storages that take them}; a refused run in parentheses."""
+    rows: dict[tuple[int, ...], list[str]] = {}
     for name, of in memory.items():
         for storage, count in of.items():
             if "weights" in count:
-                label = name if name == "dense" else f"{name}, {storage}"
+                label = name if "sparse" not in of else f"{name}, {storage}"
                 own = count["memory"] + count["update"]
                 cells = (count["weights"], count["slots"], count["masks"], own, count["gradients"])
-                table.add_row(f"({label})" if "refused" in count else label, *map(write, cells))
+                rows.setdefault(cells, []).append(f"({label})" if "refused" in count else label)
+    return rows
+
+
+def _memory_table(rows: dict[tuple[int, ...], list[str]], batch: int, exact: bool) -> Table:
+    write = "{:,.0f}".format if exact else short
+    table = plain_table(f"memory, batch {batch}", "weights", "momentum", "masks", "own", "gradients", gap=1)
+    for cells, names in rows.items():
+        table.add_row(names[0], *map(write, cells))
     return table
 
 
@@ -157,7 +167,7 @@ def _account(sites: Sequence[nn.Site], kept: dict[str, int], full: set[str], con
     }
 
 
-def _print_account(account: dict[str, Any], period: int) -> None:
+def _print_account(account: dict[str, Any], run: str) -> None:
     console.print(_that_fits(partial(_account_table, account)))
 
     weights, kept = (sum(layer[key] for layer in account["layers"]) for key in ("weights", "kept"))
@@ -175,9 +185,15 @@ def _print_account(account: dict[str, Any], period: int) -> None:
         console.print(line, soft_wrap=True)
     training = plain_table("training", f"{unit} of an example", "of dense")
     for name, cost in account["training"].items():
-        label = f"{name}, ΔT {period}" if name == "rigl" else name
-        training.add_row(label, f"{cost:,.0f}", f"{cost / (3 * dense):.4f}")
+        training.add_row(name, f"{cost:,.0f}", f"{cost / (3 * dense):.4f}")
     console.print(training)
+    before = ", ".join(f"{name} {METHODS[name].before}" for name in account["training"] if METHODS[name].before)
+    for line in (
+        f"\n{run}" + (f"; batches of the dense network before it, not counted: {before}" if before else ""),
+        *(["lottery: all its trainings together"] if "lottery" in account["training"] else []),
+        *(f"{name}: none. {reason}" for name, reason in account["refused"].items()),
+    ):
+        console.print(line, soft_wrap=True)
 
 
 def _account_table(account: dict[str, Any], exact: bool) -> Table:

@@ -51,6 +51,7 @@ _TABLE = (
     ("rigl_count", "your count is rounded up", "rigl-reproducibility sparsimony granet itop"),
     ("rigl_update, magnitude_mask", "your threshold is strict: one connection too few stays, and ties all go",
      "granet itop"),
+    ("granet_prune", "your threshold is strict: one connection too few stays, and ties all go", "granet"),
     ("rigl_update", "at least one connection goes, and all that tie at the threshold", "sparselab"),
     ("rigl_update", "the number that moves is of the rounded density and not of what is active", "sparsimony"),
     ("n_of_m_mask", "among equal scores you keep the higher input", "jaxpruner"),

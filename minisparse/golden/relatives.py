@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from .plain import Array, near
-from .ties import apportioned, formed, global_magnitude_masks, grasp_masks, ranked, rigl_update
+from .ties import apportioned, formed, global_magnitude_masks, grasp_masks, magnitude_mask, ranked, rigl_update, top_k
 
 CLOSE = 1e-9  # saliencies that differ by less, relatively, are equal
 
@@ -91,6 +91,12 @@ def forward_and_backward(got: Any, given: Mapping, want: Any) -> list:
     return faults
 
 
+def seen_mask(got: Any, given: Mapping, want: Any) -> list:
+    if given.get("noise") is None:
+        return magnitude_mask(got, {"weight": given["weight"], "n_keep": given["n_keep"]}, want)
+    return top_k(got, {"score": given["noise"], "k": given["n_keep"]}, want)
+
+
 def obd_masks(got: Any, given: Mapping, want: Any) -> list:
     half = {n: Array(w.shape, w.dtype, [-v * v / 2 for v in w.data]) for n, w in given["weights"].items()}
     minus = {n: Array(h.shape, h.dtype, [-v for v in h.data]) for n, h in given["second"].items()}
@@ -143,6 +149,7 @@ _RULES = {
     "srigl_update": srigl_update,
     "ac_dc_masks": global_magnitude_masks,
     "forward_and_backward": forward_and_backward,
+    "seen_mask": seen_mask,
     "obd_masks": obd_masks,
     "obs_delete": obs_delete,
 }

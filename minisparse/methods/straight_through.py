@@ -21,8 +21,12 @@ from ..masks import top_k
 def seen_mask(weight: Array, n_keep: int, noise: Array | None = None) -> Array:
     """The mask of the forward pass: the n_keep largest |w|, or where the noise of this batch is largest.
 
-    weight (any shape); noise (same shape): random numbers. Ties go to the lower flat index. ValueError for NaN, shapes
-    that differ or n_keep out of range.
+    weight  (any shape) all weights of a layer, seen or not
+    n_keep  how many are seen
+    noise   (same shape) random numbers, drawn for this batch
+
+    Ties go to the lower flat index. ValueError for NaN, shapes that differ or n_keep out of range.
+    Differs from jaxpruner, where one weight is seen at least.
     """
     whole("n_keep", n_keep, 0, weight.size)
     if noise is None:

@@ -1,7 +1,7 @@
 """What `--method NAME` means: one Entry per method."""
 
 import math
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -20,8 +20,9 @@ from ..streams import draw_key, stream
 from ..train import Method
 from . import times
 from .plan import Arrays, Build, Plan, Task
-from .starts import active, at_random, by_grasp, by_snip, by_synflow, density, everything, loss_of
+from .starts import active, all_of, at_random, by_grasp, by_snip, by_synflow, density, everything, loss_of
 from .within import (
+    shares,
     straight_cost,
     straight_kept,
     straight_loss,
@@ -55,7 +56,7 @@ class Entry(NamedTuple):
 
     about      a few words
     look       in figures
-    formula    (task, dense, sparse) -> multiply-adds per example and step, as papers count; None where none does
+    formula    (task, dense, sparse) -> multiply-adds per example and step, as papers count
     options    fields of Plan that it uses and that some methods do not
     model      (task, width -> the named network) -> the network to train
     masks      (task, params, rng) -> masks before training
@@ -69,12 +70,15 @@ class Entry(NamedTuple):
     idle       (task) -> why it would never change a mask in this run; None if it does
     step_cost  (task) -> multiply-adds per example of every training step, where masks do not tell them
     refusal    why it cannot be stored truly sparse, a sentence; "" where it can
+    budget     (task) -> {name: connections} of the sparse network
+    most       (task) -> {name: connections} where it has most of them, at first
+    arrays     arguments of sparse.training_memory with which it counts what this method holds
     group      where tables and --methods have it, a key of GROUPS
     """
 
     about: str
     look: Look
-    formula: Formula | None
+    formula: Formula
     options: tuple[str, ...] = ()
     model: Callable[[Task, Build], nn.Chain] = lambda task, build: task.model
     masks: Callable[[Task, Arrays, np.random.Generator], Arrays] = lambda task, params, rng: {}
@@ -89,6 +93,9 @@ class Entry(NamedTuple):
     step_cost: Callable[[Task], float] | None = None
     refusal: str = ""
     group: str = "during"
+    budget: Callable[[Task], dict[str, int]] = active
+    most: Callable[[Task], dict[str, int]] = active
+    arrays: Mapping[str, Any] = {}
 
 
 def _rigl(task: Task, **watch: Any) -> Method:
@@ -119,6 +126,10 @@ def _halved(task: Task) -> dict[str, float]:
     return erdos_renyi_kernel(shapes, max(0.5, density(task)))
 
 
+def _first_half(task: Task) -> dict[str, int]:
+    return active(task._replace(densities=_halved(task)))
+
+
 def _half(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
     return at_random(task._replace(densities=_halved(task)), params, rng)
 
@@ -132,7 +143,7 @@ def _granet(task: Task) -> Method:
 def _granet_cost(task: Task, dense: float, sparse: float) -> float:
     """Three times what the last update left, as for gradual pruning, and the dense gradient of each update."""
     plan: Any = task.plan
-    end, period, (_, first) = plan.t_end, plan.delta_t, flops.forward(task.costs, _halved(task))
+    end, period, first = plan.t_end, plan.delta_t, task.forward(shares(task, _first_half(task)))
     updates = [*range(period, end, period), end]
     pruned = {step: cubic(step, 0, end, final=1.0) for step in updates}
     left = lambda step: first - (first - sparse) * pruned[step] if step in pruned else first
@@ -157,10 +168,14 @@ def _constant_fan_in(task: Task, params: Arrays, rng: np.random.Generator) -> Ar
     return {name: largest_inputs(noise[name], k, noise[name] >= 0) for name, k in _fan_ins(task).items()}
 
 
+def _of_fan_ins(task: Task) -> dict[str, int]:
+    return {name: k * task.model.shapes()[name][-1] for name, k in _fan_ins(task).items()}
+
+
 def _srigl(task: Task) -> Method:
     """The neurons of the last layer are classes: none is ablated."""
     plan: Any = task.plan
-    budget = {name: k * task.model.shapes()[name][-1] for name, k in _fan_ins(task).items()}
+    budget = _of_fan_ins(task)
     last = [name for name in budget if name == list(task.costs)[-1]]
     return recipes.srigl(budget, plan.alpha, plan.delta_t, plan.t_end, never=last)
 
@@ -175,6 +190,16 @@ def _phases(task: Task) -> tuple[int, int, int]:
 def _ac_dc_cost(task: Task, dense: float, sparse: float) -> float:
     n_sparse = sum(compressed(step, *_phases(task)) for step in range(task.steps))
     return 3 * (n_sparse * sparse + (task.steps - n_sparse) * dense) / task.steps
+
+
+def _lottery_cost(task: Task, dense: float, sparse: float) -> float:
+    """All trainings together, each with the weights that pruning left of every layer."""
+    rounds: Any = task.plan.rounds
+    left, total = all_of(task), 3 * dense
+    for _ in range(rounds):
+        left = {name: n - round((1 - task.densities[name] ** (1 / rounds)) * n) for name, n in left.items()}
+        total += 3 * task.forward(shares(task, left))
+    return total
 
 
 def _top_kast_optimizer(task: Task) -> Optimizer:
@@ -229,15 +254,16 @@ GROUPS = {
     "within": "masks that follow from the weights, or are trained with them, in every batch",
 }
 NO_MASKS = "it trains no sparse weights"
+NO_ARRAYS = {"method": "dense"}
 ALL_KEPT = "all weights are kept and trained, absent ones too"
 DRAWS_FOR_ALL = "it draws a random number for every absent weight"
 BUDGET = ("sparsity", "distribution", "dense")
 TIMES = ("delta_t", "t_end")
 METHODS = checked({
-    "dense": Entry("all weights", LOOKS["dense"], DENSE, refusal=NO_MASKS, group="baselines"),
+    "dense": Entry("all weights", LOOKS["dense"], DENSE, refusal=NO_MASKS, group="baselines", arrays=NO_ARRAYS),
     "small-dense": Entry(
         "a narrower network with as many parameters", LOOKS["small-dense"], STATIC, BUDGET,
-        model=_narrow, refusal=NO_MASKS, group="baselines",
+        model=_narrow, refusal=NO_MASKS, group="baselines", arrays=NO_ARRAYS,
     ),
     "static": Entry("fixed random masks", LOOKS["static"], STATIC, BUDGET, masks=at_random, group="baselines"),
     "snip": Entry(
@@ -254,7 +280,7 @@ METHODS = checked({
         "random growth where weights would change sign; its paper: --momentum 0", LOOKS["deep-r"], STATIC,
         BUDGET, masks=at_random, method=lambda task: recipes.deep_r(),
         loss=lambda task: recipes.deep_r_loss(loss_of(task.model), include=task.densities.__contains__),
-        refusal=DRAWS_FOR_ALL,
+        refusal=DRAWS_FOR_ALL, arrays={"method": "deep-r"},
     ),
     "set": Entry(
         "random growth after every epoch", LOOKS["set"], SET, (*BUDGET, "zeta"), masks=at_random,
@@ -266,6 +292,7 @@ METHODS = checked({
         masks=at_random, gradient="always",
         method=lambda task: recipes.snfs(task.plan.prune_rate, task.per_epoch, task.plan.epochs),
         idle=times.by_epochs("prune_rate", falls=True), refusal=recipes.DENSE_BY_DEFINITION,
+        arrays={"method": "snfs"},
     ),
     "dsr": Entry(
         "random growth of what falls below one threshold", LOOKS["dsr"], STATIC, (*BUDGET, *TIMES),
@@ -277,55 +304,56 @@ METHODS = checked({
     ),
     "rigl": Entry(
         "growth by gradients every ΔT batches", LOOKS["rigl"], RIGL, (*BUDGET, "alpha", *TIMES),
-        masks=at_random, method=_rigl, gradient="updates", idle=times.by_batches,
+        masks=at_random, method=_rigl, gradient="updates", idle=times.by_batches, arrays={"method": "rigl"},
     ),
     "granet": Entry(
         "pruning from a sparsity of 0.5 with regrowth by gradients, every ΔT batches up to T_end",
         LOOKS["granet"], _granet_cost, (*BUDGET, *TIMES), masks=_half, method=_granet, gradient="updates",
-        idle=times.to_the_end,
+        idle=times.to_the_end, most=_first_half, arrays={"method": "rigl", "alpha": 0.5},
     ),
     "srigl": Entry(
         "rigl with a constant fan-in, without neurons that matter little", LOOKS["srigl"], RIGL,
         (*BUDGET, "alpha", *TIMES), masks=_constant_fan_in, method=_srigl, gradient="updates",
-        idle=times.by_batches,
+        idle=times.by_batches, budget=_of_fan_ins, most=_of_fan_ins, arrays={"method": "rigl"},
     ),
     "ac-dc": Entry(
         "pruning and restoring all weights in turn, compressed from T_end on", LOOKS["ac-dc"], _ac_dc_cost,
         (*BUDGET, "t_end"), masks=everything,
         method=lambda task: recipes.ac_dc(density(task), *_phases(task)),
         optimizer=lambda task: recipes.restarted(_descent(task), *_phases(task)),
-        refusal="its decompression phases train all weights", group="pruning",
+        refusal="its decompression phases train all weights", group="pruning", most=all_of,
     ),
     "gradual": Entry(
         "pruning by magnitude every ΔT batches up to T_end", LOOKS["gradual"], _gradual_cost,
-        (*BUDGET, *TIMES), masks=everything, method=_gradual, idle=times.to_the_end, group="pruning",
+        (*BUDGET, *TIMES), masks=everything, method=_gradual, idle=times.to_the_end, group="pruning", most=all_of,
     ),
     "lottery": Entry(
-        "rounds of training and pruning, rewinding after each", LOOKS["lottery"], None, (*BUDGET, "rounds"),
-        masks=everything, group="pruning",
+        "rounds of training and pruning, rewinding after each", LOOKS["lottery"], _lottery_cost,
+        (*BUDGET, "rounds"), masks=everything, group="pruning", most=all_of, arrays={"method": "lottery"},
     ),
     "top-kast": Entry(
         "the largest weights forward, twice as many backward", LOOKS["top-kast"], top_kast_cost, BUDGET,
         masks=everything,
         loss=top_kast_loss, optimizer=_top_kast_optimizer, kept=top_kast_kept, inference=top_kast_weights,
-        step_cost=lambda task: top_kast_cost(task, 0, 0), refusal=ALL_KEPT, group="within",
+        step_cost=lambda task: top_kast_cost(task, 0, 0), refusal=ALL_KEPT, group="within", most=all_of,
     ),
     "ste": Entry(
         "the largest weights forward, gradients straight through to all", LOOKS["ste"], straight_cost,
         BUDGET, masks=everything, loss=straight_loss, kept=straight_kept, inference=straight_weights,
         gradient="always", step_cost=lambda task: straight_cost(task, 0, 0), refusal=ALL_KEPT, group="within",
+        most=all_of,
     ),
     "ste-random": Entry(
         "other weights forward in every batch, at random, gradients straight through to all",
         LOOKS["ste-random"], straight_cost, BUDGET, masks=everything, loss=straight_loss, kept=straight_kept,
         inference=straight_weights, gradient="always", step_cost=lambda task: straight_cost(task, 0, 0),
-        refusal=ALL_KEPT, group="within",
+        refusal=ALL_KEPT, group="within", most=all_of,
     ),
     "l0": Entry(
         "gates that close during training, to a sparsity it finds; its paper: --optimizer adam --lr 0.001",
         LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss,
         optimizer=lambda task: recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0)))),
-        kept=lambda task, params, masks: l0.masks(params), refusal=NO_MASKS, group="within",
+        kept=lambda task, params, masks: l0.masks(params), refusal=NO_MASKS, group="within", arrays=NO_ARRAYS,
     ),
 })  # fmt: skip
 

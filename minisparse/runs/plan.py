@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Annotated, Any, NamedTuple
 
-from .. import nn
+from .. import flops, nn
 from ..backend import Array
 from ..data import READERS, Dataset
 from .names import DISTRIBUTIONS, NETWORKS
@@ -102,6 +102,7 @@ class Task(NamedTuple):
     whole       {name: multiply-adds per example} of the named network, of which small-dense trains a narrower version
     weights     of the named network
     per_epoch, steps      batches
+    convention  of `flops.count`, in which `forward` counts
     """
 
     plan: Plan
@@ -116,6 +117,7 @@ class Task(NamedTuple):
     weights: int
     per_epoch: int
     steps: int
+    convention: str = "clean"
 
     @property
     def config(self) -> dict[str, Any]:
@@ -127,6 +129,14 @@ class Task(NamedTuple):
     def costs(self) -> dict[str, int]:
         """{site name: multiply-adds} of one example's forward pass, dense."""
         return {site.name: site.multiply_adds for site in nn.sites(self.model, self.shape)}
+
+    def forward(self, densities: Mapping[str, float]) -> int:
+        """One example's forward pass, other layers dense: multiply-adds, or FLOPs by any other convention.
+
+        Whole numbers, layer by layer.
+        """
+        found = flops.count(nn.sites(self.model, self.shape), densities, self.convention)
+        return sum(round(count / (2 if self.convention == "clean" else 1)) for count in found.values())
 
 
 Arrays = Mapping[str, Array]

@@ -222,7 +222,7 @@ def _result(task: Task, directory: Path) -> dict[str, Any]:
         "multiply_adds": {
             "inference": round(inference),
             "inference_dense": dense,
-            "training_by_formula": entry.formula and entry.formula(task, dense, trained),
+            "training_by_formula": entry.formula(task, dense, trained),
             "training_as_it_was": did / task.steps,
             "training_dense": 3 * dense,
         },

@@ -33,6 +33,11 @@ def everything(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
     return {name: np.ones(shape, bool) for name, shape in shapes.items()}
 
 
+def all_of(task: Task) -> dict[str, int]:
+    """The weights of every layer in the budget, as `everything` keeps them."""
+    return {name: math.prod(task.model.shapes()[name]) for name in task.densities}
+
+
 def by_snip(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
     """From the first batch of the run, with the connections of the whole budget in one ranking."""
     batch = next(batches(*task.train_set, task.plan.batch, task.plan.seed))
@@ -76,10 +81,12 @@ def _stored(task: Task, masks: Arrays) -> Arrays:
 
 
 def density(task: Task) -> float:
-    """Of all weights in the budget together."""
+    """Of all weights in the budget together; 1 if there are none."""
     sizes = {name: math.prod(task.model.shapes()[name]) for name in task.densities}
-    return math.fsum(density * sizes[name] for name, density in task.densities.items()) / sum(sizes.values())
+    kept = math.fsum(density * sizes[name] for name, density in task.densities.items())
+    return kept / sum(sizes.values()) if sizes else 1.0
 
 
 def active(task: Task) -> dict[str, int]:
+    """The connections of every layer in the budget."""
     return counts({name: task.model.shapes()[name] for name in task.densities}, task.densities)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 
-from .. import flops, recipes
+from .. import recipes
 from ..backend import namespace
 from ..masks import project, top_k
 from ..streams import stream
@@ -30,12 +30,13 @@ def top_kast_weights(task: Task, params: Arrays) -> Arrays:
 
 def top_kast_cost(task: Task, dense: float, sparse: float) -> float:
     """Outputs and gradients of inputs by the forward set, gradients of weights for the backward set."""
-    forward, backward = (flops.forward(task.costs, _shares(task, n(task)))[1] for n in (active, twice))
+    forward, backward = (task.forward(shares(task, n(task))) for n in (active, twice))
     return 2 * forward + backward
 
 
-def _shares(task: Task, n: Mapping[str, int]) -> dict[str, float]:
-    return {name: n[name] / math.prod(task.model.shapes()[name]) for name in task.densities}
+def shares(task: Task, n: Mapping[str, int]) -> dict[str, float]:
+    """Counts of connections as densities."""
+    return {name: count / math.prod(task.model.shapes()[name]) for name, count in n.items()}
 
 
 def straight_loss(task: Task) -> Callable:
@@ -58,5 +59,4 @@ def straight_weights(task: Task, params: Arrays) -> Arrays:
 
 def straight_cost(task: Task, dense: float, sparse: float) -> float:
     """Outputs and gradients of inputs by the weights seen, gradients of weights for all."""
-    dense, sparse = flops.forward(task.costs, _shares(task, active(task)))
-    return 2 * sparse + dense
+    return 2 * task.forward(shares(task, active(task))) + task.forward({})

@@ -5,7 +5,6 @@ product of equal groups after the other, in no other order. Only the gradient of
 SparseWeight.
 """
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from ..backend import Array, namespace
 from ..threads import on_threads
 from .positions import Positions
-from .products import MANY, PIECES, ROWS, WORTH_A_THREAD, feature_major, layout_of
+from .products import MANY, ROWS, WORTH_A_THREAD, feature_major, layout_of, n_pieces
 from .weights import FactoredGradient, SparseWeight
 
 
@@ -27,9 +26,9 @@ class FanInWeight(SparseWeight):
         self.by_output, self.mask, self.home = by_output, mask, by_output
         self.shape, self.size, self.dtype = mask.shape, mask.size, by_output.dtype
 
-    @cached_property
+    @property
     def values(self) -> Array:
-        """The weights in the order of the mask."""
+        """The weights in the order of the mask, made when asked for."""
         values = np.empty_like(self.by_output)
         values[layout_of(self.mask).order] = self.by_output
         return values
@@ -93,6 +92,6 @@ def products_by_output(x: Array, g: Array, mask: Positions) -> Array:
             np.take(x, inputs[of], axis=0, out=rows, mode="clip")
             np.matmul(rows, g[of][:, :, None], out=products[of][:, :, None])
 
-    n, pieces = len(inputs), PIECES if inputs.size * batch > WORTH_A_THREAD else 1
+    n, pieces = len(inputs), n_pieces(inputs.size) if inputs.size * batch > WORTH_A_THREAD else 1
     on_threads([slice(i * n // pieces, (i + 1) * n // pieces) for i in range(pieces)], work)
     return products.ravel()

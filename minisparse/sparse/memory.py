@@ -4,11 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ..checks import real, whole
-from ..flops import INDEX_BYTES, TRAINING, VALUE_BYTES
-from .products import MANY, PIECES
+from ..flops import INDEX_BYTES, VALUE_BYTES
+from ..masks import FEW
+from .products import MANY, n_pieces
 from .weights import BLOCK
 
 FLAT_BYTES = 8  # int64 flat positions
+HELD = ("dense", "static", "snip", "set", "snfs", "rigl", "deep-r", "lottery")  # methods by what they hold
 
 
 def training_memory(
@@ -26,7 +28,8 @@ def training_memory(
 
     shapes    {name: shape} of all parameters
     n_active  {name: connections} of parameters with a mask; the others, and all for "dense", are stored in full
-    method    a name in TRAINING; snip after its masks are made
+    method    a name in HELD, of a method that holds the same arrays: "static" for those that keep weights and masks
+              alone, snip after its masks are made, "rigl" for those that remember a gradient
     storage   "masked" or "sparse"
     batch     examples per batch, which sets the size of a truly sparse layer's gradient factors
     slots     arrays that the optimizer keeps for each parameter: 1 for sgd, 2 for adam
@@ -35,13 +38,14 @@ def training_memory(
 
     Between steps
     "weights", "slots"
-    "masks"      masked: booleans, and factors to multiply by. Sparse: for every connection its position and column, its
-                 place and row in the order of outputs, and, up to a density of 1 / MANY, its place among the products
-                 of the gradient and the column or row there; and the starts of rows and columns, of whole products and
-                 of PIECES. Units without a connection, and a constant fan-in, take less, groups of unequal
-                 length more
+    "masks"      masked: booleans, and factors to multiply by; of layers of a density up to masks.FEW positions too.
+                 Sparse: for every connection its position and column, its place and row in the order of outputs, and,
+                 up to a density of 1 / MANY, its place among the products of the gradient and the column or row there;
+                 and the starts of rows and columns, of whole products and of their pieces. Units without a connection,
+                 and a constant fan-in, take less, groups of unequal length more
     "memory"     of the method. "snfs": the average, dense in either storage (recipes.snfs refuses sparse storage; this
-                 is what it would need). "rigl" remembers the gradients, counted below
+                 is what it would need). "deep-r": a sign for every position, in masked storage. "lottery": the first
+                 weights, slots and masks. "rigl" remembers the gradients, counted below
 
     Within a step
     "gradients"  masked: dense. Sparse: factors, batch × (n_in + n_out) numbers, and the gradient at the connections
@@ -51,8 +55,8 @@ def training_memory(
     Activations and temporary arrays of a step are not counted. ValueError for an unknown method, storage or name,
     connections out of range, and a truly sparse layer that is not (n_in, n_out).
     """
-    if method not in TRAINING:
-        raise ValueError(f"method is {method!r}; expected {', '.join(TRAINING)}")
+    if method not in HELD:
+        raise ValueError(f"method is {method!r}; expected {', '.join(HELD)}")
     if storage not in ("masked", "sparse"):
         raise ValueError(f"storage is {storage!r}; expected masked or sparse")
     if unknown := [name for name in n_active if name not in shapes]:
@@ -62,10 +66,11 @@ def training_memory(
     kept = {name: whole(f"n_active of {name!r}", n, 0, sizes[name]) for name, n in n_active.items()}
     with_mask = {} if method == "dense" else kept
     n_masked = sum(sizes[name] for name in with_mask)
-    memory = VALUE_BYTES * n_masked if method == "snfs" else 0
     if storage == "masked":
         stored = sum(sizes.values())
-        masks, gradients, update = (1 + VALUE_BYTES) * n_masked, stored, 0
+        few = [n for name, n in with_mask.items() if n <= FEW * sizes[name]]
+        masks = (1 + VALUE_BYTES) * n_masked + FLAT_BYTES * sum(few)
+        gradients, update = stored, 0
     else:
         if odd := [name for name in with_mask if len(shapes[name]) != 2]:
             raise ValueError(f"{odd[0]!r} has shape {tuple(shapes[odd[0]])}; expected (n_in, n_out), truly sparse")
@@ -74,11 +79,13 @@ def training_memory(
         masks = sum(_layout(shapes[name], n) for name, n in with_mask.items())
         gradients = stored + whole("batch", batch, 1) * sum(sides.values())
         update = max((_rigl_update(shapes[name], n, alpha, block) for name, n in with_mask.items()), default=0)
+    weights, of_slots = VALUE_BYTES * stored, VALUE_BYTES * whole("slots", slots, 0) * stored
+    memory = {"snfs": VALUE_BYTES * n_masked, "deep-r": n_masked, "lottery": weights + of_slots + masks}
     return {
-        "weights": VALUE_BYTES * stored,
-        "slots": VALUE_BYTES * whole("slots", slots, 0) * stored,
+        "weights": weights,
+        "slots": of_slots,
         "masks": masks,
-        "memory": memory,
+        "memory": memory.get(method, 0),
         "gradients": VALUE_BYTES * gradients,
         "update": update if method == "rigl" else 0,
     }
@@ -87,7 +94,7 @@ def training_memory(
 def _layout(shape: Sequence[int], n_active: int) -> int:
     """Bytes of Positions and of their _Layout, if all units have equally many connections."""
     n_in, n_out = shape
-    starts = 2 * (n_in + 1) + n_in + PIECES + 2 * (n_out + 1) + n_out + PIECES
+    starts = sum(2 * (n + 1) + n + n_pieces(n_active) for n in shape)
     positions = (FLAT_BYTES + 3 * INDEX_BYTES) * n_active + INDEX_BYTES * starts
     if MANY * n_active > n_in * n_out:
         return positions

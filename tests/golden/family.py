@@ -1,8 +1,8 @@
-"""Golden cases of RigL's relatives during training: Deep R, DSR, GraNet, SRigL, AC/DC and Top-KAST."""
+"""Golden cases of RigL's relatives: Deep R, DSR, GraNet, SRigL, AC/DC, Top-KAST, straight-through estimators."""
 
 import numpy as np
 
-from tests.golden.case import Function, bits, row
+from tests.golden.case import Function, bits, row, told
 from tests.golden.structured import matrix
 from tests.helpers.slow_family import (
     slow_ac_dc_compressed,
@@ -13,6 +13,7 @@ from tests.helpers.slow_family import (
     slow_forward_and_backward,
     slow_granet_prune,
     slow_next_threshold,
+    slow_seen_mask,
     slow_srigl_salient,
     slow_srigl_update,
     slow_top_kast_strength,
@@ -38,7 +39,8 @@ PHASES = Function("ac_dc_compressed", "step warmup phase last", slow_ac_dc_compr
 AC_DC = Function("ac_dc_masks", "weights n_keep", slow_ac_dc_masks)
 SETS = Function("forward_and_backward", "weight n_forward n_backward", slow_forward_and_backward)
 STRENGTH = Function("top_kast_strength", "forward backward", slow_top_kast_strength)
-FUNCTIONS = [DEEP_R, DSR, THRESHOLD, GRANET, REGENERATE, SRIGL, PHASES, AC_DC, SETS, STRENGTH]
+SEEN = Function("seen_mask", "weight n_keep noise", slow_seen_mask)
+FUNCTIONS = [DEEP_R, DSR, THRESHOLD, GRANET, REGENERATE, SRIGL, PHASES, AC_DC, SETS, STRENGTH, SEEN]
 
 # deep_r_update
 DEEP_R.case(
@@ -230,60 +232,69 @@ for name, reason, inputs, answer in [
 ]:  # fmt: skip
     THRESHOLD.case(name, reason, *inputs, pin="DSR alg. 1, H", expected=answer, source="by hand")
 
-# granet_prune
+# granet_prune: the authors rank values masked before, and keep what is above the n_keep-th; of none they take the last
 GRANET.case(
     "one-ranking-of-all-layers",
     "the smallest weights of the whole network go, wherever they are",
     {"a": row(4, -3, 2, 1), "b": row(0.5, -5, 0, 3)}, {"a": bits("1111"), "b": bits("1101")}, 5,
     pin="GraNet alg. 1", expected={"a": bits("1110"), "b": bits("0101")}, source="by hand: 5, 4, 3, 3, 2",
+    profiles={"granet": {"a": bits("1100"), "b": bits("0101")}},
 )  # fmt: skip
 GRANET.case(
     "a-layer-may-lose-all",
     "a layer of small weights is emptied: no minimum of one for each layer",
     {"a": row(1, 2), "b": row(3, 4, 5)}, {"a": bits("11"), "b": bits("111")}, 3,
     pin="E6, GraNet", expected={"a": bits("00"), "b": bits("111")}, source="by hand",
+    profiles={"granet": {"a": bits("00"), "b": bits("011")}},
 )  # fmt: skip
 GRANET.case(
     "absent-weights-stay-absent",
     "pruning only removes: a value left at an absent position is not ranked",
     {"a": row(9, 1, 2, 3)}, {"a": bits("0111")}, 2,
     pin="R2, GraNet", expected={"a": bits("0011")}, source="by hand: 3 and 2",
+    profiles={"granet": {"a": bits("0001")}},
 )  # fmt: skip
 GRANET.case(
     "active-zeros-before-absent",
     "connections that just grew are exactly zero, and are kept before positions without one",
     {"a": row(0, 0, 0, 5)}, {"a": bits("0101")}, 2,
     pin="A3, GraNet", expected={"a": bits("0101")}, source="by hand: both connections",
+    profiles={"granet": {"a": bits("0001")}},
 )  # fmt: skip
 GRANET.case(
     "exactly-n-keep",
     "three equal weights for one place left: two stay, where a threshold keeps all four, or one",
     {"a": row(2, 7), "b": row(-2, 2)}, {"a": bits("11"), "b": bits("11")}, 2,
     pin="E5", expected={"a": bits("11"), "b": bits("00")}, source="by hand: 7, then the first 2",
+    profiles={"granet": {"a": bits("01"), "b": bits("00")}},
 )  # fmt: skip
 GRANET.case(
     "ties-to-the-earlier-layer",
     "among equal weights the earlier layer of the dict comes first, before any lower index",
     {"z": row(1, 2, 2), "a": row(2, 1)}, {"z": bits("111"), "a": bits("11")}, 2,
     pin="R3, design.md 4", expected={"z": bits("011"), "a": bits("00")}, source="by hand",
+    profiles={"granet": {"z": bits("000"), "a": bits("00")}},
 )  # fmt: skip
 GRANET.case(
     "nothing-to-prune",
     "where as many are to stay as there are nothing changes, though absent weights are larger",
     {"a": row(1, 8), "b": row(2, 9)}, {"a": bits("10"), "b": bits("10")}, 2,
     pin="I6, GraNet", expected={"a": bits("10"), "b": bits("10")}, source="by hand",
+    profiles={"granet": {"a": bits("00"), "b": bits("10")}},
 )  # fmt: skip
 GRANET.case(
     "everything-goes",
     "n_keep = 0 prunes everything: no minimum of one",
     {"a": row(1, 2), "b": row(3)}, {"a": bits("11"), "b": bits("1")}, 0,
     pin="I6", expected={"a": bits("00"), "b": bits("0")}, source="by hand",
+    profiles={"granet": None},
 )  # fmt: skip
 GRANET.case(
     "by-magnitude",
     "-4 is larger than 3: magnitudes are ranked",
     {"a": row(-4, 1), "b": row(3, -2)}, {"a": bits("11"), "b": bits("11")}, 2,
     pin="A18", expected={"a": bits("10"), "b": bits("10")}, source="by hand",
+    profiles={"granet": {"a": bits("10"), "b": bits("00")}},
 )  # fmt: skip
 GRANET.case(
     "shapes-are-kept",
@@ -291,6 +302,7 @@ GRANET.case(
     {"conv": np.array([1.0, 6, 2, 5]).reshape(2, 1, 1, 2), "fc": matrix([4, 3], [7, 0.5])},
     {"conv": bits("1111", 2, 1, 1, 2), "fc": bits("1101", 2, 2)}, 4,
     pin="A16", expected={"conv": bits("0101", 2, 1, 1, 2), "fc": bits("1100", 2, 2)}, source="by hand: 6, 5, 4, 3",
+    profiles={"granet": {"conv": bits("0101", 2, 1, 1, 2), "fc": bits("1000", 2, 2)}},
 )  # fmt: skip
 
 # regenerate
@@ -299,60 +311,70 @@ REGENERATE.case(
     "after pruning the two smallest weights go, and the two largest gradients come",
     row(4, 3, 2, 1, 0, 0, 0, 0), bits("11110000"), row(0, 0, 0, 0, 1, 4, 2, 3), 2,
     pin="GraNet alg. 1", expected=bits("11000101"), source="by hand",
+    profiles={"granet": bits("11000101")},
 )  # fmt: skip
 REGENERATE.case(
     "removed-may-return",
     "a connection removed in this step has the largest gradient, and returns at once",
     row(4, 3, 2, 1, 0, 0), bits("111100"), row(0, 0, 0, 9, 1, 2), 2,
     pin="R4, GraNet", expected=bits("110101"), source="by hand: gradients 9 and 2 of 0, 9, 1, 2",
+    profiles={"granet": bits("110101")},
 )  # fmt: skip
 REGENERATE.case(
     "pruned-may-return",
     "a weight that pruning just left behind, nonzero and outside the mask, may come back by its gradient",
     row(4, 3, 2, 1, 0), bits("11100"), row(0, 0, 1, 5, 2), 1,
     pin="GraNet sec. 4.2", expected=bits("11010"), source="by hand: 2 goes, the pruned 1 has gradient 5",
+    profiles={"granet": bits("11010")},
 )  # fmt: skip
 REGENERATE.case(
     "kept-do-not-grow-again",
     "gradients of connections that stay do not take part, however large they are",
     row(5, 4, 1, 0, 0), bits("11100"), row(9, 8, 1, 2, 3), 1,
     pin="A1, GraNet", expected=bits("11001"), source="by hand: 3 of 1, 2, 3",
+    profiles={"granet": bits("11001")},
 )  # fmt: skip
 REGENERATE.case(
     "absent-values-are-not-ranked",
     "a value left behind at an absent position is not among those that stay",
     row(2, 1, 9, 0), bits("1100"), row(0, 1, 0, 2), 1,
     pin="R2", expected=bits("1001"), source="by hand: 1 goes, gradient 2 comes",
+    profiles={"granet": bits("1001")},
 )  # fmt: skip
 REGENERATE.case(
     "active-zeros-go-first",
     "a connection that grew and never moved is exactly zero: it is the smallest, and goes",
     row(0, 3, -2, 0, 0), bits("11100"), row(0, 0, 0, 2, 1), 1,
     pin="A3", expected=bits("01110"), source="by hand",
+    profiles={"granet": bits("01110")},
 )  # fmt: skip
 REGENERATE.case(
     "magnitudes-of-both",
     "of weights and of gradients the magnitudes are ranked: -4 stays, -7 comes",
     row(-4, 3, 0, 0, 0), bits("11000"), row(0, 0, 5, -7, 6), 1,
     pin="A18", expected=bits("10010"), source="by hand",
+    profiles={"granet": bits("10010")},
 )  # fmt: skip
 REGENERATE.case(
     "nothing-to-move",
     "a rate that has fallen to zero changes nothing: no minimum of one",
     row(1, 2, 0), bits("110"), row(0, 0, 9), 0,
     pin="R13", expected=bits("110"), source="by hand",
+    profiles={"granet": bits("110")},
 )  # fmt: skip
 REGENERATE.case(
     "everything-moves",
     "all connections go, and the largest gradients of the whole layer come",
     row(3, 2, 1, 0), bits("1110"), row(1, 4, 3, 2), 3,
     pin="A9, GraNet", expected=bits("0111"), source="by hand: 4, 3, 2",
+    profiles={"granet": bits("0111")},
 )  # fmt: skip
 REGENERATE.case(
     "ties",
     "among equal weights the lower index goes, among equal gradients the lower index comes",
     row(1, 1, 2, 0, 0), bits("11100"), row(0, 0, 0, 3, 3), 1,
     pin="R3", expected=bits("01110"), source="by hand",
+    profiles={"granet": bits("00111")},
 )  # fmt: skip
 REGENERATE.case(
     "kernel",
@@ -360,6 +382,7 @@ REGENERATE.case(
     np.array([1.0, 0, 4, 3, 0, 2]).reshape(1, 2, 1, 3), bits("101101", 1, 2, 1, 3),
     np.array([0.0, 5, 0, 0, 6, 1]).reshape(1, 2, 1, 3), 2,
     pin="A16", expected=bits("011110", 1, 2, 1, 3), source="by hand: 1 and 2 go, 6 and 5 come",
+    profiles={"granet": bits("011110", 1, 2, 1, 3)},
 )  # fmt: skip
 
 # srigl_update
@@ -601,4 +624,54 @@ STRENGTH.case(
     "of a kernel D is the share of all its entries, and its shape is kept",
     bits("1000", 2, 1, 1, 2), bits("1010", 2, 1, 1, 2),
     pin="A16", expected=row(1, 0, 4, 0).reshape(2, 1, 1, 2), source="by hand: one of four",
+)  # fmt: skip
+
+# seen_mask: jaxpruner ranks |w| or fresh uniform noise, keeps max(1, n_keep), equals by the lower index
+for name, reason, inputs, answer, pin in [
+    ("one-of-five", "exactly as many as asked are seen: 1 - (1 - 1/5), truncated after a product with 5, is none",
+     (row(0.5, 2, 3, 0, 1), 1), "00100", "Lee 2023: ste_magnitude"),
+    ("by-magnitude", "-4 is larger than 3: the forward pass sees the largest magnitudes", (row(3, -4, 1, -2), 2),
+     "1100", "A18, STE"),
+    ("ties-to-the-lower-index", "three equal weights for two places: the lower indices are seen",
+     (row(1, 2, 2, 2, 1), 2), "01100", "R3, E5"),
+    ("all-are-seen", "at a sparsity of 0 everything is seen, weights of exactly zero too", (row(0, 2, 0), 3),
+     "111", "STE: k = n"),
+    ("noise-decides", "where noise is given the size of a weight does not matter: the two smallest are drawn",
+     (row(9, 8, 1, 2), 2, row(0.125, 0.25, 0.75, 0.5)), "0011", "Lee 2023: ste_random"),
+    ("zeros-are-drawn-too", "all positions are drawn alike, those whose weight is exactly zero too",
+     (row(0, 5, 0, 7), 2, row(0.75, 0.125, 0.5, 0.25)), "1010", "A3, STE"),
+    ("noise-with-its-sign", "the largest noise is drawn, not the noise of largest magnitude",
+     (row(1, 1, 1, 1), 2, row(-3, 1, -2, 0.5)), "0101", "A18, STE: noise"),
+    ("equal-noise", "among equal noise the lower index is drawn, whatever the weights are",
+     (row(4, 2, 3, 1), 2, row(0.5, 0.25, 0.5, 0.5)), "1010", "R3, STE: noise"),
+    ("noise-of-zero-is-noise", "noise that happens to be zero everywhere is not missing: magnitudes stay out of it",
+     (row(1, 2, 3), 1, row(0, 0, 0)), "100", "STE: noise is given"),
+]:  # fmt: skip
+    SEEN.case(name, reason, *inputs, pin=pin, expected=bits(answer), source="by hand",
+              profiles=told(bits(answer), "jaxpruner"))  # fmt: skip
+SEEN.case(
+    "none-is-seen",
+    "n_keep = 0 sees nothing: no minimum of one weight",
+    row(1, 2), 0,
+    pin="I6", expected=bits("00"), source="by hand", profiles=told(bits("01"), "jaxpruner"),
+)  # fmt: skip
+SEEN.case(
+    "none-is-drawn",
+    "n_keep = 0 draws nothing, whatever the noise",
+    row(1, 2), 0, row(0.5, 0.25),
+    pin="I6, STE: noise", expected=bits("00"), source="by hand", profiles=told(bits("10"), "jaxpruner"),
+)  # fmt: skip
+SEEN.case(
+    "a-kernel-is-ranked-whole",
+    "a kernel is one layer, of which both weights may be of one filter, and keeps its shape",
+    np.array([1.0, 6, 2, 5]).reshape(2, 1, 1, 2), 2,
+    pin="A16", expected=bits("0101", 2, 1, 1, 2), source="by hand: 6 and 5",
+    profiles=told(bits("0101", 2, 1, 1, 2), "jaxpruner"),
+)  # fmt: skip
+SEEN.case(
+    "rows-first",
+    "noise that ties goes to the lower index in C order, and all outputs share one drawing",
+    np.ones((3, 2)), 2, matrix([0.25, 0.5], [0.5, 0.125], [0, 0.75]),
+    pin="A16, STE: noise", expected=bits("010001", 3, 2), source="by hand: 0.75, then the 0.5 of the first row",
+    profiles=told(bits("010001", 3, 2), "jaxpruner"),
 )  # fmt: skip

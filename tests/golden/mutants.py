@@ -29,8 +29,8 @@ from minisparse.golden.values import decode, matches
 HOME = Path(minisparse.__file__).parent
 MODULES = (
     "methods.rigl methods.set methods.snfs methods.snip methods.grasp methods.synflow methods.structure "
-    "methods.deep_r methods.dsr methods.granet methods.srigl methods.ac_dc methods.top_kast methods.obd methods.obs "
-    "methods.magnitude methods.l0 masks allocate schedule "
+    "methods.deep_r methods.dsr methods.granet methods.srigl methods.ac_dc methods.top_kast methods.straight_through "
+    "methods.obd methods.obs methods.magnitude methods.l0 masks allocate schedule "
     "recipes.before recipes.during recipes.rounds recipes.watch recipes.within train"
 ).split()
 OUTSIDE = {

@@ -94,6 +94,11 @@ def top_kast_strength(forward, backward):
     return np.where(forward, 1.0, np.where(backward, 1.0 / density if density else 0.0, 0.0))
 
 
+def seen_mask(weight, n_keep, noise=None):
+    rank = (abs(weight) if noise is None else noise).ravel().tolist()
+    return _mask(heapq.nsmallest(n_keep, range(weight.size), key=lambda place: (-rank[place], place)), weight)
+
+
 def second_derivatives(params, x, y, activation="tanh", error="squared"):
     """By matrices: of a layer's sums the diagonal of the Hessian is sent back through W ∘ W."""
     names = [name[:-7] for name in params if name.endswith(".weight")]

@@ -259,6 +259,10 @@ def two_sets(top):
     return forward_and_backward
 
 
+def straight_through(top):
+    return lambda weight, n_keep, noise=None: top(abs(weight) if noise is None else noise, n_keep)
+
+
 def brain_damage(top):
     return lambda weights, second, n_keep: snip_signed(top, {n: second[n] * w**2 for n, w in weights.items()}, n_keep)
 
@@ -350,6 +354,7 @@ CHOOSING = {
     "srigl_update": [constant_fan_in],
     "ac_dc_masks": [magnitude_of_all],
     "forward_and_backward": [two_sets],
+    "seen_mask": [straight_through],
     "obd_masks": [brain_damage],
     "obs_delete": [brain_surgeon],
     "trajectory": [a_run],

@@ -40,6 +40,7 @@ N_OF_M.case(
     "two of every four inputs stay, whatever stands in other groups: not the four highest of the column",
     column(1, 4, 2, 3, 9, 8, 7, 10), 2, 4,
     pin="Mishra 2021", expected=bits("01011001", 8, 1), source="by hand: 4 and 3, 9 and 10",
+    profiles=told(bits("01011001", 8, 1), "jaxpruner"),
 )  # fmt: skip
 N_OF_M.case(
     "every-output-its-own",
@@ -47,6 +48,7 @@ N_OF_M.case(
     matrix([9, 1, 0], [1, 2, 3], [2, 8, 4], [0, 3, 9]), 2, 4,
     pin="Mishra 2021", expected=bits("100000111011", 4, 3),
     source="by hand: inputs 0 and 2, 2 and 3, 2 and 3",
+    profiles=told(bits("100000111011", 4, 3), "jaxpruner"),
 )  # fmt: skip
 N_OF_M.case(
     "inputs-not-outputs",
@@ -54,12 +56,14 @@ N_OF_M.case(
     matrix([9, 8, 7, 6], [5, 1, 2, 3], [1, 4, 8, 2], [2, 6, 3, 9]), 2, 4,
     pin="Zhou 2021 sec. 3", expected=bits("1111100000100101", 4, 4),
     source="by hand: input 0 for every output, and 1, 3, 2, 3",
+    profiles=told(bits("1111100000100101", 4, 4), "jaxpruner"),
 )  # fmt: skip
 N_OF_M.case(
     "neighbours-make-a-group",
     "a group is m consecutive inputs, not every other one",
     column(9, 8, 1, 2), 1, 2,
     pin="Mishra 2021", expected=bits("1001", 4, 1), source="by hand: 9 of (9, 8) and 2 of (1, 2)",
+    profiles=told(bits("1001", 4, 1), "jaxpruner"),
 )  # fmt: skip
 N_OF_M.case(
     "ties-to-the-lower-input",
@@ -79,86 +83,100 @@ N_OF_M.case(
     "a score is ranked as it is given: -9 is the smallest of its group, not the largest",
     column(-9, 1, -2, 0.5), 2, 4,
     pin="A18", expected=bits("0101", 4, 1), source="by hand: 1 and 1/2",
+    profiles=told(bits("0101", 4, 1), "jaxpruner"),
 )  # fmt: skip
 N_OF_M.case(
     "none-of-four",
     "n = 0 empties every group: no minimum of one",
     column(4, 3, 2, 1), 0, 4,
     pin="I6", expected=bits("0000", 4, 1), source="by hand: nothing is asked for",
+    profiles=told(bits("0000", 4, 1), "jaxpruner"),
 )  # fmt: skip
 N_OF_M.case(
     "all-of-two",
     "n = m keeps everything, zeros too",
     column(0, -1, 0, 2), 2, 2,
     pin="I6", expected=bits("1111", 4, 1), source="by hand: as many as there are",
+    profiles=told(bits("1111", 4, 1), "jaxpruner"),
 )  # fmt: skip
 N_OF_M.case(
     "kernel",
     "in a kernel (kh, kw, c_in, c_out) a group is of consecutive channels at one tap, not of taps",
     np.array([4.0, 3, 1, 2, 1, 8, 2, 7]).reshape(2, 1, 4, 1), 2, 4,
     pin="A16", expected=bits("11000101", 2, 1, 4, 1), source="by hand: 4 and 3 at the first tap, 8 and 7 at the second",
+    profiles=told(bits("11000101", 2, 1, 4, 1), "jaxpruner"),
 )  # fmt: skip
 N_OF_M.case(
     "one-of-three",
     "m need not be a power of two",
     column(1, 3, 2, 6, 5, 4), 1, 3,
     pin="Zhou 2021 sec. 3", expected=bits("010100", 6, 1), source="by hand: 3 and 6",
+    profiles=told(bits("010100", 6, 1), "jaxpruner"),
 )  # fmt: skip
 
-# block_mask
+# block_mask: jaxpruner adds up blocks of two axes and keeps one at least; of kernels it pools taps
 BLOCKS.case(
     "two-of-four-blocks",
     "the two blocks of highest sum stay whole, their smallest entries too",
     matrix([1, 1, 9, 0], [1, 1, 0, 0], [0, 1, 2, 2], [0, 3, 2, 2]), 2, (2, 2),
     pin="Narang 2017", expected=bits("0011001100110011", 4, 4), source="by hand: sums 4, 9, 4, 8",
+    profiles=told(bits("0011001100110011", 4, 4), "jaxpruner"),
 )  # fmt: skip
 BLOCKS.case(
     "sum-not-largest-entry",
     "four entries of 2 are worth more than one of 7",
     matrix([7, 0, 2, 2], [0, 0, 2, 2]), 1, (2, 2),
     pin="design: sums", expected=bits("00110011", 2, 4), source="by hand: 7 and 8",
+    profiles=told(bits("00110011", 2, 4), "jaxpruner"),
 )  # fmt: skip
 BLOCKS.case(
     "signs-cancel-in-a-sum",
     "a score is summed as it is given: 5 and -5 make 0",
     matrix([5, -5, 1, 0]), 1, (1, 2),
     pin="A18", expected=bits("0011", 1, 4), source="by hand: 0 and 1",
+    profiles=told(bits("0011", 1, 4), "jaxpruner"),
 )  # fmt: skip
 BLOCKS.case(
     "ties-to-the-earlier-block",
     "among equal sums blocks are counted row of blocks by row of blocks, not down the columns",
     matrix([1, 0, 3, 1], [0, 0, 0, 0], [2, 2, 0, 0], [0, 0, 0, 0]), 1, (2, 2),
     pin="A16", expected=bits("0011001100000000", 4, 4), source="by hand: sums 1, 4, 4, 0",
+    profiles=told(bits("0011001100000000", 4, 4), "jaxpruner"),
 )  # fmt: skip
 BLOCKS.case(
     "exactly-n-blocks",
     "three equal blocks for one place left: exactly two blocks stay",
     matrix([1, 1, 4, 4, 1, 1, 0.5, 1.5]), 2, (1, 2),
     pin="E5", expected=bits("11110000", 1, 8), source="by hand: 8, then the first of the three 2s",
+    profiles=told(bits("11110000", 1, 8), "jaxpruner"),
 )  # fmt: skip
 BLOCKS.case(
     "inputs-times-outputs",
     "a block is (inputs, outputs): (2, 1) is a pair of inputs of one output",
     matrix([1, 3], [1, 2], [6, 0], [0, 0]), 1, (2, 1),
     pin="contract", expected=bits("00001010", 4, 2), source="by hand: sums 2, 5, 6, 0: output 0 of inputs 2 and 3",
+    profiles=told(bits("00001010", 4, 2), "jaxpruner"),
 )  # fmt: skip
 BLOCKS.case(
     "blocks-of-one",
     "blocks of one weight are the ranking of single weights",
     matrix([1, -0.25, 3], [0.5, 4, 0]), 3, (1, 1),
     pin="R3", expected=bits("101010", 2, 3), source="by hand: 1, 3, 4",
+    profiles=told(bits("101010", 2, 3), "jaxpruner"),
 )  # fmt: skip
 BLOCKS.case(
     "one-block-for-all",
     "a block as large as the matrix stays, whatever it sums to",
     matrix([-1, -2], [-3, 0]), 1, (2, 2),
     pin="I6", expected=bits("1111", 2, 2), source="by hand: as many as there are",
+    profiles=told(bits("1111", 2, 2), "jaxpruner"),
 )  # fmt: skip
 BLOCKS.case(
     "no-block",
     "n_keep = 0 keeps nothing: no minimum of one block",
     matrix([1, 2], [3, 4]), 0, (1, 2),
     pin="I6", expected=bits("0000", 2, 2), source="by hand: nothing is asked for",
+    profiles=told(bits("0011", 2, 2), "jaxpruner"),
 )  # fmt: skip
 BLOCKS.case(
     "kernel",

@@ -54,6 +54,15 @@ def test_dsr_may_give_a_unit_that_ties_to_either_layer(weight, mask, noise, thre
         assert (faults("dsr_update", split(got), inputs) == []) == (got.tobytes() in legal)
 
 
+@given(weight=scores, noise=st.none() | scores, n_keep=st.integers(0, SIZE))
+def test_a_straight_through_estimator_may_see_any_of_equals(weight, noise, n_keep):
+    everywhere = np.ones(SIZE, bool)
+    legal = {mask.tobytes() for mask in tops(abs(weight) if noise is None else noise, n_keep, everywhere)}
+    inputs = {"weight": weight, "n_keep": n_keep} | ({} if noise is None else {"noise": noise})
+    for got in EVERY:
+        assert (faults("seen_mask", got, inputs) == []) == (got.tobytes() in legal)
+
+
 small = st.lists(st.integers(0, 2), min_size=6, max_size=6).map(lambda x: np.array(x, float).reshape(3, 2))
 
 

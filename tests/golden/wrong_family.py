@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.golden import other_family as right
 from tests.golden import other_masks
-from tests.golden.wrong_masks import Wrong, beyond, first, last
+from tests.golden.wrong_masks import Wrong, beyond, first, in_columns, last, strictly_above
 
 
 def silent(function, when):
@@ -118,6 +118,13 @@ def flat_ranking(choose=first, effect=abs, order=list, least=0, among=True):
         return {name: by_name[name].reshape(w.shape) for name, w in weights.items()}
 
     return masks_of
+
+
+def strictly_above_of_all(weights, masks, n_keep):
+    """What GraNet does: the n_keep-th of all goes too, and all that tie with it; without an n_keep-th it raises."""
+    size = {name: abs(w * masks[name]) for name, w in weights.items()}
+    edge = sorted(np.concatenate([own.ravel() for own in size.values()]), reverse=True)[:n_keep][-1]
+    return {name: own > edge for name, own in size.items()}
 
 
 def without_masks(own):
@@ -355,8 +362,34 @@ def inverted(divide=lambda h, p: h / p, alpha=lambda a: a, outer=lambda x: x.T @
     return inverse
 
 
+# Straight-through estimators
+
+
+def seen(by_size=lambda w, n: first(abs(w), n), by_noise=lambda w, n, noise: first(noise, n)):
+    return lambda weight, n_keep, noise=None: (
+        by_size(weight, n_keep) if noise is None else by_noise(weight, n_keep, noise)
+    )
+
+
+def of_each_output(score, k):
+    """As many of every output."""
+    flat = score.reshape(-1, score.shape[-1])
+    return np.stack([first(own, k // flat.shape[-1]) for own in flat.T], axis=1).reshape(score.shape)
+
+
+def by_noise_then_size(weight, n_keep, noise, smaller=True):
+    """Among equal noise the smaller weights, or the larger."""
+    order = np.lexsort((abs(weight).ravel() * (1 if smaller else -1), -noise.ravel()))
+    return np.isin(np.arange(weight.size), order[:n_keep]).reshape(weight.shape)
+
+
 granet, ac_dc = flat_ranking, lambda **faults: without_masks(flat_ranking(**faults))
-TOLD: dict = {}
+AT_LEAST_ONE = seen(lambda w, n: first(abs(w), max(n, 1)), lambda w, n, noise: first(noise, max(n, 1)))
+TOLD: dict = {
+    ("seen_mask", "jaxpruner"): AT_LEAST_ONE,
+    ("granet_prune", "granet"): strictly_above_of_all,
+    ("regenerate", "granet"): strictly_above,
+}
 WRONG = [
     # Deep R
     Wrong("the smallest go", "deep_r_update", deep_r(smallest_go), "sec. 2", "sign-not-size"),
@@ -648,6 +681,42 @@ WRONG = [
           "A13", "both-empty"),
     Wrong("kernels come back flat", "top_kast_strength", lambda a, b: right.top_kast_strength(a, b).ravel(), "A16",
           "kernel"),
+    # Straight-through estimators
+    Wrong("counted through a fraction", "seen_mask", seen(lambda w, n: first(abs(w), int((1 - (1 - n / w.size)) *
+          w.size))), "k", "one-of-five"),
+    Wrong("the smallest are seen", "seen_mask", seen(lambda w, n: first(-abs(w), n)), "k", "one-of-five"),
+    Wrong("signed weights", "seen_mask", seen(lambda w, n: first(w, n)), "A18", "by-magnitude"),
+    Wrong("the higher of equals", "seen_mask", seen(lambda w, n: last(abs(w), n)), "R3", "ties-to-the-lower-index"),
+    Wrong("a threshold sees all ties", "seen_mask", seen(lambda w, n: beyond(abs(w), n) if n else w > np.inf), "E5",
+          "ties-to-the-lower-index"),
+    Wrong("weights of zero are not seen", "seen_mask", seen(lambda w, n: first(abs(w), n, w != 0)), "k = n",
+          "all-are-seen"),
+    Wrong("one is seen at least", "seen_mask", seen(lambda w, n: first(abs(w), max(n, 1))), "I6", "none-is-seen"),
+    Wrong("kernels come back flat", "seen_mask", seen(lambda w, n: first(abs(w), n).ravel()), "A16",
+          "a-kernel-is-ranked-whole"),
+    Wrong("filter by filter", "seen_mask", seen(lambda w, n: of_each_output(abs(w), n) if w.ndim > 1 else first(abs(w),
+          n)), "one ranking", "a-kernel-is-ranked-whole"),
+    Wrong("noise is not used", "seen_mask", seen(by_noise=lambda w, n, noise: first(abs(w), n)), "random",
+          "noise-decides"),
+    Wrong("noise times size", "seen_mask", seen(by_noise=lambda w, n, noise: first(noise if (w == 0).any() else
+          noise * abs(w), n)), "random", "noise-decides"),
+    Wrong("each by a chance of its own", "seen_mask", seen(by_noise=lambda w, n, noise: noise < n / w.size), "k",
+          "noise-decides"),
+    Wrong("only weights that are not zero are drawn", "seen_mask", seen(by_noise=lambda w, n, noise: first(noise, n,
+          w != 0)), "A3", "zeros-are-drawn-too"),
+    Wrong("noise without its sign", "seen_mask", seen(by_noise=lambda w, n, noise: first(abs(noise), n)), "A18",
+          "noise-with-its-sign"),
+    Wrong("the smaller weights of equal noise", "seen_mask", seen(by_noise=by_noise_then_size), "R3", "equal-noise"),
+    Wrong("the larger weights of equal noise", "seen_mask", seen(by_noise=lambda w, n, noise: by_noise_then_size(w, n,
+          noise, smaller=False)), "R3", "noise-of-zero-is-noise"),
+    Wrong("noise of zero is missing", "seen_mask", seen(by_noise=lambda w, n, noise: first(noise if noise.any() else
+          abs(w), n)), "is None", "noise-of-zero-is-noise"),
+    Wrong("one is drawn at least", "seen_mask", seen(by_noise=lambda w, n, noise: first(noise, max(n, 1))), "I6",
+          "none-is-drawn"),
+    Wrong("equal noise down the columns", "seen_mask", seen(by_noise=lambda w, n, noise: in_columns(noise,
+          n) if w.ndim == 2 else first(noise, n)), "A16", "rows-first"),
+    Wrong("as many are drawn of each output", "seen_mask", seen(by_noise=lambda w, n, noise: of_each_output(noise,
+          n) if w.ndim == 2 else first(noise, n)), "one drawing", "rows-first"),
     # Optimal Brain Damage
     Wrong("added up over examples", "second_derivatives", seconds(mean=False), "mean", "mean-over-examples"),
     Wrong("inputs, not their squares", "second_derivatives", seconds(square=False), "z^2", "inputs-squared"),

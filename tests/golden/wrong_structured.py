@@ -143,7 +143,10 @@ def straight(size, density, step, steps):
 
 
 HIGHER_INPUT = groups(last)
-TOLD = {("n_of_m_mask", "jaxpruner"): HIGHER_INPUT}
+TOLD = {
+    ("n_of_m_mask", "jaxpruner"): HIGHER_INPUT,
+    ("block_mask", "jaxpruner"): lambda score, n_keep, block: right.block_mask(score, max(n_keep, 1), block),
+}
 WRONG = [
     Wrong("ranked over the whole column", "n_of_m_mask", lambda score, n, m: np.stack([first(own, n * len(own) // m)
           for own in score.reshape(-1, score.shape[-1]).T], axis=1).reshape(score.shape), "Mishra 2021",

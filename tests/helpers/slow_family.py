@@ -102,6 +102,10 @@ def slow_top_kast_strength(forward, backward):
     return np.array(share).reshape(forward.shape)
 
 
+def slow_seen_mask(weight, n_keep, noise=None):
+    return slow_top_k(abs(weight) if noise is None else noise, n_keep)
+
+
 def slow_second_derivatives(params, x, y, activation="tanh", error="squared"):
     """Example by example and unit by unit, in LeCun's own order: all sums are written out."""
     layers = [name.removesuffix(".weight") for name in params if name.endswith(".weight")]

@@ -7,14 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minisparse import models, nn, ops, recipes, threads
-from minisparse.autograd import Tensor, constant, tape, value_and_grad
+from minisparse.autograd import Tensor, backward, constant, tape, value_and_grad
 from minisparse.masks import project, random_masks
 from minisparse.optim import sgd
 from minisparse.sparse import random_positions
 from minisparse.train import train
 
 BN_RELU, BN_RELU_CONV, CONV_POOL_RELU = "batch_norm_relu", "batch_norm_relu_conv2d", "conv2d_max_pool2d_relu"
-FUSED = {BN_RELU, BN_RELU_CONV, CONV_POOL_RELU}
+LINEAR_RELU = "linear_relu"
+FUSED = {BN_RELU, BN_RELU_CONV, CONV_POOL_RELU, LINEAR_RELU}
 
 
 def made(model, seed=0, dtype=np.float64):
@@ -54,6 +55,31 @@ def same(model, x, expected):
     np.testing.assert_allclose(y.value, plain.value, rtol=1e-10, atol=1e-10)
     for name, grad in plain_grads.items():
         np.testing.assert_allclose(grads[name], grad, rtol=1e-10, atol=1e-10, err_msg=name)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), st.integers(1, 40))
+def test_linear_and_relu(n_in, n_hidden, n_out, n):
+    same(nn.mlp(n_in, n_hidden, n_out), images(n, n_in), [LINEAR_RELU])
+
+
+def test_linear_and_relu_on_threads_and_by_column():
+    """A batch that is worked on in blocks, and one that a truly sparse layer made, with an example per column."""
+    model = nn.mlp(40, 700, 5)
+    same(model, images(700, 40), [LINEAR_RELU])
+    same(model, np.asfortranarray(images(700, 40)), [LINEAR_RELU])
+
+
+def test_two_ways_back_along_a_tape_give_two_gradients():
+    params = made(nn.mlp(4, 3, 2))
+    leaves = {name: Tensor(array) for name, array in params.items()}
+    y = nn.mlp(4, 3, 2)(leaves, images(5, 4), train=True)
+    line = leaves["fc1.weight"].line
+    first, second = (backward(ops.sum(ops.mul(y, images(5, 2, seed=seed))))[line] for seed in (1, 2))
+    plain = nn.unfused(nn.mlp(4, 3, 2))(leaves, images(5, 4), train=True)
+    for seed, grad in ((1, first), (2, second)):
+        expected = backward(ops.sum(ops.mul(plain, images(5, 2, seed=seed))))[line]
+        np.testing.assert_allclose(grad, expected, rtol=1e-10, atol=1e-12)
 
 
 @settings(max_examples=60)
@@ -111,7 +137,7 @@ def test_many_blocks_of_images_on_several_threads(monkeypatch, n):
 
 
 NETWORKS = {
-    "LeNet-5-Caffe": (models.lenet_5(), (28, 28, 1), [CONV_POOL_RELU]),
+    "LeNet-5-Caffe": (models.lenet_5(), (28, 28, 1), [CONV_POOL_RELU, LINEAR_RELU]),
     "WRN-10-1": (models.wide_resnet(10, 1), (32, 32, 3), [BN_RELU_CONV] * 2 + [BN_RELU, BN_RELU_CONV] * 2 + [BN_RELU]),
     "batch norm after convolutions": (
         nn.Chain({"conv": nn.Conv2d(3, 6, 3, padding=1, bias=False), "bn": nn.BatchNorm(6), "relu": nn.Relu(),

@@ -289,7 +289,15 @@ def test_pruning_rounds_layer_by_layer(file, tmp_path, method):
 
 @pytest.mark.parametrize(
     ("method", "relative"),
-    [("ac-dc", 1e-9), ("top-kast", 1e-9), ("ste", 1e-9), ("ste-random", 1e-9), ("granet", 0.02), ("dsr", 0.05)],
+    [
+        ("ac-dc", 1e-9),
+        ("lottery", 1e-9),
+        ("top-kast", 1e-9),
+        ("ste", 1e-9),
+        ("ste-random", 1e-9),
+        ("granet", 0.02),
+        ("dsr", 0.05),
+    ],
 )
 def test_formulas_are_near_what_runs_cost(file, tmp_path, method, relative):
     """AC/DC's and Top-KAST's are exact; GraNet's and DSR's do not know how layers share connections before the end."""
@@ -396,7 +404,7 @@ def test_papers_formulas_stand_beside_what_was(file, tmp_path):
     assert by_formula("snfs") == 2 * half + d
     assert by_formula("rigl") == (3 * half * 4 + 2 * half + d) / 5
     assert by_formula("gradual") == pytest.approx(flops.pruning_cost(d, half, 3, 15, 20, 1), rel=0.01)
-    assert by_formula("lottery") is None
+    assert by_formula("lottery") == pytest.approx(3 * d * (1 + 0.5**0.5 + 0.5), rel=0.01)
 
 
 def test_convolutions_cost_is_counted_at_every_position(file, tmp_path):

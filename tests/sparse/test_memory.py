@@ -2,49 +2,18 @@
 
 import numpy as np
 import pytest
+from memory import arrays_in, held, irregular
 
 from minisparse import flops, nn, ops, project, recipes, sparse
 from minisparse.allocate import counts
 from minisparse.masks import Masks, random_masks
 from minisparse.optim import adam, sgd
-from minisparse.sparse import FactoredGradient, SparseWeight, products, ranking, weights
-from minisparse.sparse.positions import Positions
+from minisparse.sparse import FactoredGradient, SparseWeight, ranking, weights
 from minisparse.train import train
 
 NET = nn.mlp(50, 60, 40, 5)
 BUDGET = {"fc1.weight": 0.111, "fc2.weight": 0.234}  # fc3 stays dense
 BATCH = 8
-
-
-def arrays_in(tree):
-    """Every array that a tree holds on to, through caches and all: what views are of, by its identity."""
-    if isinstance(tree, np.ndarray):
-        return {id(tree): tree} if tree.base is None else arrays_in(tree.base)
-    if isinstance(tree, Masks | Positions | SparseWeight | FactoredGradient) or type(tree).__module__.startswith(
-        ("scipy", "mini")
-    ):
-        tree = vars(tree)
-    values = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ()
-    return {key: array for value in values for key, array in arrays_in(value).items()}
-
-
-def held(tree, but=None):
-    taken = arrays_in(but)
-    return sum(array.nbytes for key, array in arrays_in(tree).items() if key not in taken)
-
-
-def irregular(mask):
-    """Bytes by which positions hold more than if their units had as many connections each."""
-    if not isinstance(mask, Positions):
-        return 0
-    layout = mask.layout
-    pieces = -4 * sum(products.PIECES - len(matrix.pieces) for matrix in (layout.back, layout.forward))
-    if "products" not in vars(layout):
-        return pieces
-    own, units = layout.products, layout.back if layout.products.by_input else layout.forward
-    repeated = own.size - mask.sum()
-    without = units.shape[0] - sum(len(group) for group, _, _ in own.slices)
-    return pieces + 4 * repeated - 8 * without
 
 
 METHODS = {
@@ -152,7 +121,7 @@ def test_training_memory_by_hand():
     ours = sparse.training_memory(shapes, {"fc.weight": 4}, "rigl", "sparse", batch=7, alpha=0.5)
     assert ours == {
         "weights": 4 * (4 + 2), "slots": 4 * (4 + 2),
-        "masks": 4 * (8 + 4 + 4 + 4) + 4 * (2 * (3 + 1) + 3 + 16 + 2 * (2 + 1) + 2 + 16),
+        "masks": 4 * (8 + 4 + 4 + 4) + 4 * (2 * (3 + 1) + 3 + 2 + 2 * (2 + 1) + 2 + 2),
         "memory": 0, "gradients": 4 * (7 * (3 + 2) + 4 + 2), "update": 4 * 6 + 2 * (4 + 8),
     }  # fmt: skip
 

@@ -1,0 +1,203 @@
+"""Primitives that compute what several layers compute in one pass, while a block of images is in the cache.
+
+Layer by layer, every result is written to memory and read again. Here the way back makes the small steps between two
+products a second time, from the inputs. `nn.fused` decides where; held to the layers themselves by
+tests/nn/test_fused.py.
+"""
+
+from typing import Any
+
+from ..autograd import primitive
+from ..backend import Array, namespace
+from ..channels import along_line, as_lines, moments, sum_of_rows, total_of
+from ..checks import linear_fits
+from ..conv import correlate, spread
+from ..threads import in_blocks, matmul, matmul_plus, rectify, where_positive
+from ..windows import Padding, frame_of, framed, kernel_rows, out_shape
+
+
+@primitive
+def linear_relu(x: Array, weight: Array, bias: Array) -> Any:
+    """relu(x @ weight + bias) for x (N, n_in): the sums before the ReLU are not kept."""
+    linear_fits(x, weight, bias)
+    y, last = matmul_plus(x, weight, bias), [None, None]
+    rectify(y)
+
+    def before_relu(g: Array) -> Array:
+        if last[0] is not g:
+            last[:] = g, where_positive(g, y)
+        return last[1]
+
+    return y, (
+        lambda g: matmul(before_relu(g), weight.T, like=x),
+        lambda g: matmul(x.T, before_relu(g)),
+        lambda g: before_relu(g).sum(axis=0),
+    )
+
+
+class _Rectified:
+    """max(batch_norm(x), 0), made for a block of images whenever it is needed, and the way back to x."""
+
+    def __init__(self, x: Array, scale: Array, shift: Array, eps: float):
+        self.x, self.scale, self.shift = x, scale, shift
+        self.mean, var = moments(x)
+        self.sharp = 1 / namespace(x).sqrt(var + eps)
+        self.lines = [along_line(x, row) for row in (self.mean, scale * self.sharp, shift)]
+
+    def before_relu(self, images: slice) -> tuple[Array, Array]:
+        """x − mean and the normalised images, as lines."""
+        mean, gain, shift = self.lines
+        centred = as_lines(self.x, self.x[images]) - mean
+        normal = centred * gain
+        normal += shift
+        return centred, normal
+
+    def sums(self, d: Array, centred: Array, on: Array) -> tuple[Array, Array]:
+        """d becomes zero where the ReLU is off; Σ d and Σ d (x − mean). All are lines, and `centred` is spent."""
+        d *= on
+        centred *= d
+        return total_of(self.x, d), total_of(self.x, centred)
+
+    def way_back(self, d: Array, parts: list) -> tuple[Array, Array, Array]:
+        """The gradients of x, which is written into d, of scale and of shift: batch_norm's, from the sums of blocks."""
+        n = self.x.size // len(self.mean)
+        to_shift, to_scale = sum(part[0] for part in parts), sum(part[1] for part in parts) * self.sharp
+        slope = -self.scale * self.sharp * self.sharp * to_scale / n
+        offset = -self.scale * self.sharp * to_shift / n - slope * self.mean
+        gain, slope, offset = (along_line(self.x, row) for row in (self.scale * self.sharp, slope, offset))
+
+        def work(images: slice) -> None:
+            out, by_x = as_lines(self.x, d[images]), as_lines(self.x, self.x[images]) * slope
+            by_x += offset
+            out *= gain
+            out += by_x
+
+        in_blocks(self.x, _bytes_each(self.x, 2), work)
+        return d, to_scale, to_shift
+
+
+@primitive
+def batch_norm_relu(x: Array, scale: Array, shift: Array, eps: float) -> Any:
+    """relu(batch_norm(x, scale, shift, eps)) for images x (N, H, W, C)."""
+    rectified, y = _Rectified(x, scale, shift, eps), namespace(x).empty(x.shape, x.dtype)
+
+    def forward(images: slice) -> None:
+        namespace(x).maximum(rectified.before_relu(images)[1], 0, out=as_lines(x, y[images]))
+
+    in_blocks(x, _bytes_each(x, 3), forward)
+
+    def pulled(g: Array) -> tuple[Array, Array, Array]:
+        d = namespace(x).empty(x.shape, g.dtype)
+
+        def pull(images: slice) -> tuple[Array, Array]:
+            d[images] = g[images]
+            centred = as_lines(x, x[images]) - rectified.lines[0]
+            return rectified.sums(as_lines(x, d[images]), centred, as_lines(x, y[images]) > 0)
+
+        return rectified.way_back(d, in_blocks(x, _bytes_each(x, 3), pull))
+
+    return y, pulled
+
+
+@primitive
+def batch_norm_relu_conv2d(
+    x: Array, scale: Array, shift: Array, kernel: Array, eps: float, padding: Padding = "valid"
+) -> Any:
+    """conv2d(relu(batch_norm(x, scale, shift, eps)), kernel, padding=padding) for images x (N, H, W, C).
+
+    Both products of the way back use one copy of what the flipped kernel sees of g: with the kernel it makes the
+    gradient of the pixels, and with the pixels that of the kernel.
+    """
+    xp = namespace(x)
+    (kh, kw, c, c_out), (n, h, w, _) = kernel.shape, x.shape
+    frame = (top, bottom), (left, right) = frame_of(x, (kh, kw), 1, padding)
+    around = (kh - 1 - top, kh - 1 - bottom), (kw - 1 - left, kw - 1 - right)
+    rectified = _Rectified(x, scale, shift, eps)
+    y = xp.empty((n, *out_shape(x, (kh, kw), 1, padding), c_out), x.dtype)
+
+    def forward(images: slice) -> None:
+        normal = rectified.before_relu(images)[1].reshape(x[images].shape)
+        correlate(framed(xp.maximum(normal, 0, out=normal), frame), kernel, 1, y[images])
+
+    in_blocks(x, _bytes_each(x, 2 * kw), forward)
+
+    def pulled(g: Array) -> tuple[Array, ...]:
+        flipped = xp.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3)).reshape(kh, kw * c_out, c)
+        d = xp.empty(x.shape, g.dtype)
+
+        def pull(images: slice) -> tuple[Array, Array, Array]:
+            centred, pixels = rectified.before_relu(images)
+            on = pixels > 0
+            pixels *= on
+            pixels = pixels.reshape(len(x[images]), h * w, c)
+            out, to_kernel = d[images].reshape(pixels.shape), xp.empty((kh, kw * c_out, c), g.dtype)
+            for i, seen in enumerate(kernel_rows(framed(g[images], around), (kh, kw), 1)):
+                if i:
+                    out += seen @ flipped[i]
+                else:
+                    xp.matmul(seen, flipped[i], out=out)
+                to_kernel[i] = (seen.swapaxes(1, 2) @ pixels).sum(axis=0)
+            return *rectified.sums(as_lines(x, d[images]), centred, on), to_kernel
+
+        parts = in_blocks(x, _bytes_each(x, 2 * kw), pull)
+        to_kernel = sum(part[2] for part in parts).reshape(kh, kw, c_out, c)[::-1, ::-1].swapaxes(2, 3)
+        return *rectified.way_back(d, parts), xp.ascontiguousarray(to_kernel)
+
+    return y, pulled
+
+
+@primitive
+def conv2d_max_pool2d_relu(x: Array, kernel: Array, bias: Array, size: int, padding: Padding = "valid") -> Any:
+    """relu(max_pool2d(conv2d(x, kernel, padding=padding, bias=bias), size)), where `size` divides conv2d's outputs.
+
+    The convolution's outputs are made in the order of their places in a pooling window: the largest of a window is then
+    the largest of as many arrays. Of the outputs only who was largest is kept, and the pixels under the kernel, since
+    collecting them takes as long as multiplying them.
+    """
+    xp = namespace(x)
+    (kh, kw, c, c_out), (n, height, width, _) = kernel.shape, x.shape
+    frame, (h, w) = frame_of(x, (kh, kw), 1, padding), out_shape(x, (kh, kw), 1, padding)
+    (top, bottom), (left, right) = frame
+    y = xp.empty((n, h // size, w // size, c_out), x.dtype)
+    first = xp.empty((size * size, *y.shape), bool)  # is this place the first largest of its window, and positive
+    pixels: dict[int, Array] = {}  # under the kernel, by the first image of a block
+
+    def seen(images: slice) -> Array:
+        """The pixels under the kernel, (places N H' W', kh kw C)."""
+        views = xp.lib.stride_tricks.sliding_window_view(framed(x[images], frame), (kh, kw), axis=(1, 2))
+        rows = xp.empty((size, size, len(views), h // size, w // size, kh, kw, c), x.dtype)
+        for i in range(size):
+            for j in range(size):
+                rows[i, j] = views[:, i::size, j::size].transpose(0, 1, 2, 4, 5, 3)
+        return rows.reshape(-1, kh * kw * c)
+
+    def forward(images: slice) -> None:
+        out, is_first = y[images], first[:, images]
+        pixels[images.start] = seen(images)
+        places = (pixels[images.start] @ kernel.reshape(-1, c_out)).reshape(is_first.shape)
+        xp.max(places, axis=0, out=out)
+        waiting = xp.ones(out.shape, bool)
+        for place in range(size * size):
+            is_first[place] = (places[place] == out) & waiting
+            waiting &= ~is_first[place]
+        out += bias
+        is_first &= out > 0
+        xp.maximum(out, 0, out=out)
+
+    bytes_each = h * w * (kh * kw * c + c_out) * x.itemsize
+    in_blocks(x, bytes_each, forward)
+
+    def to_x(g: Array) -> Array:
+        d = (g * first).reshape(size, size, *y.shape).transpose(2, 3, 0, 4, 1, 5).reshape(n, h, w, c_out)
+        padded = spread(d, kernel, 1, (height + top + bottom, width + left + right))
+        return padded[:, top : top + height, left : left + width]
+
+    def to_kernel(g: Array) -> Array:
+        work = lambda images: pixels[images.start].T @ (g[images] * first[:, images]).reshape(-1, c_out)
+        return sum(in_blocks(x, bytes_each, work)).reshape(kernel.shape)
+
+    return y, (to_x, to_kernel, lambda g: sum_of_rows(g * (y > 0)))
+
+
+def _bytes_each(x: Array, times: int) -> int:
+    return times * x.nbytes // len(x)
