@@ -4,9 +4,9 @@ LeCun, Denker, Solla. "Optimal Brain Damage", NIPS 1989, pages 598-605.
 
     section 2                                                     here
     h_kk = ∂²E/∂w_ij² = z_i² ∂²E/∂a_j²                            second_derivatives, the mean over examples
-    ∂²E/∂a_j² = f'(a_j)² Σ_l w_jl² ∂²E/∂a_l² + f''(a_j) ∂E/∂z_j   its recursion, from the outputs back
+    ∂²E/∂a_j² = f'(a_j)² Σ_l w_jl² ∂²E/∂a_l² + f''(a_j) ∂E/∂z_j   its recursion, from the outputs back; printed: − f''
     s_k = h_kk w_k² / 2; delete the lowest; iterate               saliency, obd_masks; train on, recipes.static
-    "∂²E/∂w_i∂w_j = 0": of units too, ∂²E/∂a_k∂a_l = 0, k ≠ l     exact in the last layer; `squared`: the last two
+    "cross terms are neglected": of units too, ∂²E/∂a_k∂a_l = 0   exact in the last layer; `squared`: the last two
 """
 
 from collections.abc import Callable, Mapping

@@ -7,11 +7,11 @@ Hassibi, Stork. "Second order derivatives for network pruning: Optimal Brain Sur
     2. H⁻¹ ← H⁻¹ − H⁻¹ X Xᵀ H⁻¹ / (P + Xᵀ H⁻¹ X), from     inverse_hessian, one X for every example and output:
        H⁻¹ = I / α, where H = α I + 1/P Σ X Xᵀ             the gradient of that output
     3. q of smallest L_q = w_q² / (2 [H⁻¹]_qq)             saliency
-    4. δw = −w_q / [H⁻¹]_qq · H⁻¹ e_q                      delete
-    5. go to 2                                             delete returns the inverse of H without row and column q
+    4. δw = −w_q / [H⁻¹]_qq · H⁻¹ e_q; go to 2             delete; it returns the inverse without row and column q
+    5. stop where L_q is not much smaller than the error   the caller's
 
-Differs from the paper in step 5: the inverse without q is exact for the H at hand, where the paper computes a new H at
-the new weights. Call inverse_hessian again for that. Memory is the square of the number of weights.
+Differs from the paper in "go to 2": the inverse without q is exact for the H at hand, where the paper computes a new H
+at the new weights. Call inverse_hessian again for that. Memory is the square of the number of weights.
 """
 
 from ..backend import Array, namespace
