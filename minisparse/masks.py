@@ -147,7 +147,9 @@ class Masks(Mapping[str, Array]):
         if self._few is None:
             plain = {name: mask for name, mask in self.items() if type(mask) is np.ndarray}
             places = {name: np.flatnonzero(m) for name, m in plain.items() if np.count_nonzero(m) <= FEW * m.size}
-            self._few = places, Masks({n: m for n, m in self.items() if n not in places}) if places else self
+            others = Masks({})
+            others._arrays, others._factors = {n: m for n, m in self.items() if n not in places}, self._factors
+            self._few = places, others
         return self._few
 
     def __deepcopy__(self, memo: dict) -> "Masks":

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from ..checks import real, whole
 from ..flops import INDEX_BYTES, VALUE_BYTES
 from ..masks import FEW
-from .products import MANY, PIECES
+from .products import MANY, n_pieces
 from .weights import BLOCK
 
 FLAT_BYTES = 8  # int64 flat positions
@@ -38,12 +38,11 @@ def training_memory(
 
     Between steps
     "weights", "slots"
-    "masks"      masked: booleans, and factors to multiply by; of layers of a density up to masks.FEW positions too, and
-                 where there are such layers, booleans and factors of the others once more, apart. Sparse: for every
-                 connection its position and column, its place and row in the order of outputs, and, up to a density
-                 of 1 / MANY, its place among the products of the gradient and the column or row there; and the starts
-                 of rows and columns, of whole products and of PIECES. Units without a connection take a little less,
-                 groups of unequal length more
+    "masks"      masked: booleans, and factors to multiply by; of layers of a density up to masks.FEW positions too.
+                 Sparse: for every connection its position and column, its place and row in the order of outputs, and,
+                 up to a density of 1 / MANY, its place among the products of the gradient and the column or row there;
+                 and the starts of rows and columns, of whole products and of their pieces. Units without a connection
+                 take a little less, groups of unequal length more
     "memory"     of the method. "snfs": the average, dense in either storage (recipes.snfs refuses sparse storage; this
                  is what it would need). "deep-r": a sign for every position, in masked storage. "lottery": the first
                  weights, slots and masks. "rigl" remembers the gradients, counted below
@@ -69,9 +68,8 @@ def training_memory(
     n_masked = sum(sizes[name] for name in with_mask)
     if storage == "masked":
         stored = sum(sizes.values())
-        few = [name for name, n in with_mask.items() if n <= FEW * sizes[name]]
-        others = n_masked - sum(sizes[name] for name in few) if few else 0
-        masks = (1 + VALUE_BYTES) * (n_masked + others) + FLAT_BYTES * sum(with_mask[name] for name in few)
+        few = [n for name, n in with_mask.items() if n <= FEW * sizes[name]]
+        masks = (1 + VALUE_BYTES) * n_masked + FLAT_BYTES * sum(few)
         gradients, update = stored, 0
     else:
         if odd := [name for name in with_mask if len(shapes[name]) != 2]:
@@ -96,7 +94,7 @@ def training_memory(
 def _layout(shape: Sequence[int], n_active: int) -> int:
     """Bytes of Positions and of their _Layout, if all units have equally many connections."""
     n_in, n_out = shape
-    starts = 2 * (n_in + 1) + n_in + PIECES + 2 * (n_out + 1) + n_out + PIECES
+    starts = sum(2 * (n + 1) + n + n_pieces(n_active) for n in shape)
     positions = (FLAT_BYTES + 3 * INDEX_BYTES) * n_active + INDEX_BYTES * starts
     if MANY * n_active > n_in * n_out:
         return positions

@@ -16,7 +16,8 @@ from ..threads import on_threads
 from .positions import Positions
 
 ROWS = 1024  # gathered at a time: with a batch of 128, half a core's cache of a megabyte
-PIECES = 16  # of a large product; even, for two threads
+PIECES = 16  # of a large product, at most
+EACH = 1 << 15  # connections of a piece, about
 MANY = 16  # above a density of 1 / MANY, matrix products are faster than gathering
 PAGE = 4096  # bytes
 WORTH_A_THREAD = 1 << 21  # multiply-adds
@@ -40,13 +41,19 @@ def products_at(x: Array, g: Array, mask: Positions) -> Array:
     return products.of(x, g) if products.by_input else products.of(g, x)
 
 
+def n_pieces(n: int) -> int:
+    """In how many pieces n connections are worked on; an even number, for two threads."""
+    return min(PIECES, max(2, n // EACH // 2 * 2))
+
+
 class _Matrix:
     """The structure of a compressed sparse matrix, and products with it in pieces of rows."""
 
     def __init__(self, starts: Array, columns: Array, shape: tuple[int, int]):
         self.shape, self.starts, self.columns = shape, starts, columns
         if namespace(columns) is np:
-            cuts = [0, *np.searchsorted(starts, np.arange(1, PIECES) * len(columns) // PIECES).tolist(), shape[0]]
+            n = n_pieces(len(columns))
+            cuts = [0, *np.searchsorted(starts, np.arange(1, n) * len(columns) // n).tolist(), shape[0]]
             self.whole = self._rows(slice(0, shape[0]))
             self.pieces = [self._rows(slice(a, b)) for a, b in pairwise(cuts) if b > a]
 
@@ -120,7 +127,7 @@ class _Products:
                 np.matmul(rows, a[group][:, :, None], out=products[where].reshape(*others.shape, 1))
 
         n = len(self.slices)
-        pieces = min(n, PIECES) if self.size * batch > WORTH_A_THREAD else min(n, 1)
+        pieces = min(n, n_pieces(self.size)) if self.size * batch > WORTH_A_THREAD else min(n, 1)
         on_threads([slice(i * n // pieces, (i + 1) * n // pieces) for i in range(pieces)], work)
         return products[self.place]
 

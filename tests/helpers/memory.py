@@ -32,7 +32,8 @@ def irregular(mask):
     if not isinstance(mask, Positions):
         return 0
     layout = mask.layout
-    pieces = -4 * sum(products.PIECES - len(matrix.pieces) for matrix in (layout.back, layout.forward))
+    matrices = layout.back, layout.forward
+    pieces = -4 * sum(products.n_pieces(len(matrix.columns)) - len(matrix.pieces) for matrix in matrices)
     if "products" not in vars(layout):
         return pieces
     own, units = layout.products, layout.back if layout.products.by_input else layout.forward

@@ -119,7 +119,7 @@ def test_training_memory_by_hand():
     ours = sparse.training_memory(shapes, {"fc.weight": 4}, "rigl", "sparse", batch=7, alpha=0.5)
     assert ours == {
         "weights": 4 * (4 + 2), "slots": 4 * (4 + 2),
-        "masks": 4 * (8 + 4 + 4 + 4) + 4 * (2 * (3 + 1) + 3 + 16 + 2 * (2 + 1) + 2 + 16),
+        "masks": 4 * (8 + 4 + 4 + 4) + 4 * (2 * (3 + 1) + 3 + 2 + 2 * (2 + 1) + 2 + 2),
         "memory": 0, "gradients": 4 * (7 * (3 + 2) + 4 + 2), "update": 4 * 6 + 2 * (4 + 8),
     }  # fmt: skip
 
