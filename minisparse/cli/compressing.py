@@ -15,7 +15,7 @@ from ..runs.folder import refuse_own
 from ..runs.names import chosen
 from .options import AsJson, DataDir, Force, Quiet
 from .results import Run
-from .tables import console, hush, plain_table, print_json
+from .tables import console, hush, plain_table, print_json, show
 
 ENDING = ".compressed"
 CODING, RETRAINING = "Coding", "Retraining"
@@ -126,7 +126,7 @@ def _report(sizes: dict[str, Entry]) -> None:
         "total", f"{total('weights'):,}", f"{total('connections') / max(1, total('weights')):.1%}",
         f"{total('entries'):,}", "", "", "", "", f"{total('fixed') / dense:.2%}", f"{total('coded') / dense:.2%}",
     )  # fmt: skip
-    console.print(table)
+    show(table)
 
 
 def decompress(

@@ -19,7 +19,7 @@ from ..runs.methods import METHODS
 from ..runs.names import chosen
 from ..sparse import dense
 from .options import AsJson, DataDir, Force, Quiet
-from .tables import console, hush, plain_table, print_json
+from .tables import console, hush, plain_table, print_json, show
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, finished or not.")]
 ENDINGS = {"npz": ".npz", "safetensors": ".safetensors", "torch": ".pt"}
@@ -85,7 +85,7 @@ def inspect(run: Run, data_dir: DataDir = None, as_json: AsJson = False, quiet: 
     active, size = (sum(layer[key] for layer in layers) for key in ("active", "weights"))
     table.add_section()
     table.add_row("total", "", f"{active:,}", f"{size:,}", f"{active / size:.2%}")
-    console.print(table)
+    show(table)
 
 
 def _link(site: nn.Site, mask: Array) -> Array:

@@ -10,11 +10,13 @@ from typing import Any
 
 import typer
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Column, Table
 
 console = Console(markup=False, emoji=False)
 errors = Console(markup=False, emoji=False, highlight=False, stderr=True)
+NAMES = 14  # letters that a name keeps in a narrow window
 
 
 def hush(quiet: bool, as_json: bool = False) -> None:
@@ -40,6 +42,21 @@ def plain_table(first: str, *others: str, gap: int = 2) -> Table:
     """A table of numbers without a frame; where it is too wide, names in its first column are cut."""
     columns = (Column(title, justify="right", no_wrap=True) for title in others)
     return bare(Column(first, overflow="ellipsis"), *columns, padding=(0, gap - 1, 0, 0))
+
+
+def show(table: Table) -> None:
+    """Print a plain table; in a window too narrow for its numbers and a few letters of its names, without its last
+    columns, which it names.
+    """
+    names, *_ = table.columns
+    longest = max(cell_len(line) for cell in (names.header, *names.cells) for line in str(cell).split("\n"))
+    cut, window = max(0, longest - NAMES), console.options.update(max_width=999)
+    left_out: list[str] = []
+    while len(table.columns) > 2 and console.measure(table, options=window).maximum - cut > console.width:
+        left_out.insert(0, str(table.columns.pop().header).replace("\n", " "))
+    console.print(table)
+    if left_out:
+        console.print(f"No room here for: {'; '.join(left_out)}. --json has all")
 
 
 def bare(*columns: Column, **how: Any) -> Table:

@@ -33,7 +33,7 @@ from .options import (
     refuse_unused,
     takes_plan,
 )
-from .tables import console, hush, plain_table, print_json
+from .tables import console, hush, plain_table, print_json, show
 
 COMPARISON = "compare.json"
 
@@ -214,9 +214,10 @@ def _costs_picture(plan: Plan, out: Path, first: Task, results: dict[str, dict[s
         (METHODS[name].look, r["test_accuracy"], _share(r, "training_as_it_was"), _share(r, "inference"))
         for name, r in results.items()
     ]
+    groups = [METHODS[name].group for name in results]
     network = f"{plan.model} on {Path(plan.data).stem}, sparsity {plan.sparsity:g}"
     title = f"{network}, {first.steps:,} batches of {plan.batch}"
-    return accuracy_against_cost(out / "accuracy_against_cost.png", title, points, len(first.test_set[1]))
+    return accuracy_against_cost(out / "accuracy_against_cost.png", title, points, len(first.test_set[1]), groups)
 
 
 def _finished(
@@ -265,7 +266,7 @@ def _report(results: dict[str, dict[str, Any]], task: Task) -> None:
             f"{result['active']:,}",
             *("" if share is None else f"{share:.4f}" for share in shares),
         )
-    console.print(table)
+    show(table)
     any_cost = next(iter(results.values()))["multiply_adds"]
     best, n_test = max(result["test_accuracy"] for result in results.values()), len(task.test_set[1])
     error = (best * (1 - best) / n_test) ** 0.5

@@ -8,7 +8,7 @@ Lasby, Golubeva, Evci, Nica, Ioannou. "Dynamic Sparse Training with Structured S
     3  ablate neurons with fewer than γ_sal · k salient weights            alive
     4  the new fan-in k' of the others, from the layer's budget            fan_in
     5  prune the K smallest |w|                                            keep, kept
-    6  regrow each neuron's largest |∇L| up to k'                          grow
+    6  regrow each neuron's largest |∇L| up to k'                          largest_inputs
 
 A neuron is an output of the layer: a column of a linear weight, an output map of a kernel.
 """
@@ -18,6 +18,7 @@ import math
 from ..backend import Array, namespace
 from ..checks import real, same_shapes, whole
 from ..masks import top_k
+from ..storage import door
 
 
 def srigl_update(
@@ -38,14 +39,20 @@ def srigl_update(
     size, grad, n_out = abs(weight), abs(dense_grad), weight.shape[-1]
     n_in, n_budget = weight.size // n_out, whole("n_budget", n_budget, n_out, weight.size)
     keep = mask & ~top_k(-size, n_update, among=mask)
-    salient = (keep | top_k(grad, n_update, among=~keep)).reshape(n_in, n_out).sum(axis=0)
+    salient = fan_ins(keep | top_k(grad, n_update, among=~keep))
     alive = (salient >= round(gamma * (n_budget // n_out), 9)) | top_k(salient, -(-n_budget // n_in))
     fan_in = n_budget // int(alive.sum())
     kept = largest_inputs(size, fan_in, keep & alive)
-    grow = largest_inputs(grad, fan_in - kept.reshape(n_in, n_out).sum(axis=0), ~kept & alive)
-    return kept | grow
+    return kept | largest_inputs(grad, (fan_in - fan_ins(kept)) * alive, ~kept)
 
 
+@door("mask")
+def fan_ins(mask: Array) -> Array:
+    """The number of inputs of every neuron, (n_out,): the connections of a mask (…, n_out)."""
+    return mask.reshape(-1, mask.shape[-1]).sum(axis=0)
+
+
+@door("score")
 def largest_inputs(score: Array, fan_in: int | Array, among: Array) -> Array:
     """Mark the `fan_in` inputs of highest score of every neuron, or all candidates where there are fewer.
 

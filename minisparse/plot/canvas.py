@@ -101,3 +101,16 @@ def point(column: Sequence[Any], x: float, y: float, spread: float, **look: Any)
         axes.errorbar(*there, markeredgecolor="black", markeredgewidth=0.5, linestyle="none", linewidth=1, **look)
         if row and low < y < high:
             axes.annotate(f"{y:.1f} %", (x, y), (8, -3), textcoords="offset points", fontsize=8)
+
+
+def part_words(axes: Any) -> None:
+    """Move the words beside the points of `axes` apart, upwards, and to the left of points at the right end."""
+    axes.figure.draw_without_rendering()  # lays the axes out
+    points, end = 72 / axes.figure.dpi, axes.bbox.x1
+    set_down: list[tuple[float, float]] = []
+    for words in sorted(axes.texts, key=lambda words: words.xy[1]):
+        x, y = axes.transData.transform(words.xy)
+        inward = end - x < 40 / points
+        lift = max((above + 10 / points - y for at, above in set_down if abs(at - x) < 45 / points), default=0)
+        set_down.append((x, y + max(0, lift)))
+        words.set(position=(-8 if inward else 8, max(0, lift) * points - 3), ha="right" if inward else "left")

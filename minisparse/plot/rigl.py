@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from ..backend import Array
 from ..files import replacing
 from ..looks import LOOKS
-from .canvas import BREAK, NOTE, Place, broken_axes, canvas, log_ticks, panels, point
+from .canvas import BREAK, NOTE, Place, broken_axes, canvas, log_ticks, panels, part_words, point
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE
 
 FRAMES_PER_SECOND = 8
@@ -116,6 +116,8 @@ def rigl_equal_budget(path: Place, title: str, points: Mapping[tuple[str, int], 
         column[-1].set(xscale="log", xlabel="multiply-adds of training, dense = 1")
         column[-1].xaxis.set_major_formatter("{x:g}")
         figure.legend(*column[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        for axes in column[1:]:
+            part_words(axes)
     return Path(path)
 
 

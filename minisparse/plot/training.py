@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ..backend import Array
 from ..looks import LOOKS, Look
-from .canvas import Place, broken_axes, canvas, log_ticks, panels, point
+from .canvas import Place, broken_axes, canvas, log_ticks, panels, part_words, point
 
 
 def connections_find_the_digits(
@@ -78,17 +79,19 @@ def loss_and_accuracy(
 
 
 def accuracy_against_cost(
-    path: Place, title: str, points: Sequence[tuple[Look, float, float, float]], n_test: int
-) -> Path:
+    path: Place, title: str, points: Sequence[tuple[Look, float, float, float]], n_test: int,
+    groups: Sequence[str] = (),
+) -> Path:  # fmt: skip
     """Test accuracy against the costs of training and of inference, as shares of the dense network's.
 
     points [(look of a method, accuracy in [0, 1], training, inference)]; bars are one standard error for n_test
     examples. Methods far below the others have panels of their own.
+    groups: the group of each point; several are headings of the legend, so the points of a group come together.
     """
+    headings = list(dict.fromkeys(groups)) if len({*groups}) > 1 else []
     accuracies = np.array([100 * accuracy for _, accuracy, _, _ in points])
     reach = max(3.0, 3 * (accuracies.max() - float(np.median(accuracies))))
-    columns = 1 + (len(points) - 1) // 14  # of the legend
-    with canvas(path, (6.6 + 2.4 * columns, 4.2), title) as figure:
+    with canvas(path, (9, max(4.2, 0.22 * (len(points) + len(headings)))), title) as figure:
         panes = broken_axes(figure, accuracies.tolist(), reach, columns=2)
         for at, kind in enumerate(("training", "inference")):
             column = panes[:, at]
@@ -103,6 +106,12 @@ def accuracy_against_cost(
             ticks = [digit * 10.0**power for power in range(-6, 3) for digit in (1, 2, 5)]
             log_ticks(column[-1], {tick: f"{tick:g}" for tick in ticks if low <= tick <= high})
         panes[0, 0].set_ylabel("test accuracy (%)")
-        named = panes[0, 0].get_legend_handles_labels()
-        figure.legend(*named, loc="outside right center", frameon=False, ncols=columns)
+        entries = panes[0, 0].get_legend_handles_labels()[0]
+        for heading in reversed(headings):
+            entries.insert(groups.index(heading), Line2D([], [], linestyle="none", label=heading))
+        legend = figure.legend(handles=entries, loc="outside right center", frameon=False, labelspacing=0.3)
+        for entry, words in zip(entries, legend.get_texts(), strict=True):
+            words.set_fontweight("bold" if isinstance(entry, Line2D) else "normal")
+        for axes in panes[1:].flat:
+            part_words(axes)
     return Path(path)

@@ -23,7 +23,7 @@ from ..checks import masks_fit, whole
 from ..files import alone_in, replacing, sweep, write_arrays
 from ..masks import Masks
 from ..records import parsed, read_json, write_json
-from ..sparse import FactoredGradient, Positions, SparseWeight
+from ..sparse import FactoredGradient, Positions, SparseWeight, by_fan_in
 from ..train import ADVICE, State, not_finite
 
 OWN = CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.npz", "result.json"
@@ -241,7 +241,7 @@ def _tree(outline: Any, arrays: Mapping[str, Array]) -> Any:
             flat, shape = parts
             return Positions(arrays[flat], tuple(shape))
         held = [_tree(part, arrays) for part in parts]
-        return {"compressed": SparseWeight, "factors": FactoredGradient}[kind](*held)
+        return by_fan_in(SparseWeight(*held)) if kind == "compressed" else {"factors": FactoredGradient}[kind](*held)
     if isinstance(outline, dict):
         return {key: _tree(branch, arrays) for key, branch in outline.items()}
     return arrays[outline] if isinstance(outline, str) else outline

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import flops, nn, recipes
+from .. import flops, nn, recipes, sparse
 from ..allocate import erdos_renyi_kernel
 from ..checks import did_you_mean, real
 from ..looks import LOOKS, Look
@@ -160,7 +160,10 @@ def _fan_ins(task: Task) -> dict[str, int]:
 
 
 def _constant_fan_in(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    key, shapes = draw_key(rng), task.model.shapes()
+    shapes = task.model.shapes()
+    if task.plan.storage == "sparse":
+        return sparse.random_fan_in({name: shapes[name] for name in task.densities}, _fan_ins(task), rng)
+    key = draw_key(rng)
     noise = {name: stream(key, name).random(shapes[name]) for name in task.densities}
     return {name: largest_inputs(noise[name], k, noise[name] >= 0) for name, k in _fan_ins(task).items()}
 
@@ -312,7 +315,6 @@ METHODS = checked({
         "rigl with a constant fan-in, without neurons that matter little", LOOKS["srigl"], RIGL,
         (*BUDGET, "alpha", *TIMES), masks=_constant_fan_in, method=_srigl, gradient="updates",
         idle=times.by_batches, budget=_of_fan_ins, most=_of_fan_ins, arrays={"method": "rigl"},
-        refusal="it ranks the weights of every neuron",
     ),
     "ac-dc": Entry(
         "pruning and restoring all weights in turn, compressed from T_end on", LOOKS["ac-dc"], _ac_dc_cost,

@@ -15,7 +15,8 @@ threads; the gradient at the connections gathers the rows of both factors at onc
 example; and random positions are drawn on the host, so that a seed gives the same positions on both.
 """
 
-from .convert import compressed, dense, random_positions
+from .convert import compressed, dense, random_fan_in, random_positions
+from .fan_in import FanInWeight, by_fan_in
 from .implicit import ImplicitWeight, everywhere, initial
 from .memory import training_memory
 from .positions import Complement, Positions

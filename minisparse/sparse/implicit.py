@@ -17,6 +17,7 @@ import numpy as np
 from ..backend import Array, namespace
 from ..checks import linear_fits, same_shapes
 from ..threads import matmul
+from .fan_in import by_fan_in
 from .positions import Complement, Positions
 from .ranking import RowBlocks
 from .weights import FactoredGradient, SparseWeight, blocks_of_rows, picked
@@ -124,4 +125,4 @@ def initial(make: Callable[..., Array], rng: np.random.Generator, dtype: Any, ma
     """storage.initial: values at Positions, or an ImplicitWeight if the mask is all positions."""
     if isinstance(mask, Complement):
         return ImplicitWeight(make, rng, mask, dtype)
-    return SparseWeight(make(rng, mask.shape, mask.sum()).astype(dtype), mask)
+    return by_fan_in(SparseWeight(make(rng, mask.shape, mask.sum()).astype(dtype), mask))

@@ -41,8 +41,8 @@ def training_memory(
     "masks"      masked: booleans, and factors to multiply by; of layers of a density up to masks.FEW positions too.
                  Sparse: for every connection its position and column, its place and row in the order of outputs, and,
                  up to a density of 1 / MANY, its place among the products of the gradient and the column or row there;
-                 and the starts of rows and columns, of whole products and of their pieces. Units without a connection
-                 take a little less, groups of unequal length more
+                 and the starts of rows and columns, of whole products and of their pieces. Units without a connection,
+                 and a constant fan-in, take less, groups of unequal length more
     "memory"     of the method. "snfs": the average, dense in either storage (recipes.snfs refuses sparse storage; this
                  is what it would need). "deep-r": a sign for every position, in masked storage. "lottery": the first
                  weights, slots and masks. "rigl" remembers the gradients, counted below

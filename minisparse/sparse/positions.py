@@ -79,6 +79,10 @@ class Positions(Stored):
         having[self.rows if along else self.columns] = True
         return having
 
+    def fan_ins(self) -> Array:
+        """methods.srigl.fan_ins: the number of connections of every output, (n_out,)."""
+        return namespace(self.flat).bincount(self.columns, minlength=self.shape[1])
+
     def dense(self) -> Array:
         """The boolean array."""
         mask = namespace(self.flat).zeros(self.size, dtype=bool)

@@ -4,13 +4,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from ..backend import Array, namespace
 from ..checks import linear_fits, same_shapes
 from ..masks import top_k, top_k_of_all
 from ..optim import Optimizer
 from ..storage import Stored, as_numbers, n_active, n_not_finite, square, survivors
 from ..threads import one_pool_of_threads
-from .positions import Positions, no_array
+from .positions import Complement, Positions, no_array
 from .products import MANY, feature_major, layout_of, products_at
 from .ranking import RowBlocks
 
@@ -50,6 +52,19 @@ class SparseWeight(Stored):
 
     def zero_gradient(self) -> "FactoredGradient":
         return FactoredGradient.zero(self)
+
+    # What an optimizer moves: the stored numbers, in the order of the storage.
+
+    def stored_of(self, other: "SparseWeight") -> Array:
+        """The numbers of `other`, such as an optimizer slot, in the order of this matrix's."""
+        return other.values
+
+    def with_stored(self, stored: Array) -> "SparseWeight":
+        return SparseWeight(stored, self.mask)
+
+    def gradient(self, of: "FactoredGradient") -> Array:
+        """The gradient of the stored numbers."""
+        return of.at(self.mask)
 
     def projected(self, mask: Positions, in_place: bool = False) -> "SparseWeight":
         """The matrix on other positions: shared positions keep their value, new ones are zero."""
@@ -114,6 +129,17 @@ class SparseWeight(Stored):
         chosen = top_k_of_all(flat, k)
         return {name: top_k(score, n_active(chosen[name]), among and among[name]) for name, score in scores.items()}
 
+    def largest_inputs(self, fan_in: int | Array, among: Positions) -> Positions:
+        """methods.srigl.largest_inputs among stored positions."""
+        xp, columns = namespace(self.values), among.columns
+        order = xp.argsort(-self.at(among), kind="stable")
+        order = order[xp.argsort(columns[order], kind="stable")]  # by output, largest first
+        ends = xp.cumsum(among.fan_ins())
+        rank = xp.arange(len(order)) - (ends - among.fan_ins())[columns[order]]
+        chosen = xp.zeros(len(order), dtype=bool)
+        chosen[order] = rank < (xp.zeros(self.shape[1], dtype=np.int64) + fan_in)[columns[order]]
+        return among.chosen(chosen)
+
     def survivors(self, mask: Positions | None) -> Array:
         return self.values if mask is None else self.at(mask)
 
@@ -127,11 +153,15 @@ class SparseWeight(Stored):
     def adapted(optimizer: Optimizer, params: Mapping[str, Any]) -> Optimizer:
         return on_values(optimizer)
 
+    def in_order_of_outputs(self) -> Array:
+        """The stored weights, (n,): by output, then by input."""
+        return self.values.take(layout_of(self.mask).order)
+
     def linear(self, x: Array, bias: Array) -> Any:
         """ops.linear: x @ weight + bias. The weight's gradient is a FactoredGradient."""
         linear_fits(x, self, bias)
         layout, xt = layout_of(self.mask), feature_major(x)
-        yt = layout.forward.times(self.values.take(layout.order), xt)
+        yt = layout.forward.times(self.in_order_of_outputs(), xt)
         yt += bias[:, None]
         return yt.T, (
             lambda g: layout.back.times(self.values, feature_major(g)).T,
@@ -168,17 +198,36 @@ class FactoredGradient(RowBlocks):
         same_shapes(gradient=self, mask=mask)
         if len(mask.flat) * MANY > self.size:
             return picked(self, mask)
-        return self._of(products_at(feature_major(self.x), feature_major(self.g), mask))
+        return self.scaled(products_at(feature_major(self.x), feature_major(self.g), mask))
 
     def row_blocks(self) -> Iterator[tuple[slice, Array]]:
         """(rows, those rows of the dense gradient), from first to last."""
         x, g = feature_major(self.x), feature_major(self.g)
         for rows in blocks_of_rows(self.shape):
-            yield rows, self._of(x[rows] @ g.T)
+            yield rows, self.scaled(x[rows] @ g.T)
+
+    def largest_inputs(self, fan_in: int | Array, among: Complement) -> Positions:
+        """methods.srigl.largest_inputs of the gradient, some outputs at a time."""
+        xp, (n_in, n_out), found = namespace(self.g), self.shape, []
+        fan_in = xp.zeros(n_out, dtype=np.int64) + fan_in
+        order = xp.argsort(among.present.columns, kind="stable")
+        rows, columns = among.present.rows[order], among.present.columns[order]
+        for of in blocks_of_rows((n_out, n_in)):
+            score = self.scaled(self.x.T @ self.g[:, of])
+            first, end = xp.searchsorted(columns, xp.asarray([of.start, of.stop])).tolist()
+            score[rows[first:end], columns[first:end] - of.start] = -math.inf
+            wanted = xp.minimum(fan_in[of], n_in)
+            least = xp.sort(score, axis=0)[xp.maximum(n_in - wanted, 0) % n_in, xp.arange(len(wanted))]
+            least = xp.where(wanted > 0, least, math.inf)
+            above, level = score > least, (score == least) & (score > -math.inf)
+            level &= xp.cumsum(level, axis=0) <= wanted - above.sum(axis=0)
+            i, j = xp.nonzero((above | level) & (wanted > 0))
+            found.append(i * n_out + j + of.start)
+        return Positions(xp.sort(xp.concatenate(found)), self.shape)
 
     def dense(self) -> Array:
         """The dense gradient, (n_in, n_out)."""
-        return self._of(self.x.T @ self.g)
+        return self.scaled(self.x.T @ self.g)
 
     def moved(self, to: Callable[[Any], Any]) -> "FactoredGradient":
         return FactoredGradient(to(self.x), to(self.g), self.scale, self.absolute)
@@ -190,7 +239,8 @@ class FactoredGradient(RowBlocks):
     def in_full(self, why: str) -> Array:
         raise ValueError(why)
 
-    def _of(self, product: Array) -> Array:
+    def scaled(self, product: Array) -> Array:
+        """A part of xᵀ g, in place, with the gradient's factor and as its absolute value where that is meant."""
         if self.scale != 1.0:
             product *= self.scale
         return namespace(product).abs(product, out=product) if self.absolute else product
@@ -231,25 +281,25 @@ def on_values(optimizer: Optimizer) -> Optimizer:
     """`optimizer` for parameters of which some are SparseWeight: it gets their values, and the gradients at them."""
 
     def init(params: Mapping[str, Any]) -> dict:
-        slots = optimizer.init({name: _values(w) for name, w in params.items()})
+        slots = optimizer.init(_bare(params, params))
         return {slot: _stored(arrays, params) for slot, arrays in slots.items()}
 
     def update(params: Mapping[str, Any], grads: Mapping[str, Any], slots: dict, step: int) -> tuple[dict, dict]:
         with one_pool_of_threads():
             gradients = {
-                name: g.at(params[name].mask) if isinstance(g, FactoredGradient) else g for name, g in grads.items()
+                name: params[name].gradient(g) if isinstance(g, FactoredGradient) else g for name, g in grads.items()
             }
-        values = {name: _values(w) for name, w in params.items()}
-        bare = {s: {n: _values(a) for n, a in slot.items()} if isinstance(slot, Mapping) else slot
-                for s, slot in slots.items()}  # fmt: skip
+        values = _bare(params, params)
+        bare = {s: _bare(slot, params) if isinstance(slot, Mapping) else slot for s, slot in slots.items()}
         moved, bare = optimizer.update(values, gradients, bare, step)
         return _stored(moved, params), {slot: _stored(arrays, params) for slot, arrays in bare.items()}
 
     return Optimizer(init, update)
 
 
-def _values(array: Any) -> Array:
-    return array.values if isinstance(array, SparseWeight) else array
+def _bare(arrays: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Array]:
+    """`arrays` of which the sparse ones are the numbers that an optimizer moves, in the order of the parameter's."""
+    return {name: params[name].stored_of(a) if isinstance(a, SparseWeight) else a for name, a in arrays.items()}
 
 
 def _stored(arrays: Any, params: Mapping[str, Any]) -> Any:
@@ -257,6 +307,5 @@ def _stored(arrays: Any, params: Mapping[str, Any]) -> Any:
     if not isinstance(arrays, Mapping):
         return arrays
     return {
-        name: SparseWeight(a, params[name].mask) if isinstance(params[name], SparseWeight) else a
-        for name, a in arrays.items()
+        name: params[name].with_stored(a) if isinstance(params[name], SparseWeight) else a for name, a in arrays.items()
     }

@@ -22,7 +22,7 @@ from minisparse.files import LOCK, alone_in
 from minisparse.looks import Look
 from minisparse.models import pytorch as exchange
 from minisparse.runs.folder import load_state, metrics
-from minisparse.runs.methods import BUDGET, METHODS, STATIC, Entry
+from minisparse.runs.methods import BUDGET, GROUPS, METHODS, STATIC, Entry
 from minisparse.runs.prepare import prepare
 from minisparse.runs.run import evaluate, plan_of, reopen
 from minisparse.sparse import Positions, SparseWeight
@@ -260,7 +260,9 @@ def test_compare_has_a_row_a_point_and_a_folder_for_every_method(tmp_path):
         assert (found["seed"], found["epochs"]) == (0, 2)
         assert found["result"] == json.loads((out / method / "result.json").read_text())
         assert f"{found['result']['test_accuracy']:.2%}" in words
-    assert (out / "accuracy_against_cost.png").stat().st_size > 20_000
+    picture = (out / "accuracy_against_cost.svg").read_text()
+    for label in (*(entry.look.label for entry in METHODS.values()), *GROUPS):
+        assert f"<!-- {label} -->" in picture
 
 
 @pytest.fixture

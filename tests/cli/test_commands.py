@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from minisparse import plot
 from minisparse.cli import app, commands, training
 from minisparse.cli.bars import progress
-from minisparse.cli.tables import console, plain_table
+from minisparse.cli.tables import console, plain_table, show
 from minisparse.records import read_json
 
 CODE = "from minisparse.cli import main; main()"
@@ -136,6 +136,22 @@ def test_tables_titles_and_bars_show_text_as_it_is(name, capsys):
     with progress("{task.description}") as bars:
         bars.add_task(name, total=1)
     assert capsys.readouterr().out.count(name) >= 5
+
+
+@pytest.mark.parametrize("width", [30, 44, 60, 80])
+def test_no_number_of_a_table_is_cut_and_columns_without_room_are_named(width, capsys, monkeypatch):
+    monkeypatch.setattr(console, "width", width)
+    titles = ("test\naccuracy", "weights", "training,\nby formula")
+    table = plain_table("method", *titles)
+    table.add_row("a-method-of-a-long-name", "12.34%", "266,200", "0.1000")
+    show(table)
+    table_itself, _, left_out = capsys.readouterr().out.partition("No room here for: ")
+    *_, row = table_itself.strip().splitlines()
+    assert row.startswith("a-method-of-a")
+    shown = row.split()[1:]
+    assert shown == ["12.34%", "266,200", "0.1000"][: {30: 1, 44: 2, 60: 3, 80: 3}[width]]
+    named = " ".join(left_out.split()).removesuffix(". --json has all")
+    assert named == "; ".join(title.replace("\n", " ") for title in titles[len(shown) :])
 
 
 def test_a_hint_keeps_its_brackets(monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import matplotlib.image
 import numpy as np
@@ -63,6 +64,33 @@ def test_points_stand_where_they_are_and_those_far_below_in_panels_of_their_own(
     low, high = drawn[0][2].get_ylim()
     assert low < 20 < high
     assert [text.get_text() for text in drawn[0][2].texts] == ["20.0 %"]
+
+
+def test_words_beside_points_of_one_place_do_not_overlap_and_stay_inside(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, name, **about: drawn.append(figure))
+    far = [(look, 0.1 + 0.002 * n, 0.1, 1.0) for n, look in enumerate([*LOOKS.values()][:5])]
+    near = [(look, 0.9, 0.1, 0.1) for look in [*LOOKS.values()][5:]]
+    plot.accuracy_against_cost(tmp_path / "a.png", "title", far + near, 10_000)
+    drawn[0].draw_without_rendering()
+    for axes in drawn[0].axes[2:]:
+        boxes = sorted((words.get_window_extent() for words in axes.texts), key=lambda box: box.y0)
+        assert len(boxes) == 5
+        assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
+        assert all(axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1 for box in boxes)
+
+
+def test_groups_are_headings_of_the_legend_unless_there_is_only_one(tmp_path, monkeypatch):
+    legends = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, name, **about: legends.append(figure.legends[0].get_texts()))
+    points = [(LOOKS[name], 0.9, 0.1, 0.1) for name in ("dense", "static", "set", "rigl")]
+    for groups in (["baselines", "baselines", "during", "during"], ["during"] * 4, []):
+        plot.accuracy_against_cost(tmp_path / "a.png", "title", points, 10_000, groups)
+    assert [text.get_text() for text in legends[0]] == ["baselines", "dense", "static mask", "during", "SET", "RigL"]
+    assert [text.get_text() for text in legends[0] if text.get_weight() == "bold"] == ["baselines", "during"]
+    assert [[text.get_text() for text in legend] for legend in legends[2::2]] == [
+        ["dense", "static mask", "SET", "RigL"]
+    ] * 2
 
 
 def test_a_method_far_below_the_others_leaves_them_their_room(tmp_path, monkeypatch):

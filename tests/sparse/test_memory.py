@@ -106,8 +106,10 @@ def test_positions_of_units_with_as_many_connections_each_take_what_is_counted(n
         mask[i, (each * i + np.arange(each)) % n_out] = True
     model, rng = nn.mlp(n_in, n_out, 3), np.random.default_rng(0)
     params, at = sparse.compressed(model.init(rng), {"fc1.weight": mask})
+    weight = params.pop("fc1.weight")
     loss = lambda p, x, rng: ops.sum(model(p, x))
-    *_, last = train(loss, params, at, [np.ones((2, n_in), np.float32)], recipes.static(), rng)
+    by_input = params | {"fc1.weight": SparseWeight(weight.values, at["fc1.weight"])}
+    *_, last = train(loss, by_input, at, [np.ones((2, n_in), np.float32)], recipes.static(), rng)
     ours = sparse.training_memory(model.shapes(), at.counts, "static", "sparse")
     assert ours["masks"] == held(last.masks)
 
