@@ -63,12 +63,16 @@ def _training(widths: Sequence[int], density: Sequence[float], batch: int, metho
 
 @dataclass(frozen=True)
 class Growth:
-    """One table: a step for each size."""
+    """One table: a step for each size; for an update, the step that it adds to.
+
+    Then the table has the update's share too: of the time of PERIOD steps and it.
+    """
 
     name: str
     title: str
     sizes: tuple[int, ...]
     made: Callable[[int], Timed]
+    step: Callable[[int], Timed] | None = None
 
 
 GROWTHS = (
@@ -81,7 +85,7 @@ GROWTHS = (
     Growth("connections", "4000-4000-10 with n connections, batch 16", (4000, 16_000, 64_000, 256_000, 1_024_000),
            lambda n: step((4000, 4000, 10), (n / 4000**2, 1))),
     Growth("RigL", "RigL's update of n-n, ten connections a unit", (250, 500, 1000, 2000, 4000, 8000),
-           lambda n: update((n, n, 10), (10 / n, 1))),
+           lambda n: update((n, n, 10), (10 / n, 1)), lambda n: step((n, n, 10), (10 / n, 1))),
 )  # fmt: skip
 
 
@@ -112,6 +116,10 @@ def summary(growth: Growth, largest: int) -> dict[str, Any]:
     """The rows of a table, and the exponents of its larger half."""
     growth.made(growth.sizes[0])[0]()  # what is imported at the first use is no part of a step
     rows = [measured(growth.made, size) for size in growth.sizes if size <= largest]
+    if growth.step:
+        for row in rows:
+            steps = PERIOD * measured(growth.step, row["size"])["ms"]
+            row["share"] = row["ms"] / (row["ms"] + steps)
     half = rows[(len(rows) - 1) // 2 :]
     fits = {what: exponent(half, what) for what in ("ms", "mb")} if len(half) > 1 else {}
     return {"name": growth.name, "title": growth.title, "rows": rows, "exponents": fits}
@@ -122,6 +130,8 @@ def print_table(result: dict[str, Any]) -> None:
     before = None
     for row in result["rows"]:
         line = f"{row['size']:>9,} {row['connections']:>12,} {row['ms']:>10.3f} {row['mb']:>9.2f}"
+        if "share" in row:
+            line += f"   {row['share']:.0%} of {PERIOD} steps and it"
         if before:
             line += f"   {exponent([before, row], 'ms'):.2f} time, {exponent([before, row], 'mb'):.2f} memory"
         print(line, flush=True)

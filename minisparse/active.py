@@ -15,7 +15,7 @@ from .optim import Optimizer
 Arrays = Mapping[str, Array]
 
 
-def moved(
+def updated(
     optimizer: Optimizer, params: Arrays, grads: Arrays, slots: dict, masks: Masks, step: int
 ) -> tuple[dict[str, Array], dict]:
     """optimizer.update(params, grads, slots, step), then zeros where a mask is false, in parameters and slots."""

@@ -20,26 +20,31 @@ from .threads import matmul_plus, positive_part, where_positive
 
 @primitive
 def add(a: Array, b: Array) -> Any:
+    """a + b; shapes broadcast, as in `sub`, `mul` and `div`."""
     return plus(a, b), lambda g: (g, g)
 
 
 @primitive
 def sub(a: Array, b: Array) -> Any:
+    """a − b."""
     return a - b, lambda g: (g, -g)
 
 
 @primitive
 def mul(a: Array, b: Array) -> Any:
+    """a · b, entry by entry."""
     return a * b, lambda g: (g * b, g * a)
 
 
 @primitive
 def div(a: Array, b: Array) -> Any:
+    """a / b, entry by entry."""
     return a / b, lambda g: (g / b, -g * a / (b * b))
 
 
 @primitive
 def neg(x: Array) -> Any:
+    """−x."""
     return -x, lambda g: (-g,)
 
 
@@ -69,17 +74,20 @@ def linear(x: Array, weight: Array, bias: Array) -> Any:
 
 @primitive
 def exp(x: Array) -> Any:
+    """e to the power of x."""
     y = namespace(x).exp(x)
     return y, lambda g: (g * y,)
 
 
 @primitive
 def log(x: Array) -> Any:
+    """The natural logarithm; the slope is 1 / x."""
     return namespace(x).log(x), lambda g: (g / x,)
 
 
 @primitive
 def sqrt(x: Array) -> Any:
+    """The square root; the slope is infinite at 0."""
     y = namespace(x).sqrt(x)
     return y, lambda g: (g / (2 * y),)
 
@@ -106,6 +114,7 @@ def sigmoid(x: Array) -> Any:
 
 @primitive
 def tanh(x: Array) -> Any:
+    """The hyperbolic tangent; its slope is 1 − tanh²."""
     y = namespace(x).tanh(x)
     return y, lambda g: (g * (1 - y * y),)
 
@@ -119,6 +128,7 @@ def clip(x: Array, low: float, high: float) -> Any:
 
 @primitive
 def reshape(x: Array, shape: tuple[int, ...]) -> Any:
+    """The same entries in another shape, in C order."""
     return x.reshape(shape), lambda g: (g.reshape(x.shape),)
 
 
@@ -134,6 +144,7 @@ def transpose(x: Array, axes: tuple[int, ...] | None = None) -> Any:
 
 @primitive
 def sum(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
+    """The sum over `axis`, or of all entries."""
     y = x.sum(axis=axis, keepdims=True)
     pulled = lambda g: (namespace(x).broadcast_to(g.reshape(y.shape), x.shape),)
     return (y if keepdims else y.squeeze(axis)), pulled
@@ -150,6 +161,7 @@ def _reduced(x: Array, axis: int | tuple[int, ...] | None) -> Array:
 
 @primitive
 def mean(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
+    """The mean over `axis`, or of all entries. ValueError for a mean of none."""
     y = _reduced(x, axis).mean(axis=axis, keepdims=True)
     pulled = lambda g: (namespace(x).broadcast_to(g.reshape(y.shape) * (y.size / max(x.size, 1)), x.shape),)
     return (y if keepdims else y.squeeze(axis)), pulled

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .active import moved
+from .active import updated
 from .autograd import Tensor, value_and_grad
 from .backend import Array, keep_freed_memory
 from .checks import masks_fit, same_keys
@@ -147,7 +147,7 @@ def _steps(
             acts_on_nothing = False
 
         if not (rewired and method.pauses):
-            params, slots = moved(optimizer, params, grads, slots, masks, number)
+            params, slots = updated(optimizer, params, grads, slots, masks, number)
         if rewired:
             masks = Masks(method.decide({name: params[name] for name in masks}, masks, memory, number))
             same_keys(masks=before, decided=masks)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisparse.active import moved
+from minisparse.active import updated
 from minisparse.masks import FEW, Masks, project
 from minisparse.optim import Optimizer, adam, frozen, sgd
 
@@ -45,7 +45,7 @@ def test_the_numbers_are_those_of_the_whole_arrays(name: str, densities: list, d
     for step in range(3):
         grads, kept = of_shapes(), {n: a.copy() for n, a in ours[0].items()}
         before = ours[0]
-        ours = moved(optimizer, ours[0], grads, ours[1], masks, step)
+        ours = updated(optimizer, ours[0], grads, ours[1], masks, step)
         theirs = slow(optimizer, theirs[0], grads, theirs[1], masks, step)
         for mine, other in zip((ours[0], *ours[1].values()), (theirs[0], *theirs[1].values()), strict=True):
             if isinstance(other, dict):
@@ -67,8 +67,8 @@ def test_an_optimizer_that_looks_at_whole_arrays_gets_them() -> None:
 
     masks = Masks({"a.weight": np.arange(100).reshape(10, 10) == 5})
     ones = {"a.weight": np.ones((10, 10))}
-    after, _ = moved(Optimizer(lambda params: {}, update), project(ones, masks), ones, {}, masks, 0)
+    after, _ = updated(Optimizer(lambda params: {}, update), project(ones, masks), ones, {}, masks, 0)
     assert seen == [(10, 10)]
     assert after["a.weight"].sum() == 1 - 1 / 100
-    moved(sgd(0.1)._replace(update=update), project(ones, masks), ones, {}, masks, 0)
+    updated(sgd(0.1)._replace(update=update), project(ones, masks), ones, {}, masks, 0)
     assert seen[1:] == [(1,)]  # one that says it is elementwise gets the weights that exist

@@ -19,7 +19,7 @@ ROWS = [  # a module imports from rows above its own; one of a package, from its
     "autograd",
     "masks optim flops data",
     "active ops methods",
-    "pool methods.l0",
+    "pool methods.l0 methods.share",
     "conv",
     "nn",
     "train",

@@ -16,17 +16,20 @@ LEVEL = 1e-9  # fractions of connections that differ by less are equal
 
 
 def top_k(got: Any, given: Mapping, want: Any) -> list:
+    """The k candidates of highest score."""
     score, among = given["score"], given.get("among")
     pool = [True] * len(score.data) if among is None else among.data
     return ranked(got.data, score.data, given["k"], pool, score.shape)
 
 
 def magnitude_mask(got: Any, given: Mapping, want: Any) -> list:
+    """The n_keep largest |w|, of those that the mask has, if one is given."""
     score = Array(given["weight"].shape, "float64", [abs(w) for w in given["weight"].data])
     return top_k(got, {"score": score, "k": given["n_keep"], "among": given.get("mask")}, want)
 
 
 def snip_masks(got: Any, given: Mapping, want: Any) -> list:
+    """The n_keep largest |w g| of all layers together."""
     effect = {
         name: [abs(w * g) for w, g in zip(own.data, given["grads"][name].data)]
         for name, own in given["weights"].items()
@@ -35,6 +38,7 @@ def snip_masks(got: Any, given: Mapping, want: Any) -> list:
 
 
 def global_magnitude_masks(got: Any, given: Mapping, want: Any) -> list:
+    """The n_keep largest |w| of all layers together, of those that the masks have."""
     size = {name: [abs(w) for w in own.data] for name, own in given["weights"].items()}
     return _of_all_layers(got, size, given["n_keep"], given.get("masks"))
 
@@ -56,6 +60,7 @@ def grasp_masks(got: Any, given: Mapping, want: Any) -> list:
 
 
 def n_of_m_mask(got: Any, given: Mapping, want: Any) -> list:
+    """Of every m inputs of an output, the n of highest score."""
     score, m, n_out = given["score"], given["m"], got.shape[-1]
     groups: dict = {}
     for i in range(len(got.data)):
@@ -69,6 +74,7 @@ def n_of_m_mask(got: Any, given: Mapping, want: Any) -> list:
 
 
 def block_mask(got: Any, given: Mapping, want: Any) -> list:
+    """The n_keep blocks of highest summed score, each whole."""
     rows, columns = given["block"]
     n_in, n_out = given["score"].shape[-2:]
     at = lambda i: (i // n_out // n_in, i // n_out % n_in // rows, i % n_out // columns)
@@ -76,27 +82,33 @@ def block_mask(got: Any, given: Mapping, want: Any) -> list:
 
 
 def unit_mask(got: Any, given: Mapping, want: Any) -> list:
+    """The n_keep outputs of highest summed score, each whole."""
     return _whole_groups(got, given, "unit", lambda i: i % got.shape[-1])
 
 
 def rigl_update(got: Any, given: Mapping, want: Any) -> list:
+    """The k smallest |w| go, and the k largest |gradient| of all that are then absent come."""
     return by_magnitude(got.data, given, [abs(g) for g in given["dense_grad"].data])
 
 
 def set_update_by_magnitude(got: Any, given: Mapping, want: Any) -> list:
+    """The k smallest |w| go, and the k of most noise come."""
     return by_magnitude(got.data, given, given["noise"].data)
 
 
 def set_update(got: Any, given: Mapping, want: Any) -> list:
+    """The negative and the positive weights nearest zero go, and as many of most noise come."""
     return by_sign(got.data, given)
 
 
 def by_magnitude(got: list, given: Mapping, grow: list) -> list:
+    """The k smallest |w| go, and the k largest of `grow` come."""
     k, mask = given["n_update"], given["mask"]
     return moved(got, mask.data, [([-abs(w) for w in given["weight"].data], mask.data, k)], grow, k, mask.shape)
 
 
 def by_sign(got: list, given: Mapping) -> list:
+    """The n negative and the p positive weights nearest zero go, and n + p of most noise come."""
     w, mask, n, p = given["weight"].data, given["mask"], given["n_negative"], given["n_positive"]
     below = [on and x < 0 for x, on in zip(w, mask.data)]
     above = [on and not x < 0 for x, on in zip(w, mask.data)]
@@ -105,6 +117,7 @@ def by_sign(got: list, given: Mapping) -> list:
 
 
 def snfs_update(got: Any, given: Mapping, want: Any) -> list:
+    """The n_drop smallest |w| of each layer go; as many come, shared among layers by their mean |momentum|."""
     masks, n_drop, momentum = given["masks"], given["n_drop"], given["momentum"]
     n_grow = {name: sum(new.data) - sum(masks[name].data) + n_drop[name] for name, new in got.items()}
     room = {name: len(mask.data) - sum(mask.data) + n_drop[name] for name, mask in masks.items()}
@@ -125,10 +138,12 @@ def snfs_update(got: Any, given: Mapping, want: Any) -> list:
 
 
 def apportion(got: Any, given: Mapping, want: Any) -> list:
+    """The total divided by largest remainder, at most `room` each."""
     return apportioned(got, given["total"], given["shares"], given["room"])
 
 
 def counts(got: Any, given: Mapping, want: Any) -> list:
+    """Density times size, rounded by largest remainder to the total of the reference."""
     quotas = {name: given["densities"][name] * math.prod(shape) for name, shape in given["shapes"].items()}
     total = sum(want.values())
     return _total(got, total) or _remainders(got, quotas, total)

@@ -19,7 +19,8 @@ during training, changing masks:
 after training:
     obd         drop the weights of smallest h w² / 2, h the error's second derivative (LeCun et al. 1989)
     obs         one weight at a time, adjusting the others by the inverse Hessian (Hassibi & Stork 1992)
-    share       the same value for many weights, by k-means, trained by summed gradients (Han et al. 2016)
+    share       the same value for many weights, by k-means, trained by summed gradients (Han et al. 2016); it begins
+                at `centroids`
 
 within the objective:
     l0          gates on groups of weights, trained with them, that can be exactly zero (Louizos et al. 2018)

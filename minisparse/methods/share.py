@@ -5,47 +5,17 @@ Coding", ICLR 2016. arXiv:1510.00149. It continues their pruning (magnitude); wh
 
     section 3, for each layer                                  here
     3.1 arg min Σ_k Σ_{w in c_k} |w − c_k|² (eq. 2)            kmeans: kmeans_step until no weight changes its cluster
-    3.2 density-based, linear, Forgy (random) initialization   density_centroids, linear_centroids, random_centroids
+    3.2 density-based, linear, Forgy (random) initialization   centroids
     3.3 ∂L/∂C_k = Σ_ij ∂L/∂W_ij 1(I_ij = k) (eq. 3)            shared_gradient, recipes.shared_loss
 
-Values are the weights that pruning left, (n,); centroids are (k,) and computed in float64.
+Values, (n,), and centroids, (k,), are those of `centroids`, as are their errors.
 """
 
 from ..backend import Array, namespace
 from ..checks import same_shapes, whole
-from ..masks import top_k
+from .centroids import check_values, density_centroids, linear_centroids, random_centroids
 
-
-def linear_centroids(values: Array, k: int) -> Array:
-    """k centroids evenly spaced from the smallest to the largest weight (sec. 3.2); one centroid is the smallest.
-
-    ValueError for values that are not (n,), empty or not finite, or k below 1.
-    """
-    _check(values, k)
-    return namespace(values).linspace(float(values.min()), float(values.max()), k)
-
-
-def density_centroids(values: Array, k: int) -> Array:
-    """The quantiles 1/2k, 3/2k, … of the weights (sec. 3.2): the smallest weight where the CDF reaches each of them.
-
-    The paper spaces the CDF's axis evenly, and does not say whether its ends count; here the centroids stand for k
-    parts of equal weight. Errors as in `linear_centroids`.
-    """
-    _check(values, k)
-    xp = namespace(values)
-    ranks = ((2 * xp.arange(k) + 1) * len(values) - 1) // (2 * k)
-    return xp.sort(values)[ranks].astype(float)
-
-
-def random_centroids(values: Array, k: int, noise: Array) -> Array:
-    """The k weights with the largest noise, in ascending order (sec. 3.2, Forgy).
-
-    noise (n,): a random number for each. Errors as in `linear_centroids`, and for k above n.
-    """
-    _check(values, k)
-    same_shapes(values=values, noise=noise)
-    xp = namespace(values)
-    return xp.sort(values[xp.flatnonzero(top_k(noise, whole("k", k, 1, len(values))))]).astype(float)
+__all__ = ["density_centroids", "kmeans", "kmeans_step", "linear_centroids", "random_centroids", "shared_gradient"]
 
 
 def kmeans_step(values: Array, centroids: Array) -> tuple[Array, Array]:
@@ -54,7 +24,7 @@ def kmeans_step(values: Array, centroids: Array) -> tuple[Array, Array]:
     Ties go to the smaller centroid, of equal ones to the lower index. A centroid without weights stays where it is.
     Errors as in `linear_centroids`.
     """
-    _check(values, len(centroids))
+    check_values(values, len(centroids))
     xp, k = namespace(values), len(centroids)
     order = centroids.argsort(kind="stable")
     ascending = centroids[order]
@@ -86,10 +56,3 @@ def shared_gradient(grad: Array, index: Array, k: int) -> Array:
     if index.size and not 0 <= int(index.min()) <= int(index.max()) < k:
         raise ValueError(f"index has {int(index.min())} to {int(index.max())}; expected whole numbers below k, {k}")
     return namespace(grad).bincount(index.astype("intp"), weights=grad, minlength=k).astype(grad.dtype)
-
-
-def _check(values: Array, k: int) -> None:
-    whole("k", k, 1)
-    xp = namespace(values)
-    if values.ndim != 1 or not values.size or not bool(xp.isfinite(values).all()):
-        raise ValueError(f"values have shape {tuple(values.shape)}; expected at least one finite weight on one axis")
