@@ -10,6 +10,8 @@ connections, its cost is proportional to their number (`at`); a method that need
 Inside, activations are (features, batch): a connection adds one contiguous row to another. Outside they are
 (batch, features), the transpose of the same memory.
 
+A layer whose outputs all have as many inputs, or none, is stored output by output (`fan_in`): a permutation less.
+
 On a GPU the same code calls cupyx.scipy.sparse. Three things differ there: a product is one call, not pieces on
 threads; the gradient at the connections gathers the rows of both factors at once, two numbers for each connection and
 example; and random positions are drawn on the host, so that a seed gives the same positions on both.
