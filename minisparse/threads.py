@@ -58,7 +58,8 @@ def on_threads(pieces: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
         others = [_threads(os.getpid(), threads).submit(take) for _ in range(threads - 1)]
         take()
         for other in others:
-            other.result()
+            if not other.cancel():  # one that has not begun is not needed any more
+                other.result()
     return results
 
 

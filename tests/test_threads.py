@@ -1,5 +1,6 @@
 """Batches in blocks: the same results on one thread and on many, and BLAS left as it was."""
 
+import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -216,6 +217,17 @@ def test_a_rule_reads_arrays_of_any_memory_order():
     a = np.arange(2.0 * threads.ENTRIES).reshape(2, threads.ENTRIES)
     (new,) = threads.by_blocks(lambda a, b: (a - b,), a.T, a.T.copy(order="C"))
     np.testing.assert_array_equal(new, np.zeros((threads.ENTRIES, 2)))
+
+
+def test_work_does_not_wait_for_a_thread_that_has_not_begun(monkeypatch):
+    monkeypatch.setattr(threads, "n_threads", lambda: 2)
+    busy = threading.Event()
+    held_up = threads._threads(os.getpid(), 2).submit(busy.wait, 60)
+    try:
+        assert threads.on_threads(range(10), lambda piece: piece + 1) == list(range(1, 11))
+        assert not held_up.done()
+    finally:
+        busy.set()
 
 
 def test_an_error_of_a_rule_is_raised():
