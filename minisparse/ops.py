@@ -20,31 +20,26 @@ from .threads import matmul_plus, positive_part, where_positive
 
 @primitive
 def add(a: Array, b: Array) -> Any:
-    """a + b; shapes broadcast, as in `sub`, `mul` and `div`."""
     return plus(a, b), lambda g: (g, g)
 
 
 @primitive
 def sub(a: Array, b: Array) -> Any:
-    """a − b."""
     return a - b, lambda g: (g, -g)
 
 
 @primitive
 def mul(a: Array, b: Array) -> Any:
-    """a · b, entry by entry."""
     return a * b, lambda g: (g * b, g * a)
 
 
 @primitive
 def div(a: Array, b: Array) -> Any:
-    """a / b, entry by entry."""
     return a / b, lambda g: (g / b, -g * a / (b * b))
 
 
 @primitive
 def neg(x: Array) -> Any:
-    """−x."""
     return -x, lambda g: (-g,)
 
 

@@ -227,8 +227,9 @@ def rigl_photographs(
                 axes[0].errorbar([f"{s:.0%}" for s in sparsities], means, spread, **look)
             axes[1].errorbar(costs, means, spread, **look)
         axes[0].set(xlabel="sparsity", ylabel="test accuracy, last epoch (%)")
-        axes[1].set(xscale="log", xlabel="multiply-adds of training, dense = 1")
-        axes[1].xaxis.set_major_formatter("{x:g}")
+        log_ticks(axes[1], {cost: f"{cost:g}" for cost in (0.05, 0.1, 0.2, 0.5, 1, 2)})
+        spent = [cost for by_sparsity in curves.values() for runs in by_sparsity.values() for cost, _ in runs]
+        axes[1].set(xlabel="multiply-adds of training, dense = 1", xlim=(0.8 * min(spent), 1.25 * max(spent)))
         for axis in axes:
             axis.grid(alpha=0.25)
         axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -113,8 +113,8 @@ def test_a_process_of_its_own_ends_with_the_one_that_wanted_it(tmp_path):
 
 def note(path):
     """Yield once, and then work on without a word."""
-    yield 0
     with open(path, "a", buffering=1) as file:
+        yield 0
         for number in range(100_000):
             file.write(f"{number}\n")
             time.sleep(0.02)
