@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, namespace
-from ..threads import on_threads
+from ..threads import n_threads, on_threads
 from .positions import Positions
 
 ROWS = 1024  # gathered at a time: with a batch of 128, half a core's cache of a megabyte
+LONGER = 4  # times as many on several threads, which wait for each other between calls
 PIECES = 16  # of a large product, at most
 EACH = 1 << 15  # connections of a piece, about
 MANY = 16  # above a density of 1 / MANY, matrix products are faster than gathering
@@ -39,6 +40,10 @@ def products_at(x: Array, g: Array, mask: Positions) -> Array:
         return namespace(g).einsum("nb,nb->n", x[mask.rows], g[mask.columns])
     products = layout_of(mask).products
     return products.of(x, g) if products.by_input else products.of(g, x)
+
+
+def rows_at_a_time() -> int:
+    return ROWS if n_threads() == 1 else LONGER * ROWS
 
 
 def n_pieces(n: int) -> int:
@@ -101,10 +106,10 @@ class _Products:
         sizes = np.diff(starts)
         groups = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
         self.place = np.empty(len(others), np.int64)
-        first, end = 0, 0
+        first, end, most = 0, 0, rows_at_a_time()
         while first < len(groups):
             size = sizes[groups[first]]
-            group = groups[first : first + max(1, ROWS // size)]
+            group = groups[first : first + max(1, most // size)]
             valid = np.arange(size) < sizes[group][:, None]
             entries = starts[group][:, None] + np.arange(size) * valid
             begin, end = end, end + entries.size
