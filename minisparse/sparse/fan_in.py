@@ -82,7 +82,7 @@ def products_by_output(x: Array, g: Array, mask: Positions) -> Array:
     inputs = forward.columns.reshape(len(outputs), k)
     if len(outputs) < len(g):
         g = g[outputs]
-    products, some, batch = np.empty(inputs.shape, g.dtype), max(1, rows_at_a_time() // k), g.shape[1]
+    products, some, batch = np.empty(inputs.shape, g.dtype), max(1, rows_at_a_time(inputs.size) // k), g.shape[1]
 
     def work(piece: slice) -> None:
         gathered = np.empty((some * k, batch), x.dtype)

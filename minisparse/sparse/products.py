@@ -42,8 +42,9 @@ def products_at(x: Array, g: Array, mask: Positions) -> Array:
     return products.of(x, g) if products.by_input else products.of(g, x)
 
 
-def rows_at_a_time() -> int:
-    return ROWS if n_threads() == 1 else LONGER * ROWS
+def rows_at_a_time(n: int) -> int:
+    """How many rows to gather for products at n connections."""
+    return ROWS if n < EACH or n_threads() == 1 else LONGER * ROWS
 
 
 def n_pieces(n: int) -> int:
@@ -106,7 +107,7 @@ class _Products:
         sizes = np.diff(starts)
         groups = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
         self.place = np.empty(len(others), np.int64)
-        first, end, most = 0, 0, rows_at_a_time()
+        first, end, most = 0, 0, rows_at_a_time(len(others))
         while first < len(groups):
             size = sizes[groups[first]]
             group = groups[first : first + max(1, most // size)]
