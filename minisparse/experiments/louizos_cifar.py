@@ -129,7 +129,7 @@ def runs(depth: int, width: int, epochs: int, lambdas: Sequence[float], seeds: i
 def orders(prefix: str, lambda_: float, note: str) -> tuple[Row, ...]:
     """What the paper finds of a network with gates."""
     gates = {"kind": "l0", "lambda_": lambda_}
-    saved = lambda result: 100 * (1 - result["flops_by_epoch"][-1] / result["flops_dense"])
+    saved = lambda result: 100 * (1 - result["flops_by_epoch"][-1] / result["flops_by_epoch"][0])
     return (
         *orderings(prefix, TABLE_2,
             ("below-original", "WRN on CIFAR-10: L0's error below the original network's",
@@ -137,7 +137,7 @@ def orders(prefix: str, lambda_: float, note: str) -> tuple[Row, ...]:
             ("below-dropout", "WRN on CIFAR-10: L0's error below dropout's",
              gap("error_last", {"kind": "dropout"}, gates), f"table 2 has 0.06 points{note}")),
         *orderings(prefix, f"{PAPER}, figure 4: expected FLOPs fall during training",
-            ("fewer-flops", "WRN on CIFAR-10: expected FLOPs at the end below the dense network's",
+            ("fewer-flops", "WRN on CIFAR-10: expected FLOPs at the end below those at the start",
              each(saved, **gates), f"the paper shows a curve{note}"), unit="%"),
     )  # fmt: skip
 
@@ -184,5 +184,10 @@ STUDIES = (
     Study("l0-cifar", PAPER, "WRN-28-10 on CIFAR-10 with L0 gates, with dropout and without: for a GPU.", 260_000, 1,
           partial(runs, 28, 10, 200, LAMBDAS), ROWS, partial(figure, "l0_cifar")),
     Study("l0-cifar-small", PAPER, "The same for two processors: WRN-10-1 for 10 epochs.", 100, 1,
-          partial(runs, 10, 1, 10, SMALL_LAMBDAS), SMALL_ROWS, partial(figure, "l0_cifar_small")),
+          partial(runs, 10, 1, 10, SMALL_LAMBDAS), SMALL_ROWS, partial(figure, "l0_cifar_small"),
+          causes={
+              "louizos/cifar-small/": "λ = 0.3 / N is too small for ten epochs: all 112 gates are open at the end, and "
+              "somewhat more surely than at the start. What is left of them is the noise of a drop rate of 0.3, which "
+              "a network of 78,000 weights pays for with error.",
+          }),
 )  # fmt: skip
