@@ -94,8 +94,9 @@ def positive_part(x: Array) -> Array:
 
 def rectify(x: Array) -> None:
     """max(x, 0), written into x (N, n)."""
-    zeros, rows = namespace(x).zeros(x.shape[1], x.dtype), namespace(x).maximum
-    in_blocks(x, x.nbytes // max(len(x), 1), lambda block: rows(x[block], zeros, out=x[block]))
+    xp = namespace(x)
+    zeros = xp.zeros(x.shape[1], x.dtype)
+    in_blocks(x, x.nbytes // max(len(x), 1), lambda block: xp.maximum(x[block], zeros, out=x[block]))
 
 
 def where_positive(g: Array, x: Array) -> Array:
