@@ -363,11 +363,11 @@ def machine() -> dict[str, Any]:
     }
 
 
-def commit() -> str | None:
+def commit(tree: Path = ROOT) -> str | None:
     """The commit that was measured, marked if files were changed since; None outside a checkout."""
     git = ["git", "describe", "--always", "--dirty"]
     try:
-        return subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(git, cwd=tree, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -15,8 +15,8 @@ def test_cpu_seconds_are_those_of_the_command():
     assert 0.3 <= measured["cpu"] < 5
 
 
-def test_a_command_that_fails_is_named_with_its_last_words():
-    with pytest.raises(RuntimeError, match=r"-c raise SystemExit.*ended with 1; its last words: no luck"):
+def test_a_command_that_fails_leaves_its_last_words():
+    with pytest.raises(RuntimeError, match="it ended with 1; its last words: no luck"):
         waiting.seconds((sys.executable, "-c", "raise SystemExit('no luck')"))
 
 
