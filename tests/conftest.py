@@ -1,17 +1,21 @@
 """The backends that every numeric test runs on, and read-only arrays to run it with."""
 
 import os
+import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers of pytest-xdist share the cores already
 
 import numpy as np
 import pytest
 import strict
+from effort import IN_CI, examples
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "here", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+settings.load_profile("ci" if IN_CI else "here")
 
 
 def _cupy():
@@ -49,3 +53,11 @@ def xp(request):
         cupy = _cupy()
         return cupy or pytest.skip("CuPy with a device is not here")
     return {"numpy": np, "strict": strict}[request.param]
+
+
+@pytest.fixture(autouse=True)
+def a_console_that_speaks():
+    """Commands run in this process one after another: --quiet and --json are for one of them."""
+    yield
+    if tables := sys.modules.get("minisparse.cli.tables"):
+        tables.hush(quiet=False)

@@ -3,6 +3,7 @@ from itertools import pairwise
 from math import fsum, inf, nan, prod
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_methods import er_raw, erk_raw, slow_apportion, slow_counts, slow_scaled
@@ -10,7 +11,7 @@ from strategies import budgets, densities, networks
 
 from minisparse.allocate import apportion, counts, density_of, erdos_renyi, erdos_renyi_kernel, from_epsilon, uniform
 
-many = settings(max_examples=200)
+many = settings(max_examples=examples(200))
 ALLOCATIONS = [uniform, erdos_renyi, erdos_renyi_kernel]
 HAND = {"a": (8, 4), "b": (4, 2)}
 LENET_300_100 = {"fc1": (784, 300), "fc2": (300, 100), "fc3": (100, 10)}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import slow_ops as slow
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,7 +72,7 @@ def test_gradients_of_a_line_used_twice_add_up_in_linear_time(xp):
     assert float(value_and_grad(doubled_sixty_times, {"x": give(xp, np.array(1.0))})[1]["x"]) == 2.0**60
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(program=st.lists(st.tuples(st.sampled_from("+-*"), st.integers(0, 9), st.integers(0, 9)), max_size=8))
 def test_any_net_of_operations_has_the_gradient_of_its_central_difference(xp, program):
     signs = {"+": ops.add, "-": ops.sub, "*": lambda a, b: ops.mul(ops.tanh(a), b)}

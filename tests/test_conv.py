@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import slow_conv as slow
 from arrays import back, give
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
@@ -104,7 +105,7 @@ def test_the_padding_of_a_maximum_never_wins(xp):
     assert y.tolist() == [[-1, -3], [-7, -9]]
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(data=st.data())
 def test_a_maximum_is_a_pixel_and_every_window_that_it_wins_pays_it(xp, data):
     size = data.draw(st.integers(1, 4))

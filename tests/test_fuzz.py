@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ from minisparse.masks import Masks
 from minisparse.runs import folder as runs
 from minisparse.train import State
 
-fixed = settings(max_examples=300, derandomize=True, deadline=10_000, database=None)
+fixed = settings(max_examples=examples(300), derandomize=True, deadline=10_000, database=None)
 
 
 def noise(good):

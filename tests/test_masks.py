@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -19,7 +20,7 @@ from minisparse import masks as masks_module
 from minisparse.allocate import counts
 from minisparse.masks import Masks, project, random_masks, top_k, top_k_of_all
 
-many = settings(max_examples=200)
+many = settings(max_examples=examples(200))
 
 
 def bits(text):

@@ -16,7 +16,11 @@ ALL = course.notebooks()
 LESSONS = [path for path in ALL if path.parent == course.HERE]
 OF_THIS_MACHINE = re.compile(r"/(work|tmp|home|root|Users|usr|opt)/|site-packages|[A-Z]:\\|\b0x[0-9a-f]{6,}")
 
-every = pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(course.HERE).with_suffix("")))
+IDS = {"ids": lambda path: str(path.relative_to(course.HERE).with_suffix(""))}
+# the first three lessons train nothing; the others take minutes, and .ci/run runs them by themselves
+MARKED = [pytest.param(path, marks=pytest.mark.slow) if path in LESSONS[3:] else path for path in ALL]
+
+every = pytest.mark.parametrize("path", ALL, **IDS)
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
@@ -89,7 +93,7 @@ def kernel(monkeypatch):
 
 
 @pytest.mark.usefixtures("kernel")
-@every
+@pytest.mark.parametrize("path", MARKED, **IDS)
 def test_it_runs_without_widgets_its_exercises_fail_unsolved_and_hold_solved(path):
     notebook, verdict = read(path), "assert not" if path in LESSONS else "assert"
     notebook.cells = [cell for cell in notebook.cells if "widget" not in cell.metadata.get("tags", [])]

@@ -11,6 +11,7 @@ import pytest
 import slow_ops as slow
 from arrays import back, give
 from conv_calls import CONV_TABLE
+from effort import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, mutually_broadcastable_shapes
@@ -184,7 +185,7 @@ def test_every_primitive_has_a_row_in_the_gradient_table():
 
 
 @pytest.mark.parametrize("name", TABLE)
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(data=st.data())
 def test_the_tapes_derivative_is_the_central_difference(xp, name, data):
     points, static = data.draw(TABLE[name][1])
@@ -193,7 +194,7 @@ def test_the_tapes_derivative_is_the_central_difference(xp, name, data):
 
 
 @pytest.mark.parametrize("name", TABLE)
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(data=st.data())
 def test_a_primitive_computes_what_its_naive_twin_does(xp, name, data):
     twin, calls = TABLE[name]
@@ -206,7 +207,7 @@ def test_a_primitive_computes_what_its_naive_twin_does(xp, name, data):
 
 
 @pytest.mark.parametrize("name", TABLE)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_float32_in_gives_a_float32_result_and_float32_gradients(xp, name, data):
     twin, calls = TABLE[name]
@@ -276,7 +277,7 @@ def test_softmax_cross_entropy_at_extreme_logits(xp, dtype):
     np.testing.assert_allclose(back(grads["logits"]) * 3, [[0, 0], [1, -1], [-0.5, 0.5]], rtol=1e-6)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(call=classified())
 def test_the_gradient_of_cross_entropy_is_softmax_minus_one_hot_over_the_batch(xp, call):
     (logits,), labels = call[0], call[1]["labels"]
@@ -403,7 +404,7 @@ def counted(points):
 
 
 @pytest.mark.parametrize("name", TABLE)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_whole_numbers_give_what_the_same_numbers_in_floating_point_give(xp, name, data):
     points, static = data.draw(TABLE[name][1])
@@ -432,7 +433,7 @@ def test_whole_numbers_give_what_the_same_numbers_in_floating_point_give(xp, nam
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if "," not in name])
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_float16_is_computed_in_float32_and_rounded_once(xp, name, data):
     points, static = data.draw(TABLE[name][1])
@@ -467,7 +468,7 @@ def test_sums_in_float16_do_not_overflow_on_their_way(xp):
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if "," not in name])
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_arguments_by_name_are_the_same_arguments(xp, name, data):
     points, static = data.draw(TABLE[name][1])

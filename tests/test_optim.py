@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import slow_ops as slow
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ def run(xp, optimizer, w, grads, name="fc.weight"):
     return path
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     w=NUMBERS,
     grads=st.lists(NUMBERS, min_size=1, max_size=5),
@@ -43,7 +44,7 @@ def test_sgd_follows_its_formula(xp, w, grads, lr, momentum, nesterov, weight_de
         assert slots["velocity"]["fc.weight"].item() == pytest.approx(v_want, rel=1e-12, abs=1e-12)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     w=NUMBERS,
     grads=st.lists(NUMBERS, min_size=1, max_size=5),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import slow_ops as slow
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,7 +92,7 @@ def network(xp, n_steps, density=0.5, seed=0, dtype=np.float64):
 
 @pytest.mark.filterwarnings("ignore:masks is empty")
 @each_optimizer
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_weights_and_slots_are_zero_wherever_the_mask_is_false_after_every_step(xp, optimizer, data):
     params, _, batches = network(xp, 7, seed=data.draw(st.integers(0, 1000)))
@@ -124,7 +125,7 @@ def test_parameters_without_a_mask_train_freely(xp, optimizer):
 
 
 @pytest.mark.filterwarnings("ignore:period is ., and updates end before:UserWarning")
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     data=st.data(),
     shape=st.sampled_from([(3, 2), (2, 4), (7,)]),

@@ -117,7 +117,8 @@ def test_runs_in_work_have_bars_that_follow_their_files_and_go_with_them(tmp_pat
 def test_ctrl_c_ends_all_processes_with_130_and_leaves_no_half_file(tmp_path):
     environment = {**os.environ, "MINISPARSE_DATA": str(tmp_path / "none")}
     code = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is deaf
 from minisparse.experiments import all as every
 from minisparse.cli import main
 from test_cli_papers_endless import endless

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -24,7 +25,7 @@ def shared(draw):
     return Shared(mask, values, index, draw(st.integers(1, 8)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(shared() | hnp.arrays("f4", SHAPES), max_size=4))
 def test_what_is_written_comes_back(tmp_path_factory, layers):
     path = tmp_path_factory.mktemp("file") / "network"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from arrays import back, give
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ def slow_crop(image, top, left, mirrored, pad):
     return cropped[:, ::-1] if mirrored else cropped
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.integers(0, 3), st.integers(0, 5), st.integers(0, 4))
 def test_every_image_is_a_crop_of_the_framed_image_or_its_mirror_image(pad, seed, epoch):
     images = photographs(8)
@@ -73,7 +74,7 @@ def test_scaled_is_the_formula_to_the_bit(xp):
     assert np.array_equal(back(scaled[chosen]), expected[[7, 0]])
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.integers(2, 9), st.integers(1, 3), st.integers(0, 9))
 def test_by_channel_gives_mean_0_and_variance_1_on_the_training_set(n, channels, seed):
     train, test = photographs(n, 5, channels, seed), photographs(3, 5, channels, seed + 1)

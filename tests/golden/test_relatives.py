@@ -4,6 +4,7 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,7 +67,7 @@ def test_a_straight_through_estimator_may_see_any_of_equals(weight, noise, n_kee
 small = st.lists(st.integers(0, 2), min_size=6, max_size=6).map(lambda x: np.array(x, float).reshape(3, 2))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(weight=small, grad=small, mask=st.lists(st.booleans(), min_size=6, max_size=6), data=st.data())
 def test_srigl_may_break_ties_in_any_order_at_every_step(weight, grad, mask, data):
     """Whatever orders the choices are made in is legal, and a mask that no order leads to is not."""

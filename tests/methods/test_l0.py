@@ -4,6 +4,7 @@ from math import exp, log
 import numpy as np
 import pytest
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -12,7 +13,7 @@ from minisparse import flops, models, nn, ops
 from minisparse.autograd import Tensor, gradcheck, value_and_grad
 from minisparse.methods import l0
 
-many = settings(max_examples=200)
+many = settings(max_examples=examples(200))
 EDGE = log(11)  # where the test gate meets 0 and 1
 
 LOG_ALPHA = [-4.0, -2, -1, 0, 0.5, 1, 2, 3]

@@ -4,6 +4,7 @@ from math import inf, nan, sqrt
 import numpy as np
 import pytest
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -25,7 +26,7 @@ from minisparse.methods.magnitude import (
     threshold_mask,
 )
 
-many = settings(max_examples=200)
+many = settings(max_examples=examples(200))
 HAN = [0.1, -0.2, 0.3, -0.4, 0.5]
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,7 +50,7 @@ def network(widths, seed, error):
     return params, rng.standard_normal((7, widths[0])), y
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.integers(0, 999), st.sampled_from([obd.relu, obd.tanh]), st.sampled_from([obd.squared, obd.cross_entropy]))
 def test_the_last_layer_is_exact_whatever_the_error(seed, activation, error):
     params, x, y = network((3, 4, 3), seed, error)
@@ -59,7 +60,7 @@ def test_the_last_layer_is_exact_whatever_the_error(seed, activation, error):
         np.testing.assert_allclose(found[name], differences(loss, params, name), rtol=1e-5, atol=1e-7)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.integers(0, 999))
 def test_the_layer_before_is_exact_under_the_squared_error(seed):
     params, x, y = network((3, 4, 2), seed, obd.squared)

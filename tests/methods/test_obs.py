@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from arrays import back, give
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ def test_the_recursion_inverts(n, m, seed):
     np.testing.assert_allclose(obs.inverse_hessian(x, m, 0.1), want, rtol=1e-7, atol=1e-9)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.integers(2, 6), st.integers(0, 999), st.data())
 def test_on_a_quadratic_it_reaches_the_minimum_under_the_constraint(n, seed, data):
     """E = (w − m)ᵀ H (w − m) / 2: after k deletions the others solve H w = H m where the k are zero."""

@@ -3,6 +3,7 @@ from math import cos, floor, inf, nan, pi
 import numpy as np
 import pytest
 from arrays import back, give
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -12,7 +13,7 @@ from strategies import layers
 from minisparse.masks import Masks, project
 from minisparse.methods.rigl import rigl_count, rigl_update
 
-many = settings(max_examples=200)
+many = settings(max_examples=examples(200))
 BASIC = [4.0, 3, 2, 1, 0, 0, 0, 0], "11110000", [0.1, 0.1, 0.1, 0.1, 0.5, 0.9, 0.7, 0.2], 2
 
 

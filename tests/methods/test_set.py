@@ -3,6 +3,7 @@ from math import floor, inf, nan
 import numpy as np
 import pytest
 from arrays import back, give
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -12,7 +13,7 @@ from strategies import layers
 from minisparse.masks import project
 from minisparse.methods.set import set_counts, set_update, set_update_by_magnitude
 
-many = settings(max_examples=200)
+many = settings(max_examples=examples(200))
 
 
 def bits(text):

@@ -3,6 +3,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 from arrays import back, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -12,7 +13,7 @@ from strategies import SHAPES_OR_EMPTY, SMALL, distinct
 from minisparse.masks import project
 from minisparse.methods.snfs import shares, snfs_update
 
-many = settings(max_examples=200)
+many = settings(max_examples=examples(200))
 
 
 @st.composite

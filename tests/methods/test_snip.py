@@ -4,6 +4,7 @@ import warnings
 import numpy as np
 import pytest
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -14,7 +15,7 @@ from minisparse import nn, ops
 from minisparse.autograd import value_and_grad
 from minisparse.methods.snip import sensitivity, snip_masks
 
-many = settings(max_examples=200)
+many = settings(max_examples=examples(200))
 quiet = pytest.mark.filterwarnings("ignore:SNIP keeps nothing")
 
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ def scores(model, params, shape):
     return float(total), flow({n: positive[n] for n in grads}, grads)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=5), st.integers(0, 99))
 def test_flow_is_conserved_at_every_unit_and_every_layer(widths, seed):
     model = nn.mlp(*widths)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_methods import slow_remove_dead_units
@@ -15,7 +16,7 @@ from minisparse.methods import l0
 from minisparse.methods.magnitude import remove_dead_units
 from minisparse.models.shrink import architecture, compacted
 
-many = settings(max_examples=150)
+many = settings(max_examples=examples(150))
 IMAGE = (10, 10, 2)
 
 

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -205,7 +206,7 @@ def networks(draw):
     return nn.Chain({"body": body, **flatten, "fc": nn.Linear(int(np.prod(n)), 3)}), shape
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 @given(networks())
 def test_any_nesting_gives_pytorchs_logits(network):
     model, shape = network

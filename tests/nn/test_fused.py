@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,7 +58,7 @@ def same(model, x, expected):
         np.testing.assert_allclose(grads[name], grad, rtol=1e-10, atol=1e-10, err_msg=name)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), st.integers(1, 40))
 def test_linear_and_relu(n_in, n_hidden, n_out, n):
     same(nn.mlp(n_in, n_hidden, n_out), images(n, n_in), [LINEAR_RELU])
@@ -82,7 +83,7 @@ def test_two_ways_back_along_a_tape_give_two_gradients():
         np.testing.assert_allclose(grad, expected, rtol=1e-10, atol=1e-12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_batch_norm_relu_and_a_convolution(data):
     size, c, c_out, n = (data.draw(st.integers(1, most)) for most in (4, 9, 7, 5))
@@ -95,7 +96,7 @@ def test_batch_norm_relu_and_a_convolution(data):
     same(model, images(n, h, w, c), [BN_RELU if few else BN_RELU_CONV])
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_a_convolution_max_pooling_and_relu(data):
     size, pool, c_out, n = (data.draw(st.integers(1, most)) for most in (5, 4, 7, 5))

@@ -8,6 +8,7 @@ import pytest
 import slow_conv
 import slow_ops as slow
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +100,7 @@ def test_init_refuses_a_seed_in_place_of_a_generator():
         nn.mlp(3, 2).init(0)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(widths=st.lists(st.integers(1, 5), min_size=2, max_size=4), n=st.integers(1, 4), seed=st.integers(0, 99))
 def test_an_mlp_computes_what_its_naive_twin_does(xp, widths, n, seed):
     params = {name: rng(seed).standard_normal(a.shape) for name, a in nn.mlp(*widths).init(rng(seed)).items()}
@@ -454,7 +455,7 @@ def test_recalibration_pools_exactly_over_batches_of_uneven_sizes(xp):
     assert (back(got["bn1.var"]) > 2 * normalised(seen_1[0], 1, 0)[2]).all()  # most of it lies between the batches
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=5), pixels=st.integers(1, 3), seed=st.integers(0, 99))
 def test_however_the_examples_are_split_the_first_layers_statistics_are_those_of_all(xp, sizes, pixels, seed):
     layer = nn.BatchNorm(2)

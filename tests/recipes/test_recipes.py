@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import slow_methods
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_methods import slow_remove_dead_units, slow_threshold
@@ -867,7 +868,7 @@ def in_order_of_drawing(key, name, mask):
     return np.array(scores, float).reshape(mask.shape)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     layers=hand_runs(),
     epoch=st.integers(1, 3),
@@ -905,7 +906,7 @@ def test_set_training_is_algorithm_1_one_float_at_a_time(
     assert_runs_agree(steps, slow_run(*layers, rewires, 0.25, momentum, weight_decay))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     layers=hand_runs(),
     epoch=st.integers(1, 3),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from command_line import QUICK, said
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -198,7 +199,7 @@ def test_any_damage_to_a_run_of_a_study_is_one_sentence(report):
     whole = json.loads(path.read_text())
     whole["result"]["pixels"] = dict(list(whole["result"]["pixels"].items())[:2])
 
-    @settings(max_examples=20, deadline=None, database=None)
+    @settings(max_examples=examples(20), deadline=None, database=None)
     @given(hurt=damage(whole))
     def try_one(hurt):
         path.write_text(json.dumps(hurt[0]))
@@ -213,7 +214,7 @@ def test_any_damage_to_answers_is_an_outcome_or_one_sentence(tmp_path):
     _, expected = cases.export(tmp_path, asked)
     whole = json.loads(expected.read_text())
 
-    @settings(max_examples=20, deadline=None, database=None)
+    @settings(max_examples=examples(20), deadline=None, database=None)
     @given(hurt=damage(whole))
     def try_one(hurt):
         (tmp_path / "answers.json").write_text(json.dumps(hurt[0]))

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,7 +70,7 @@ trees = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(slots=st.dictionaries(st.text("a/.%' \0", max_size=3), trees, max_size=3), memory=trees)
 def test_a_state_comes_back_as_it_was_whatever_its_names(tmp_path_factory, slots, memory):
     path = tmp_path_factory.mktemp("run") / "checkpoint.npz"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -151,7 +152,7 @@ def both(xp, layers):
 
 
 @quiet
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(networks())
 def test_snip_masks_are_those_of_the_dense_network(xp, network):
     layers, n_keep = network

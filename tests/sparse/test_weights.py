@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arrays import back, give, give_all
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_methods import slow_remove_dead_units
@@ -64,7 +65,7 @@ def stored(xp, weight, mask):
 # A layer
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(layers(), st.booleans())
 def test_a_layer_and_its_gradients_are_those_of_the_dense_matrix(xp, layer, pieces):
     x, weight, mask, bias, g = layer
@@ -133,7 +134,7 @@ def test_values_that_do_not_fit_their_positions_are_refused(xp):
 # The k highest
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(layers(), st.data())
 def test_the_highest_of_the_factors_are_those_of_the_dense_gradient(xp, layer, data):
     x, _, mask, _, g = layer
@@ -298,7 +299,7 @@ def nothing_dense():
         yield
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(chains())
 def test_dead_units_go_as_they_do_under_masks(xp, chain):
     weights, at = chain
@@ -332,7 +333,7 @@ def test_dead_units_go_where_only_some_layers_are_truly_sparse(chain, which):
     }
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(chains(), st.sampled_from([0, 0.5, 1, 1.5]), st.integers(0, 99))
 def test_below_a_threshold_go_those_that_go_under_masks(xp, chain, quality, seed):
     weights, at = chain
@@ -347,7 +348,7 @@ def test_below_a_threshold_go_those_that_go_under_masks(xp, chain, quality, seed
         assert as_bits(of_some) == magnitude.threshold_mask(w, quality, fewer).tolist()
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(chains(), st.data())
 def test_the_largest_of_all_layers_are_those_under_masks(xp, chain, data):
     weights, at = chain
