@@ -1,5 +1,6 @@
 """The backends that every numeric test runs on, and read-only arrays to run it with."""
 
+import gc
 import os
 import sys
 
@@ -26,6 +27,17 @@ def _cupy():
         return cupy
     except Exception:
         return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """The thousands of tests stay to the end: Python's collector, which takes seconds for them, leaves them alone."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_xdist_make_scheduler(config, log):
