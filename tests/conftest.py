@@ -41,12 +41,13 @@ def pytest_collection():
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """A file goes to one worker as a whole; of the notebooks each goes to whoever is free."""
+    """A file goes to one worker as a whole; of a few tests that take long each goes to whoever is free, at last."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            return nodeid if "test_notebooks.py" in nodeid else super()._split_scope(nodeid)
+            alone = any(name in nodeid for name in ("test_interrupted.py", "test_notebooks.py"))
+            return nodeid if alone else super()._split_scope(nodeid)
 
     return Scheduling(config, log)
 
