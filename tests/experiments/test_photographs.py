@@ -17,7 +17,7 @@ def photos(name, directory, split="train"):
     n = {"train": 20, "test": 10}[split]
     drawn = np.random.default_rng(n)
     labels = np.arange(n) % 10
-    images = drawn.integers(0, 40, (n, 32, 32, 3)) + 20 * labels[:, None, None, None]
+    images = drawn.integers(0, 40, (n, 16, 16, 3)) + 20 * labels[:, None, None, None]
     return images.astype(np.uint8), labels
 
 
