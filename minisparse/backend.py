@@ -4,11 +4,13 @@ import ctypes
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
 Array = Annotated[Any, "numbers"]  # a numpy.ndarray or a cupy.ndarray
+CACHE = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")  # Linux's, such as "2048K"
 
 
 def namespace(x: Array) -> Any:
@@ -39,6 +41,14 @@ def keep_freed_memory() -> None:
     if mallopt:
         mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: smaller blocks come from the heap
         mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: free heap above this is returned
+
+
+def cache_bytes() -> int:
+    """The size of a core's second-level cache in bytes, or 0 where the system does not say."""
+    try:
+        return int(CACHE.read_text().strip().removesuffix("K")) << 10
+    except (OSError, ValueError):
+        return 0
 
 
 def to_numpy(tree: Any) -> Any:

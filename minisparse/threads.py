@@ -1,8 +1,8 @@
 """A batch in blocks on several threads: the intermediate arrays of a block stay in a core's cache.
 
 The number of threads is that of NumPy's BLAS, so the usual variables (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
-MKL_NUM_THREADS) and `threadpoolctl` limit both. Blocks depend on shapes alone, and results are combined in the order of
-the blocks: the number of threads changes no result.
+MKL_NUM_THREADS) and `threadpoolctl` limit both. Blocks depend on shapes and on the size of the processor's cache alone,
+and results are combined in the order of the blocks: the number of threads changes no result.
 """
 
 import os
@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, namespace
+from .backend import Array, cache_bytes, namespace
 
-BLOCK_BYTES = 4 << 20  # of intermediate arrays: small enough for the cache, large enough for a thread
+BLOCK_BYTES = max(4 << 20, 4 * cache_bytes())  # of intermediate arrays: threads with smaller blocks wait for each other
 ENTRIES = 1 << 15  # of an array that goes through several steps: so many of several arrays fit into the cache
-MOST = 32  # examples per block
+MOST = 64  # examples per block
 SMALL = 1 << 19  # bytes below which waking a thread costs more than it saves
 BYTES_PER_PRODUCT = 0.02  # makes a block of matmul rows take as long as a block of bytes
 

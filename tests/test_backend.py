@@ -9,7 +9,8 @@ import pytest
 import strict
 from arrays import back, give
 
-from minisparse.backend import namespace, to_device, to_numpy
+from minisparse import backend
+from minisparse.backend import cache_bytes, namespace, to_device, to_numpy
 from minisparse.masks import Masks
 from minisparse.sparse import FactoredGradient, SparseWeight
 from minisparse.sparse.positions import Positions
@@ -122,3 +123,11 @@ print(faults() - before)
     env = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     child = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert int(child.stdout) < 200, "16 MB are 4,000 pages, twenty times over"
+
+
+@pytest.mark.parametrize(("said", "size"), [("2048K\n", 2 << 20), ("512K", 1 << 19), ("", 0), ("2M", 0), (None, 0)])
+def test_the_cache_is_as_large_as_the_system_says_or_unknown(monkeypatch, tmp_path, said, size):
+    monkeypatch.setattr(backend, "CACHE", tmp_path / "size")
+    if said is not None:
+        backend.CACHE.write_text(said)
+    assert cache_bytes() == size

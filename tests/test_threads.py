@@ -53,7 +53,7 @@ def test_several_threads_work_while_blas_keeps_to_one(monkeypatch):
         seen.append(threading.get_ident())
         return blas_threads()
 
-    during = threads.in_blocks(np.zeros((6, 1)), 1 << 22, work)
+    during = threads.in_blocks(np.zeros((6, 1)), threads.BLOCK_BYTES, work)
     assert len(set(seen)) == 3
     assert all(set(threads) == {1} for threads in during)
     assert blas_threads() == before

@@ -122,8 +122,7 @@ def _dsr(task: Task) -> Method:
 
 def _halved(task: Task) -> dict[str, float]:
     """The densities of GraNet's first masks: ERK at a sparsity of 0.5, or the budget's if that is lower."""
-    shapes = {name: task.model.shapes()[name] for name in task.densities}
-    return erdos_renyi_kernel(shapes, max(0.5, density(task)))
+    return erdos_renyi_kernel(task.shapes, max(0.5, density(task)))
 
 
 def _first_half(task: Task) -> dict[str, int]:
@@ -155,21 +154,21 @@ def _granet_cost(task: Task, dense: float, sparse: float) -> float:
 
 def _fan_ins(task: Task) -> dict[str, int]:
     """The inputs of every neuron: those of the budget, rounded half to even, and at least one."""
-    shapes = task.model.shapes()
+    shapes = task.shapes
     return {name: max(1, round(n / shapes[name][-1])) for name, n in active(task).items()}
 
 
 def _constant_fan_in(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    shapes = task.model.shapes()
     if task.plan.storage == "sparse":
-        return sparse.random_fan_in({name: shapes[name] for name in task.densities}, _fan_ins(task), rng)
+        return sparse.random_fan_in(task.shapes, _fan_ins(task), rng)
     key = draw_key(rng)
-    noise = {name: stream(key, name).random(shapes[name]) for name in task.densities}
+    noise = {name: stream(key, name).random(shape) for name, shape in task.shapes.items()}
     return {name: largest_inputs(noise[name], k, noise[name] >= 0) for name, k in _fan_ins(task).items()}
 
 
 def _of_fan_ins(task: Task) -> dict[str, int]:
-    return {name: k * task.model.shapes()[name][-1] for name, k in _fan_ins(task).items()}
+    shapes = task.shapes
+    return {name: k * shapes[name][-1] for name, k in _fan_ins(task).items()}
 
 
 def _srigl(task: Task) -> Method:
@@ -212,7 +211,7 @@ def _top_kast_optimizer(task: Task) -> Optimizer:
 
 def _narrow(task: Task, build: Build) -> nn.Chain:
     """The widest network of the family with no more parameters than the sparse one."""
-    shapes = task.model.shapes()
+    shapes = task.shapes
     absent = sum((1 - density) * math.prod(shapes[name]) for name, density in task.densities.items())
     measure = lambda model: sum(map(math.prod, model.shapes().values()))
     return recipes.small_dense(build, measure(task.model) - absent, measure)[1]

@@ -126,6 +126,12 @@ class Task(NamedTuple):
         return {"minisparse": version("minisparse"), **asked, "data": self.data}
 
     @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """{name: shape} of the weights in the budget."""
+        shapes = self.model.shapes()
+        return {name: shapes[name] for name in self.densities}
+
+    @property
     def costs(self) -> dict[str, int]:
         """{site name: multiply-adds} of one example's forward pass, dense."""
         return {site.name: site.multiply_adds for site in nn.sites(self.model, self.shape)}

@@ -112,7 +112,7 @@ def _origin(task: Task) -> State:
     optimizer, in_full = entry.optimizer(task), None
     if task.plan.storage == "sparse":
         optimizer = sparse.on_values(optimizer)
-        in_full = everywhere({name: task.model.shapes()[name] for name in task.densities})
+        in_full = everywhere(task.shapes)
     if in_full and not entry.before:
         masks = Masks(entry.masks(task, {}, rng))
         params = task.model.init(rng, masks=masks)
@@ -179,7 +179,8 @@ def _shapes(state: State) -> dict[str, list[int]]:
 
 def _counts(task: Task, params: Arrays, masks: Arrays) -> dict[str, int]:
     """{site name: weights present}, dense layers included."""
-    sizes = {name: math.prod(task.model.shapes()[name]) for name in task.costs}
+    shapes = task.model.shapes()
+    sizes = {name: math.prod(shapes[name]) for name in task.costs}
     return sizes | Masks(METHODS[task.plan.method].kept(task, params, masks)).counts
 
 

@@ -22,12 +22,12 @@ def loss_of(model: Layer, loss: Callable = ops.softmax_cross_entropy) -> Callabl
 
 
 def at_random(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    shapes = {name: task.model.shapes()[name] for name in task.densities}
-    return (sparse.random_positions if task.plan.storage == "sparse" else random_masks)(shapes, task.densities, rng)
+    choose = sparse.random_positions if task.plan.storage == "sparse" else random_masks
+    return choose(task.shapes, task.densities, rng)
 
 
 def everything(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
-    shapes = {name: task.model.shapes()[name] for name in task.densities}
+    shapes = task.shapes
     if task.plan.storage == "sparse":
         return {name: Positions(np.arange(math.prod(shape)), shape) for name, shape in shapes.items()}
     return {name: np.ones(shape, bool) for name, shape in shapes.items()}
@@ -35,7 +35,7 @@ def everything(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
 
 def all_of(task: Task) -> dict[str, int]:
     """The weights of every layer in the budget, as `everything` keeps them."""
-    return {name: math.prod(task.model.shapes()[name]) for name in task.densities}
+    return {name: math.prod(shape) for name, shape in task.shapes.items()}
 
 
 def by_snip(task: Task, params: Arrays, rng: np.random.Generator) -> Arrays:
@@ -82,11 +82,11 @@ def _stored(task: Task, masks: Arrays) -> Arrays:
 
 def density(task: Task) -> float:
     """Of all weights in the budget together; 1 if there are none."""
-    sizes = {name: math.prod(task.model.shapes()[name]) for name in task.densities}
+    sizes = all_of(task)
     kept = math.fsum(density * sizes[name] for name, density in task.densities.items())
     return kept / sum(sizes.values()) if sizes else 1.0
 
 
 def active(task: Task) -> dict[str, int]:
     """The connections of every layer in the budget."""
-    return counts({name: task.model.shapes()[name] for name in task.densities}, task.densities)
+    return counts(task.shapes, task.densities)

@@ -101,7 +101,7 @@ def _better(task: Task, reaches: bool) -> dict[str, int]:
 
 def _fraction(task: Task, name: str, moved: Callable[[float, int], int]) -> Idle | None:
     """Does the drop fraction, option `name`, move nothing? moved(fraction, connections of a layer)."""
-    shapes = {layer: task.model.shapes()[layer] for layer in task.densities}
+    shapes = task.shapes
     counts, given = allocate.counts(shapes, task.densities), getattr(task.plan, name)
     if all(counts[layer] in (0, math.prod(shape)) for layer, shape in shapes.items()):
         return Idle(f"--sparsity is {task.plan.sparsity}, and no layer has both connections and room for others",

@@ -1,6 +1,5 @@
 """Masks that follow from the weights in every batch, from a Task's budget: Top-KAST, straight-through estimators."""
 
-import math
 from collections.abc import Callable, Mapping
 
 from .. import recipes
@@ -8,12 +7,13 @@ from ..backend import namespace
 from ..masks import project, top_k
 from ..streams import stream
 from .plan import Arrays, Task
-from .starts import active, loss_of
+from .starts import active, all_of, loss_of
 
 
 def twice(task: Task) -> dict[str, int]:
     """Top-KAST's backward counts: twice the forward ones, as sparsities of 90 % and 80 % in the paper."""
-    return {name: min(2 * n, math.prod(task.model.shapes()[name])) for name, n in active(task).items()}
+    sizes = all_of(task)
+    return {name: min(2 * n, sizes[name]) for name, n in active(task).items()}
 
 
 def top_kast_loss(task: Task) -> Callable:
@@ -36,7 +36,8 @@ def top_kast_cost(task: Task, dense: float, sparse: float) -> float:
 
 def shares(task: Task, n: Mapping[str, int]) -> dict[str, float]:
     """Counts of connections as densities."""
-    return {name: count / math.prod(task.model.shapes()[name]) for name, count in n.items()}
+    sizes = all_of(task)
+    return {name: count / sizes[name] for name, count in n.items()}
 
 
 def straight_loss(task: Task) -> Callable:
