@@ -125,7 +125,7 @@ def test_a_function_that_misbehaves_costs_itself_alone(hand_in, capfd):
     [
         pytest.param("while True: pass", marks=pytest.mark.slow),  # as of the earlier function, below
         pytest.param("time.sleep(1000)", marks=pytest.mark.slow),
-        "os.kill(os.getpid(), signal.SIGSTOP)",
+        pytest.param("os.kill(os.getpid(), signal.SIGSTOP)", marks=pytest.mark.slow),
         "os.setsid()\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    while True: time.sleep(1)",
     ],
 )

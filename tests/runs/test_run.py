@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import strict
 from arrays import back
-from effort import examples
+from effort import IN_CI, examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -138,7 +138,7 @@ def test_every_method_goes_on_to_the_last_bit_wherever_it_is_stopped_or_killed(
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "small-dense"])  # this one has one width only
-@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3 if IN_CI else 1, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(descent=st.sampled_from(list(DESCENTS)), stops=STOPS)
 def test_networks_with_convolutions_batch_norm_and_dropout_go_on_too(
     file, whole, tmp_path_factory, method, descent, stops
@@ -153,7 +153,13 @@ def test_networks_with_convolutions_batch_norm_and_dropout_go_on_too(
 @pytest.mark.parametrize(
     ("method", "storage", "model"),
     [(*each, "mlp-12") for each in STORED]
-    + [(method, "masked", "tiny") for method in METHODS if method != "small-dense"],
+    + [
+        pytest.param(
+            method, "masked", "tiny", marks=() if method in ("static", "rigl", "l0", "lottery") else pytest.mark.slow
+        )
+        for method in METHODS
+        if method != "small-dense"
+    ],
 )
 def test_on_another_device_every_method_trains_as_here_and_goes_on(
     file, whole, tmp_path, monkeypatch, method, storage, model
