@@ -22,7 +22,7 @@ from tests.golden import (
 )
 
 FUNCTIONS = cases.load()
-LOOPS = wrong_trajectories.WRONG if IN_CI else wrong_trajectories.WRONG[::4]  # test_mutations.py has all, always
+LOOPS = wrong_trajectories.WRONG if IN_CI else wrong_trajectories.WRONG[::6]  # test_mutations.py has all, always
 WRONG = [
     *((own.function, own.breaks, own) for own in (*wrong_masks.WRONG, *wrong_further.WRONG)),
     *((own.function, own.name, own.call) for own in (*wrong_numbers.WRONG, *LOOPS)),

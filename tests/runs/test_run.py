@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import strict
 from arrays import back
-from effort import IN_CI, examples
+from effort import IN_CI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -125,7 +125,7 @@ STORED = [(method, "masked") for method in METHODS] + [(m, "sparse") for m, e in
 
 
 @pytest.mark.parametrize(("method", "storage"), STORED)
-@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8 if IN_CI else 3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(descent=st.sampled_from(list(DESCENTS)), dense=st.sampled_from([(), ("fc2",)]), stops=STOPS)
 def test_every_method_goes_on_to_the_last_bit_wherever_it_is_stopped_or_killed(
     file, whole, tmp_path_factory, method, storage, descent, dense, stops
