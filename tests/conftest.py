@@ -1,5 +1,6 @@
 """The backends that every numeric test runs on, and read-only arrays to run it with."""
 
+import gc
 import os
 import sys
 
@@ -28,13 +29,25 @@ def _cupy():
         return None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """The thousands of tests stay to the end: Python's collector, which takes seconds for them, leaves them alone."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_xdist_make_scheduler(config, log):
-    """A file goes to one worker as a whole; of the notebooks each goes to whoever is free."""
+    """A file goes to one worker as a whole; of a few tests that take long each goes to whoever is free, at last."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            return nodeid if "test_notebooks.py" in nodeid else super()._split_scope(nodeid)
+            alone = any(name in nodeid for name in ("test_interrupted.py", "test_notebooks.py"))
+            return nodeid if alone else super()._split_scope(nodeid)
 
     return Scheduling(config, log)
 

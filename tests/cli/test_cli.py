@@ -12,18 +12,36 @@ import pytest
 
 from minisparse import flops, models, nn, sparse
 from minisparse.allocate import erdos_renyi
-from minisparse.cli import costs, papers, tables
+from minisparse.cli import costs, main, papers, tables
 from minisparse.experiments.rigl import picture as rigl
 from minisparse.runs.methods import METHODS
 
 
-def minisparse(*arguments, **environment):
+def process(*arguments, **environment):
+    """`minisparse` in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", "from minisparse.cli import main; main()", *arguments],
         capture_output=True,
         text=True,
         env={k: v for k, v in os.environ.items() if k != "MINISPARSE_DATA"} | {"COLUMNS": "200"} | environment,
     )
+
+
+@pytest.fixture
+def minisparse(monkeypatch, capsys):
+    """`minisparse` in this process, in a window of so many columns: (returncode, stdout, stderr)."""
+
+    def run(*arguments, columns=200):
+        with monkeypatch.context() as patch:
+            patch.delenv("MINISPARSE_DATA", raising=False)
+            patch.setenv("COLUMNS", str(columns))
+            patch.setattr(tables.console, "width", columns)
+            patch.setattr(sys, "argv", ["minisparse", *arguments])
+            with pytest.raises(SystemExit) as end:
+                main()
+        return subprocess.CompletedProcess(sys.argv, end.value.code or 0, *capsys.readouterr())
+
+    return run
 
 
 def test_the_demo_prints_a_table_and_says_where_its_picture_is(tmp_path, monkeypatch, capsys):
@@ -51,13 +69,13 @@ def test_the_demo_prints_a_table_and_says_where_its_picture_is(tmp_path, monkeyp
 
 
 def test_help_lists_the_commands():
-    done = minisparse("--help")
+    done = process("--help")
     assert done.returncode == 0
     assert "demo" in done.stdout
 
 
 @pytest.mark.parametrize(("command", "words"), [("demo", "$MINISPARSE_DATA"), ("cost", "Default: the paper's.")])
-def test_help_says_what_an_option_left_out_means(command, words):
+def test_help_says_what_an_option_left_out_means(minisparse, command, words):
     assert words in minisparse(command, "--help").stdout
 
 
@@ -91,7 +109,7 @@ def test_help_says_what_an_option_left_out_means(command, words):
         (["cost", "--model", "lenet-5", "--convention", "keras"], "convention is 'keras'; expected clean, rigl"),
     ],
 )
-def test_a_refusal_is_one_sentence_and_exit_status_2(arguments, sentence):
+def test_a_refusal_is_one_sentence_and_exit_status_2(minisparse, arguments, sentence):
     done = minisparse(*arguments)
     assert done.returncode == 2
     assert sentence in done.stderr
@@ -100,7 +118,7 @@ def test_a_refusal_is_one_sentence_and_exit_status_2(arguments, sentence):
 
 def test_a_dead_network_names_the_option_and_the_digits(tmp_path):
     dead = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "XDG_CACHE_HOME": str(tmp_path)}
-    done = minisparse("demo", "--data", "mnist", **dead)
+    done = process("demo", "--data", "mnist", **dead)
     assert done.returncode == 2
     assert "--data-dir" in done.stderr
     assert "--data digits" in done.stderr
@@ -114,7 +132,7 @@ def account(capsys, **options):
 
 
 def test_cost_prints_json_and_nothing_else():
-    done = minisparse("cost", "--model", "resnet50", "--sparsity", "0.9", "--convention", "rigl", "--json")
+    done = process("cost", "--model", "resnet50", "--sparsity", "0.9", "--convention", "rigl", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     seen = json.loads(done.stdout)
     assert (seen["model"], seen["shape"], seen["distribution"]) == ("resnet50", [224, 224, 3], "erk")
@@ -263,13 +281,13 @@ def test_cost_of_training_in_bytes_is_that_of_the_counts_in_either_storage(capsy
     assert "dense array by definition" in METHODS["snfs"].refusal
 
 
-def test_cost_shows_the_average_for_which_snfs_is_refused_truly_sparse():
-    done = minisparse("cost", "--model", "mlp-30", "--sparsity", "0.9", "--shape", "10", COLUMNS="80").stdout
+def test_cost_shows_the_average_for_which_snfs_is_refused_truly_sparse(minisparse):
+    done = minisparse("cost", "--model", "mlp-30", "--sparsity", "0.9", "--shape", "10", columns=80).stdout
     (line,) = (line for line in done.splitlines() if line.startswith("(snfs, sparse)"))
     assert line.split()[5] == f"{4 * (10 * 30 + 30 * 10):,}"
     assert "snfs, sparse: refused: SNFS needs a running average of the gradients of absent weights, a dense" in done
     assert "rigl, sparse" in done
-    with_conv = minisparse("cost", "--model", "lenet-5", COLUMNS="80").stdout
+    with_conv = minisparse("cost", "--model", "lenet-5", columns=80).stdout
     assert (
         "gradual, lottery, sparse: refused: conv1 is a convolution: keep all such layers dense with --dense conv"
         in with_conv
@@ -279,8 +297,8 @@ def test_cost_shows_the_average_for_which_snfs_is_refused_truly_sparse():
 
 
 @pytest.mark.parametrize("model", ["lenet-300-100", "mlp-9000-9000-9000", "resnet-50"])
-def test_the_table_of_memory_fits(model):
-    done = minisparse("cost", "--model", model, COLUMNS="80").stdout
+def test_the_table_of_memory_fits(minisparse, model):
+    done = minisparse("cost", "--model", model, columns=80).stdout
     table = done[done.index("memory, batch 100") :].partition("\n\n")[0].splitlines()
     assert max(map(len, table)) <= 80
     told = {line.partition("  ")[0].strip("()").removesuffix(", masked").removesuffix(", sparse") for line in table[2:]}
@@ -297,8 +315,8 @@ def test_a_network_may_be_dense_altogether(capsys):
 @pytest.mark.parametrize(
     ("columns", "numbers"), [("120", {"2,359,296", "50,250", "2,462,250"}), ("80", {"2.36M", "50.2k", "2.46M"})]
 )
-def test_costs_table_has_a_line_for_each_layer_and_fits(columns, numbers):
-    done = minisparse("cost", "--model", "resnet-50", COLUMNS=columns)
+def test_costs_table_has_a_line_for_each_layer_and_fits(minisparse, columns, numbers):
+    done = minisparse("cost", "--model", "resnet-50", columns=int(columns))
     table = done.stdout[: done.stdout.index("\n\nBytes")].splitlines()
     assert len([line for line in table if re.search(r"\d×\d", line)]) == 54
     assert max(map(len, table)) <= int(columns)
@@ -319,9 +337,9 @@ def test_three_digits(number, text):
     assert tables.short(number) == text
 
 
-def test_the_guide_shows_what_cost_prints():
+def test_the_guide_shows_what_cost_prints(minisparse):
     shown = re.search(
         r"```\n\$ minisparse (cost .*)\n([^`]*)```", (Path(__file__).parents[2] / "docs" / "costs.md").read_text()
     )
-    printed = minisparse(*shown[1].split(), COLUMNS="80").stdout
+    printed = minisparse(*shown[1].split(), columns=80).stdout
     assert [line.rstrip() for line in printed.splitlines()] == shown[2].splitlines()

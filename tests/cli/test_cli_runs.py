@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -250,9 +251,20 @@ def test_help_has_groups_symbols_defaults_and_every_method(command):
     assert all(f"{method} (" in words for method in METHODS)
 
 
-def test_compare_has_a_row_a_point_and_a_folder_for_every_method(tmp_path):
-    out = tmp_path / "all"
-    words = said("compare", *QUICK, "--epochs", "2", "--rounds", "1", "--out", out)
+ALL = ("compare", *QUICK, "--epochs", "2", "--rounds", "1")
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """The folder of all methods compared, and what was printed."""
+    out = tmp_path_factory.mktemp("compared") / "all"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console, "width", 200)
+        return out, said(*ALL, "--out", out)
+
+
+def test_compare_has_a_row_a_point_and_a_folder_for_every_method(compared):
+    out, words = compared
     report = json.loads((out / "compare.json").read_text())
     assert list(report["runs"]) == list(METHODS)
     for method, found in report["runs"].items():
@@ -284,10 +296,11 @@ def test_a_new_method_trains_by_its_name_and_entry_alone(tmp_path, new):
         said("train", "--method", "half", "--alpha", "0.1")
 
 
-def test_a_new_method_is_compared_with_all_others_in_the_picture_too(tmp_path, new):
-    said("compare", *QUICK, "--epochs", "2", "--rounds", "1", "--out", tmp_path)
-    assert list(json.loads((tmp_path / "compare.json").read_text())["runs"]) == [*METHODS]
-    picture = (tmp_path / "accuracy_against_cost.svg").read_text()
+def test_a_new_method_is_compared_with_all_others_in_the_picture_too(tmp_path, compared, new):
+    out = shutil.copytree(compared[0], tmp_path / "all")  # of the others every run is finished
+    said(*ALL, "--out", out)
+    assert list(json.loads((out / "compare.json").read_text())["runs"]) == [*METHODS]
+    picture = (out / "accuracy_against_cost.svg").read_text()
     for entry in METHODS.values():
         assert f"<!-- {entry.look.label} -->" in picture
     assert new.look.colour.lower() in picture

@@ -14,10 +14,10 @@ STUDIES = {study.name: study for study in (*photographs.STUDIES, *louizos_cifar.
 
 
 def photos(name, directory, split="train"):
-    n = {"train": 40, "test": 30}[split]
+    n = {"train": 20, "test": 10}[split]
     drawn = np.random.default_rng(n)
     labels = np.arange(n) % 10
-    images = drawn.integers(0, 40, (n, 32, 32, 3)) + 20 * labels[:, None, None, None]
+    images = drawn.integers(0, 40, (n, 16, 16, 3)) + 20 * labels[:, None, None, None]
     return images.astype(np.uint8), labels
 
 
@@ -25,12 +25,12 @@ def photos(name, directory, split="train"):
 def few_photos(monkeypatch):
     monkeypatch.setattr(prepare, "load", photos)
     monkeypatch.setattr(louizos_cifar, "load", photos)
-    monkeypatch.setattr(louizos_cifar, "BATCH", 20)
+    monkeypatch.setattr(louizos_cifar, "BATCH", 10)
 
 
 def short(method, sparsity=0.9, **more):
     config = photographs.config(method, sparsity, 0, {"model": "wrn-10-1", "epochs": 2}, **more)
-    return config | {"batch": 20, "delta_t": 1, "lr": 0.01}
+    return config | {"batch": 10, "delta_t": 1, "lr": 0.01}
 
 
 def stopped_once(function, folder, **config):
@@ -56,7 +56,7 @@ def test_every_method_of_the_figure_trains_a_wide_residual_network(tmp_path, met
 def test_uniform_keeps_the_first_layer_dense_and_erk_does_not(tmp_path):
     first = {}
     for distribution in ("erk", "uniform"):
-        config = short("static", distribution=distribution)
+        config = short("static", distribution=distribution) | {"epochs": 1}
         *_, result = photographs.run(None, tmp_path / distribution, **config)
         first[distribution] = result["weights"]["conv1.weight"]
     assert first["uniform"] == 3 * 3 * 3 * 16

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from minisparse.golden import cases
+from minisparse.golden import cases, guest
 from minisparse.golden.values import encode
 
 
@@ -78,6 +78,20 @@ NAMES = {
     "top_k": "score k among",
     "cosine": "step alpha t_end begin",
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forks():
+    """Guests are forks, whatever other tests have imported here; those that need PyTorch ask for `starts`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guest, "SPAWNED", ())
+        yield
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    """Guests are interpreters of their own."""
+    monkeypatch.setattr(guest, "SPAWNED", ("sys",))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from minisparse.golden import cases
 from minisparse.golden.check import checked
 
+pytestmark = pytest.mark.usefixtures("starts")  # the threads of these libraries do not survive a fork
 README = (Path(cases.__file__).parent / "README.md").read_text(encoding="utf-8")
 PROJECTS = {
     "torch": """

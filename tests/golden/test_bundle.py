@@ -1,11 +1,14 @@
 """check_golden.py says what `golden check` says, in Python 3.8 and without NumPy too."""
 
 import ast
+import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -144,7 +147,30 @@ def package(folder, monkeypatch):
 
 
 def single(folder, *arguments, python=sys.executable):
+    """check_golden.py with arguments, as a program."""
     return run([python, "check_golden.py", *arguments], folder)
+
+
+@pytest.fixture(scope="module")
+def called(folder):
+    """check_golden.py with arguments, in this process: (exit status, what it prints, its errors)."""
+    spec = importlib.util.spec_from_file_location("check_golden", folder / "check_golden.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def call(*arguments):
+        out, err = StringIO(), StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(module.checker.guest, "SPAWNED", ())
+            patch.setattr(sys, "argv", [str(folder / "check_golden.py"), *map(str, arguments)])
+            patch.syspath_prepend(folder)
+            patch.chdir(folder)
+            status = module.checker.portable.main()
+        return status, out.getvalue(), err.getvalue()
+
+    yield call
+    for name in [name for name in sys.modules if name.partition(".")[0] == "golden_checker"]:
+        del sys.modules[name]
 
 
 def test_the_file_is_python_3_8():
@@ -185,17 +211,25 @@ OPTIONS = [[], ["--ties", "pinned"], ["--profile", "rigl-torch"], ["--float32"]]
     [(number, []) for number in range(len(GUESTS))] + [(n, how) for n in (1, 2, 10) for how in OPTIONS[1:]],
     ids=str,
 )
-def test_it_says_what_the_package_says(folder, package, number, options):
+def test_it_says_what_the_package_says(package, called, number, options):
     arguments = [f"guest_{number}", *options]
     status, printed, error = package(*arguments)
-    done = single(folder, *arguments)
-    assert done.stdout == printed
-    assert (done.returncode == 0) == (status == 0)
+    returned, out, err = called(*arguments)
+    assert out == printed
+    assert (returned == 0) == (status == 0)
     if not printed:
         assert status != 0
-        assert done.stderr.strip().splitlines()[-1].startswith("check_golden: ")
+        assert err.strip().splitlines()[-1].startswith("check_golden: ")
         if error not in ("1", "SystemExit(1)"):
-            assert done.stderr.strip().endswith(error)
+            assert err.strip().endswith(error)
+
+
+@pytest.mark.parametrize("name", ["right", "ends the process", "cannot be imported"])
+def test_as_a_program_it_says_the_same(folder, called, name):
+    guest = f"guest_{list(GUESTS).index(name)}"
+    done, (status, printed, error) = single(folder, guest), called(guest)
+    assert (done.returncode, done.stdout) == (status, printed)
+    assert error in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -204,15 +238,15 @@ def test_it_says_what_the_package_says(folder, package, number, options):
      ["rigl_updat", "guest_0:rigl_update"], ["rigl_update", "guest_0:nothing"], ["rigl_update", "guest_0"]],
     ids=" ".join,
 )  # fmt: skip
-def test_it_takes_functions_as_the_package_does(folder, package, what):
+def test_it_takes_functions_as_the_package_does(package, called, what):
     status, printed, error = package(*what)
-    done = single(folder, *what)
-    assert (done.returncode == 0, done.stdout) == (status == 0, printed)
+    returned, out, err = called(*what)
+    assert (returned == 0, out) == (status == 0, printed)
     if not printed:
-        assert done.stderr.startswith(f"check_golden: {error[:30]}")
+        assert err.startswith(f"check_golden: {error[:30]}")
     else:
         verdict = json.loads(package(*what, "--json")[1])
-        assert json.loads(single(folder, *what, "--json").stdout) == verdict
+        assert json.loads(called(*what, "--json")[1]) == verdict
 
 
 def test_it_reads_answers_of_a_folder(folder, package, tmp_path):

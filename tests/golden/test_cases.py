@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import jsonschema
 import numpy as np
 import pytest
 
@@ -15,11 +14,15 @@ ONES = [1, 2, 2, 2]
 
 
 def valid(content, form=None):
+    import jsonschema  # here, since it takes seconds to import
+
     schema = SCHEMA if form is None else {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]}
     jsonschema.Draft202012Validator(schema).validate(content)
 
 
 def test_the_schema_is_one_of_json_schema_2020_12():
+    import jsonschema
+
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -60,6 +63,8 @@ def test_the_profiles_of_the_schema_are_those_of_the_package():
     ],
 )
 def test_the_schema_refuses_another_form(vectors, place, value):
+    import jsonschema
+
     content = json.loads((vectors / "top_k.json").read_text())
     *path, last = place
     spot = content

@@ -73,7 +73,7 @@ NETWORKS = {  # on images as small as they take, or those of CIFAR: (model, the 
     "l0_lenet_300_100": (models.l0_lenet_300_100(), (784,)),
     "l0_lenet_5": (models.l0_lenet_5(), (28, 28, 1)),
     "alexnet": (models.alexnet((67, 67, 3), classes=10), (67, 67, 3)),
-    "vgg_16": (models.vgg_16((32, 32, 3), classes=10), (32, 32, 3)),
+    "vgg_16": (models.vgg_16((32, 32, 3), classes=10, width=0.25), (32, 32, 3)),
     "vgg_c": (models.vgg_c(), (32, 32, 3)),
     "vgg_d": (models.vgg_d(), (32, 32, 3)),
     "vgg_like": (models.vgg_like(), (32, 32, 3)),

@@ -68,7 +68,9 @@ def test_a_process_that_dies_is_one_sentence():
         list(in_processes(2, square, [(3,), (1,)]))
 
 
-@pytest.mark.parametrize(("number", "status"), [("KILL", -9), ("TERM", 143), ("HUP", 129)])
+@pytest.mark.parametrize(
+    ("number", "status"), [("KILL", -9), ("TERM", 143), pytest.param("HUP", 129, marks=pytest.mark.slow)]
+)
 def test_a_comparison_that_is_killed_leaves_no_process_and_no_lock(tmp_path, data, number, status):
     both, out = ("--method", "static", "--method", "rigl", "--jobs", "2"), tmp_path / "out"
     checkpoints = [out / name / "checkpoint.npz" for name in ("static", "rigl")]

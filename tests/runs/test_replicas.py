@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arrays import back, give, give_all
+from effort import IN_CI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ METHODS = {
 WHERE = [(storage, method) for storage in ("masked", "sparse") for method in METHODS]
 WHERE.remove(("sparse", "snfs"))  # which is refused
 each_method = pytest.mark.parametrize(("storage", "method"), WHERE)
-each_size = pytest.mark.parametrize("size", [2, 4])
+each_size = pytest.mark.parametrize("size", [2, 4] if IN_CI else [4])
 MODEL = nn.Chain({"fc1": nn.Linear(6, 8), "relu": nn.Relu(), "fc2": nn.Linear(8, 4)})
 SHAPES = {"fc1.weight": (6, 8), "fc2.weight": (8, 4)}
 
@@ -147,7 +148,7 @@ def test_they_are_so_with_every_optimizer(storage, method, optimizer):
 
 @each_size
 @each_method
-@settings(max_examples=4)
+@settings(max_examples=4 if IN_CI else 2)
 @given(seed=st.integers(0, 1000))
 def test_where_nothing_is_rounded_they_are_so_to_the_last_bit(xp, storage, method, size, seed):
     whole = trained(dyadic(xp, storage, seed), method, loss=linear, key=seed)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import strict
 from arrays import back
+from effort import IN_CI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -124,7 +125,7 @@ STORED = [(method, "masked") for method in METHODS] + [(m, "sparse") for m, e in
 
 
 @pytest.mark.parametrize(("method", "storage"), STORED)
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8 if IN_CI else 3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(descent=st.sampled_from(list(DESCENTS)), dense=st.sampled_from([(), ("fc2",)]), stops=STOPS)
 def test_every_method_goes_on_to_the_last_bit_wherever_it_is_stopped_or_killed(
     file, whole, tmp_path_factory, method, storage, descent, dense, stops
@@ -137,7 +138,7 @@ def test_every_method_goes_on_to_the_last_bit_wherever_it_is_stopped_or_killed(
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "small-dense"])  # this one has one width only
-@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3 if IN_CI else 1, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(descent=st.sampled_from(list(DESCENTS)), stops=STOPS)
 def test_networks_with_convolutions_batch_norm_and_dropout_go_on_too(
     file, whole, tmp_path_factory, method, descent, stops
@@ -152,7 +153,13 @@ def test_networks_with_convolutions_batch_norm_and_dropout_go_on_too(
 @pytest.mark.parametrize(
     ("method", "storage", "model"),
     [(*each, "mlp-12") for each in STORED]
-    + [(method, "masked", "tiny") for method in METHODS if method != "small-dense"],
+    + [
+        pytest.param(
+            method, "masked", "tiny", marks=() if method in ("static", "rigl", "l0", "lottery") else pytest.mark.slow
+        )
+        for method in METHODS
+        if method != "small-dense"
+    ],
 )
 def test_on_another_device_every_method_trains_as_here_and_goes_on(
     file, whole, tmp_path, monkeypatch, method, storage, model
