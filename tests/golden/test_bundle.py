@@ -12,6 +12,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from effort import some
 from typer.testing import CliRunner
 
 from minisparse.cli import app
@@ -208,7 +209,7 @@ OPTIONS = [[], ["--ties", "pinned"], ["--profile", "rigl-torch"], ["--float32"]]
 
 @pytest.mark.parametrize(
     ("number", "options"),
-    [(number, []) for number in range(len(GUESTS))] + [(n, how) for n in (1, 2, 10) for how in OPTIONS[1:]],
+    some([(number, []) for number in range(len(GUESTS))] + [(n, how) for n in (1, 2, 10) for how in OPTIONS[1:]]),
     ids=str,
 )
 def test_it_says_what_the_package_says(package, called, number, options):

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from effort import IN_CI, examples
+from effort import examples, some
 
 from minisparse.golden import cases, check
 from minisparse.golden.plain import difference, read
@@ -22,7 +22,7 @@ from tests.golden import (
 )
 
 FUNCTIONS = cases.load()
-LOOPS = wrong_trajectories.WRONG if IN_CI else wrong_trajectories.WRONG[::6]  # test_mutations.py has all, always
+LOOPS = some(wrong_trajectories.WRONG, every=6)  # test_mutations.py has all, always
 WRONG = [
     *((own.function, own.breaks, own) for own in (*wrong_masks.WRONG, *wrong_further.WRONG)),
     *((own.function, own.name, own.call) for own in (*wrong_numbers.WRONG, *LOOPS)),
@@ -63,7 +63,7 @@ def of_right(number):
 
 
 @pytest.mark.parametrize(
-    "number", range(len(right_ones.RIGHT)), ids=[f"{f}: {name}" for f, name, _ in right_ones.RIGHT]
+    "number", some(range(len(right_ones.RIGHT))), ids=some(f"{f}: {name}" for f, name, _ in right_ones.RIGHT)
 )
 def test_no_right_implementation_is_accused(number):
     result = of_right(number)
