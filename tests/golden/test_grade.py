@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from effort import IN_CI
 from typer.testing import CliRunner
 
 from minisparse.cli import app
@@ -28,6 +29,7 @@ def rigl_update(weight, mask, dense_grad, n_update):
     return kept | top_k(abs(dense_grad), n_update, ~kept)
 """
 WRONG = RIGHT.replace("n_update, mask)", "n_update)")
+PATIENT = 10.0 if IN_CI else 2.0  # seconds in which right code answers, on a busy machine too
 needs_posix = pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals are POSIX's")
 
 
@@ -130,12 +132,9 @@ def test_a_function_that_misbehaves_costs_itself_alone(hand_in, capfd):
     ],
 )
 def test_a_function_that_never_ends_takes_half_of_the_time_left(hand_in, body):
-    started = os.times().elapsed
-    grade = hand_in(
-        seconds=3.0,
-        bad=top_k(body),
-    )["bad"]
-    assert os.times().elapsed - started < 3 + 5 + 5
+    started, seconds = os.times().elapsed, 2 * PATIENT
+    grade = hand_in(seconds=seconds, bad=top_k(body))["bad"]
+    assert os.times().elapsed - started < seconds + 5 + PATIENT
     assert grade.functions == {"rigl_update": (22, 22), "top_k": (0, 16)}
     assert "top_k: 0 of 16: it does not answer in time (case top_k/" in grade.verdict
 
@@ -145,7 +144,7 @@ def test_a_later_function_is_asked_though_an_earlier_one_never_ends(hand_in):
         RIGHT.partition("def rigl_update")[0]
         + "def rigl_update(weight, mask, dense_grad, n_update):\n    while 1: pass\n"
     )
-    assert hand_in(seconds=4.0, bad=loops)["bad"].functions == {"rigl_update": (0, 22), "top_k": (16, 16)}
+    assert hand_in(seconds=2 * PATIENT, bad=loops)["bad"].functions == {"rigl_update": (0, 22), "top_k": (16, 16)}
 
 
 @needs_posix
@@ -156,7 +155,7 @@ def test_a_later_function_is_asked_though_an_earlier_one_never_ends(hand_in):
         ("import sys; sys.exit(3)", 20.0, "it ends by sys.exit(3) when it is imported"),
         ("import os; os._exit(3)", 20.0, "it ends the process when it is imported (exit status 3)"),
         ("import os; os.kill(os.getppid(), 9)", 20.0, "it ends the process that judges it"),
-        ("import os; os.kill(os.getppid(), 19)", 1.0, "it does not end in time"),
+        ("import os; os.kill(os.getppid(), 19)", PATIENT, "it does not end in time"),
     ],
 )  # fmt: skip
 def test_a_module_that_ends_or_loops_on_import_stops_nobody(hand_in, monkeypatch, source, seconds, said):
