@@ -11,8 +11,7 @@ import argparse
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -63,19 +62,13 @@ def gain(n: int, rounds: int) -> dict[str, float]:
     return {"numbers": n, "us": 1e6 * median(alone) / times, "gain": median(ratios)}
 
 
-@contextmanager
-def blocks_of(megabytes: float) -> Iterator[None]:
-    with patch.object(threads, "BLOCK_BYTES", int(megabytes * 2**20)):
-        yield
-
-
 def by_size(task: steps.Task, rounds: int, times: int) -> list[dict[str, float]]:
     """Milliseconds of a step for each size of blocks, and the ratio to the default's in the same round."""
     step, sizes = steps.minisparse_step(task), sorted({*MEGABYTES, threads.BLOCK_BYTES / 2**20})
     taken: dict[float, list[float]] = {size: [] for size in sizes}
     for _ in range(rounds):
         for size in sizes:
-            with blocks_of(size):
+            with patch.object(threads, "BLOCK_BYTES", int(size * 2**20)):
                 step()
                 taken[size].append(seconds(step, times) / times)
     usual = taken[threads.BLOCK_BYTES / 2**20]

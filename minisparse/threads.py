@@ -1,4 +1,4 @@
-"""A batch in blocks on several threads: the intermediate arrays of a block stay in a core's cache.
+"""A batch in blocks on several threads: intermediate arrays are as large as a few caches, not as the batch.
 
 The number of threads is that of NumPy's BLAS, so the usual variables (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
 MKL_NUM_THREADS) and `threadpoolctl` limit both. Blocks depend on shapes and on the size of the processor's cache alone,

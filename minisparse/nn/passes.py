@@ -1,4 +1,4 @@
-"""Primitives that compute what several layers compute in one pass, while a block of images is in the cache.
+"""Primitives that compute what several layers compute in one pass over blocks of images.
 
 Layer by layer, every result is written to memory and read again. Here the way back makes the small steps between two
 products a second time, from the inputs. `nn.fused` decides where; held to the layers themselves by
