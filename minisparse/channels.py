@@ -43,8 +43,7 @@ def moments(x: Array) -> tuple[Array, Array]:
         size = len(a) * _per_line(x)
         mean = total_of(x, a) / size
         a = a - along_line(x, mean)
-        a *= a
-        return size, mean, total_of(x, a)
+        return size, mean, total_of(x, a, a)
 
     n, parts = math.prod(x.shape[:-1]), in_blocks(x, _bytes_each(x), of_block)
     mean = sum(size * block_mean for size, block_mean, _ in parts) / n
@@ -72,9 +71,7 @@ def sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
 
     def of_block(block: slice) -> tuple[Array, Array]:
         lines = as_lines(x, g[block])
-        centred = as_lines(x, x[block]) - mean
-        centred *= lines
-        return total_of(x, lines), total_of(x, centred)
+        return total_of(x, lines), total_of(x, lines, as_lines(x, x[block]) - mean)
 
     parts = in_blocks(x, _bytes_each(x), of_block)
     return sum(total for total, _ in parts), sum(centred for _, centred in parts)
@@ -113,5 +110,8 @@ def along_line(x: Array, row: Array) -> Array:
     return namespace(x).tile(row.astype(x.dtype), _per_line(x))
 
 
-def total_of(x: Array, lines: Array) -> Array:
-    return (namespace(x).ones(len(lines), lines.dtype) @ lines).reshape(_per_line(x), x.shape[-1]).sum(axis=0)
+def total_of(x: Array, lines: Array, times: Array | None = None) -> Array:
+    """The sum of lines, or of their products with others, per channel, (C,)."""
+    xp = namespace(x)
+    line = xp.ones(len(lines), lines.dtype) @ lines if times is None else xp.einsum("ij,ij->j", lines, times)
+    return line.reshape(_per_line(x), x.shape[-1]).sum(axis=0)

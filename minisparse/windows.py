@@ -76,13 +76,23 @@ def frame_of(
 def framed(x: Array, frame: tuple[tuple[int, int], tuple[int, int]], value: float = 0) -> Array:
     """x with a frame of `value` around its images; a negative width cuts off instead."""
     (top, bottom), (left, right) = frame
-    n, h, w, c = x.shape
+    _, h, w, _ = x.shape
     if min(top, bottom, left, right) < 0:
         x = x[:, max(-top, 0) : h - max(-bottom, 0), max(-left, 0) : w - max(-right, 0)]
         return framed(x, ((max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))), value)
     if not any((top, bottom, left, right)):
         return x
-    padded = namespace(x).empty((n, h + top + bottom, w + left + right, c), x.dtype)
-    padded[:, :top] = padded[:, top + h :] = padded[:, :, :left] = padded[:, :, left + w :] = value
-    padded[:, top : top + h, left : left + w] = x
+    padded, inside = in_frame(x.shape, x, frame, value)
+    inside[...] = x
     return padded
+
+
+def in_frame(
+    shape: tuple[int, ...], like: Array, frame: tuple[tuple[int, int], tuple[int, int]], value: float = 0
+) -> tuple[Array, Array]:
+    """(images with a frame of `value` around them, a view of the pixels inside, which are not set), of like's dtype."""
+    (top, bottom), (left, right) = frame
+    n, h, w, c = shape
+    padded = namespace(like).empty((n, h + top + bottom, w + left + right, c), like.dtype)
+    padded[:, :top] = padded[:, top + h :] = padded[:, :, :left] = padded[:, :, left + w :] = value
+    return padded, padded[:, top : top + h, left : left + w]

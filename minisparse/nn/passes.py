@@ -13,7 +13,9 @@ from ..channels import along_line, as_lines, moments, sum_of_rows, total_of
 from ..checks import linear_fits
 from ..conv import correlate, spread
 from ..threads import in_blocks, matmul, matmul_plus, rectify, where_positive
-from ..windows import Padding, frame_of, framed, kernel_rows, out_shape
+from ..windows import Padding, frame_of, framed, in_frame, kernel_rows, out_shape
+
+FAR = 16  # shift / scale, beyond which x − mean and the sum with the shift differ by a digit
 
 
 @primitive
@@ -36,32 +38,42 @@ def linear_relu(x: Array, weight: Array, bias: Array) -> Any:
 
 
 class _Rectified:
-    """max(batch_norm(x), 0), made for a block of images whenever it is needed, and the way back to x."""
+    """max(batch_norm(x), 0), made for a block of images whenever it is needed, and the way back to x.
+
+    With gain = scale / √(var + eps) > 0 this is gain · max(x − threshold, 0), threshold = mean − shift / gain: one pass
+    over the images instead of three, with the gain left to what follows. Where a scale is small beside its shift, or
+    not positive, gain is 1 and the images are normalised as the layer does it.
+    """
 
     def __init__(self, x: Array, scale: Array, shift: Array, eps: float):
-        self.x, self.scale, self.shift = x, scale, shift
-        self.mean, var = moments(x)
-        self.sharp = 1 / namespace(x).sqrt(var + eps)
-        self.lines = [along_line(x, row) for row in (self.mean, scale * self.sharp, shift)]
+        self.x, self.scale, (self.mean, var) = x, scale, moments(x)
+        root = namespace(x).sqrt(var + eps)
+        self.sharp = 1 / root
+        slope, one = scale * self.sharp, namespace(x).ones_like(scale)
+        self.factored = bool((abs(shift) <= FAR * scale).all() and (slope > 0).all())
+        self.gain = slope if self.factored else one
+        self.level = shift / scale * root if self.factored else one * 0  # that of the ReLU's zero, below the mean
+        rows = (self.mean - self.level,) if self.factored else (self.mean, slope, shift)
+        self.lines = [along_line(x, row) for row in rows]
 
     def before_relu(self, images: slice) -> tuple[Array, Array]:
-        """x − mean and the normalised images, as lines."""
-        mean, gain, shift = self.lines
-        centred = as_lines(self.x, self.x[images]) - mean
-        normal = centred * gain
-        normal += shift
+        """x − mean + level, and what the ReLU sees, divided by gain, as lines: one array where they are equal."""
+        centred = as_lines(self.x, self.x[images]) - self.lines[0]
+        if self.factored:
+            return centred, centred
+        normal = centred * self.lines[1]
+        normal += self.lines[2]
         return centred, normal
 
-    def sums(self, d: Array, centred: Array, on: Array) -> tuple[Array, Array]:
-        """d becomes zero where the ReLU is off; Σ d and Σ d (x − mean). All are lines, and `centred` is spent."""
-        d *= on
-        centred *= d
-        return total_of(self.x, d), total_of(self.x, centred)
+    def sums(self, d: Array, centred: Array) -> tuple[Array, Array]:
+        """Σ d and Σ d (x − mean + level), for lines d that are zero where the ReLU is off."""
+        return total_of(self.x, d), total_of(self.x, d, centred)
 
     def way_back(self, d: Array, parts: list) -> tuple[Array, Array, Array]:
         """The gradients of x, which is written into d, of scale and of shift: batch_norm's, from the sums of blocks."""
         n = self.x.size // len(self.mean)
-        to_shift, to_scale = sum(part[0] for part in parts), sum(part[1] for part in parts) * self.sharp
+        to_shift = sum(part[0] for part in parts)
+        to_scale = (sum(part[1] for part in parts) - self.level * to_shift) * self.sharp
         slope = -self.scale * self.sharp * self.sharp * to_scale / n
         offset = -self.scale * self.sharp * to_shift / n - slope * self.mean
         gain, slope, offset = (along_line(self.x, row) for row in (self.scale * self.sharp, slope, offset))
@@ -79,20 +91,25 @@ class _Rectified:
 @primitive
 def batch_norm_relu(x: Array, scale: Array, shift: Array, eps: float) -> Any:
     """relu(batch_norm(x, scale, shift, eps)) for images x (N, H, W, C)."""
-    rectified, y = _Rectified(x, scale, shift, eps), namespace(x).empty(x.shape, x.dtype)
+    xp, rectified = namespace(x), _Rectified(x, scale, shift, eps)
+    y, gain = xp.empty(x.shape, x.dtype), along_line(x, rectified.gain)
 
     def forward(images: slice) -> None:
-        namespace(x).maximum(rectified.before_relu(images)[1], 0, out=as_lines(x, y[images]))
+        out = as_lines(x, y[images])
+        xp.maximum(rectified.before_relu(images)[1], 0, out=out)
+        if rectified.factored:
+            out *= gain
 
     in_blocks(x, _bytes_each(x, 3), forward)
 
     def pulled(g: Array) -> tuple[Array, Array, Array]:
-        d = namespace(x).empty(x.shape, g.dtype)
+        d = xp.empty(x.shape, g.dtype)
 
         def pull(images: slice) -> tuple[Array, Array]:
-            d[images] = g[images]
-            centred = as_lines(x, x[images]) - rectified.lines[0]
-            return rectified.sums(as_lines(x, d[images]), centred, as_lines(x, y[images]) > 0)
+            centred, normal = rectified.before_relu(images)
+            out = as_lines(x, d[images])
+            xp.multiply(as_lines(x, g[images]), normal > 0, out=out)
+            return rectified.sums(out, centred)
 
         return rectified.way_back(d, in_blocks(x, _bytes_each(x, 3), pull))
 
@@ -113,11 +130,12 @@ def batch_norm_relu_conv2d(
     frame = (top, bottom), (left, right) = frame_of(x, (kh, kw), 1, padding)
     around = (kh - 1 - top, kh - 1 - bottom), (kw - 1 - left, kw - 1 - right)
     rectified = _Rectified(x, scale, shift, eps)
-    y = xp.empty((n, *out_shape(x, (kh, kw), 1, padding), c_out), x.dtype)
+    gain, y = rectified.gain[:, None], xp.empty((n, *out_shape(x, (kh, kw), 1, padding), c_out), x.dtype)
 
     def forward(images: slice) -> None:
-        normal = rectified.before_relu(images)[1].reshape(x[images].shape)
-        correlate(framed(xp.maximum(normal, 0, out=normal), frame), kernel, 1, y[images])
+        padded, inside = in_frame(x[images].shape, x, frame)
+        xp.maximum(rectified.before_relu(images)[1].reshape(inside.shape), 0, out=inside)
+        correlate(padded, kernel * gain, 1, y[images])
 
     in_blocks(x, _bytes_each(x, 2 * kw), forward)
 
@@ -126,10 +144,10 @@ def batch_norm_relu_conv2d(
         d = xp.empty(x.shape, g.dtype)
 
         def pull(images: slice) -> tuple[Array, Array, Array]:
-            centred, pixels = rectified.before_relu(images)
-            on = pixels > 0
-            pixels *= on
-            pixels = pixels.reshape(len(x[images]), h * w, c)
+            centred, normal = rectified.before_relu(images)
+            on = normal > 0
+            normal *= on
+            pixels = normal.reshape(len(x[images]), h * w, c)
             out, to_kernel = d[images].reshape(pixels.shape), xp.empty((kh, kw * c_out, c), g.dtype)
             for i, seen in enumerate(kernel_rows(framed(g[images], around), (kh, kw), 1)):
                 if i:
@@ -137,11 +155,13 @@ def batch_norm_relu_conv2d(
                 else:
                     xp.matmul(seen, flipped[i], out=out)
                 to_kernel[i] = (seen.swapaxes(1, 2) @ pixels).sum(axis=0)
-            return *rectified.sums(as_lines(x, d[images]), centred, on), to_kernel
+            lines = as_lines(x, d[images])
+            lines *= on
+            return *rectified.sums(lines, centred), to_kernel
 
         parts = in_blocks(x, _bytes_each(x, 2 * kw), pull)
         to_kernel = sum(part[2] for part in parts).reshape(kh, kw, c_out, c)[::-1, ::-1].swapaxes(2, 3)
-        return *rectified.way_back(d, parts), xp.ascontiguousarray(to_kernel)
+        return *rectified.way_back(d, parts), to_kernel * gain
 
     return y, pulled
 

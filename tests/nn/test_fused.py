@@ -19,10 +19,14 @@ LINEAR_RELU = "linear_relu"
 FUSED = {BN_RELU, BN_RELU_CONV, CONV_POOL_RELU, LINEAR_RELU}
 
 
-def made(model, seed=0, dtype=np.float64):
-    """Parameters of which none keeps the value that makes batch norm or a bias invisible."""
+def made(model, seed=0, dtype=np.float64, usual=False):
+    """Parameters of which none keeps the value that makes batch norm or a bias invisible.
+
+    usual: batch norm has scales above 0, as it nearly always has.
+    """
     rng = np.random.default_rng(seed)
-    return {name: rng.standard_normal(shape).astype(dtype) for name, shape in model.shapes().items()}
+    params = {name: rng.standard_normal(shape).astype(dtype) for name, shape in model.shapes().items()}
+    return {name: abs(array) + 0.3 if usual and name.endswith("scale") else array for name, array in params.items()}
 
 
 def images(*shape, seed=1, dtype=np.float64):
@@ -48,8 +52,8 @@ def lines(model, params, x, **options):
     return [line.op for line in tape(model(with_grad, x, **options)) if line.op in FUSED]
 
 
-def same(model, x, expected):
-    params = made(model)
+def same(model, x, expected, usual=False):
+    params = made(model, usual=usual)
     assert lines(model, params, x, train=True) == expected
     assert not lines(nn.unfused(model), params, x, train=True)
     (y, grads), (plain, plain_grads) = (ways_back(m, params, x) for m in (model, nn.unfused(model)))
@@ -93,7 +97,26 @@ def test_batch_norm_relu_and_a_convolution(data):
     h_out, w_out, _ = conv.sites((h, w, c))[1]
     few = h * w > 1.5 * h_out * w_out
     model = nn.Chain({"bn": nn.BatchNorm(c, 0.1), "relu": nn.Relu(), "conv": conv})
-    same(model, images(n, h, w, c), [BN_RELU if few else BN_RELU_CONV])
+    same(model, images(n, h, w, c), [BN_RELU if few else BN_RELU_CONV], data.draw(st.booleans()))
+
+
+@pytest.mark.parametrize("then", ["", "conv"])
+@pytest.mark.parametrize(
+    ("scale", "shift"),
+    [((1, 1), (1000, 0)), ((1e-3, 1), (1, 0)), ((0, 1), (1, -1)), ((0, 1), (0, 0)), ((-1, 1), (0, 0)),
+     ((1, 1), (15, -1)), ((1e-30, 1), (0, 0)), ((1e-30, 1), (1e-30, 0))],
+)  # fmt: skip
+def test_a_scale_that_is_small_beside_its_shift_loses_no_digit(scale, shift, then):
+    """In float32, beside the layers one by one in float64."""
+    layers = {"bn": nn.BatchNorm(2), "relu": nn.Relu(), "conv": nn.Conv2d(2, 3, 3, padding="same", bias=False)}
+    model = nn.Chain({name: layers[name] for name in ("bn", "relu", *then.split())})
+    params = made(model, dtype=np.float32) | {"bn.scale": np.float32(scale), "bn.shift": np.float32(shift)}
+    x = images(20, 8, 8, 2, dtype=np.float32) * 3 + 5
+    wide = {name: array.astype(float) for name, array in params.items()}
+    (y, grads), (plain, expected) = ways_back(model, params, x), ways_back(nn.unfused(model), wide, x.astype(float))
+    np.testing.assert_allclose(y.value, plain.value, rtol=1e-5, atol=1e-5)
+    for name, grad in expected.items():
+        np.testing.assert_allclose(grads[name], grad, rtol=1e-4, atol=1e-5 * abs(grad).max(), err_msg=name)
 
 
 @settings(max_examples=examples(60))
@@ -120,8 +143,9 @@ def test_among_equals_the_first_of_a_window_gets_the_gradient():
     same(model, x, [CONV_POOL_RELU])
 
 
+@pytest.mark.parametrize("usual", [True, False])
 @pytest.mark.parametrize("n", [1, 3, 130])
-def test_many_blocks_of_images_on_several_threads(monkeypatch, n):
+def test_many_blocks_of_images_on_several_threads(monkeypatch, n, usual):
     wide = nn.Chain({"bn": nn.BatchNorm(16), "relu": nn.Relu(), "conv": nn.Conv2d(16, 8, 3, padding="same", bias=False),
                      "bn2": nn.BatchNorm(8), "relu2": nn.Relu()})  # fmt: skip
     digits = nn.Chain({"conv": nn.Conv2d(1, 20, 5), "pool": nn.MaxPool2d(2), "relu": nn.Relu()})
@@ -129,10 +153,11 @@ def test_many_blocks_of_images_on_several_threads(monkeypatch, n):
         (wide, images(n, 32, 32, 16), [BN_RELU_CONV, BN_RELU]),
         (digits, images(n, 28, 28, 1), [CONV_POOL_RELU]),
     ):
-        same(model, x, names)
-        alone = ways_back(model, made(model), x)[1]
+        same(model, x, names, usual)
+        params = made(model, usual=usual)
+        alone = ways_back(model, params, x)[1]
         monkeypatch.setattr(threads, "n_threads", lambda: 3)
-        together = ways_back(model, made(model), x)[1]
+        together = ways_back(model, params, x)[1]
         monkeypatch.undo()
         assert all((alone[name] == together[name]).all() for name in alone)
 
@@ -149,10 +174,11 @@ NETWORKS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("usual", [True, False])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks(name):
+def test_networks(name, usual):
     model, shape, expected = NETWORKS[name]
-    same(model, images(3, *shape), expected)
+    same(model, images(3, *shape), expected, usual)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
