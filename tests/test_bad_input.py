@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from effort import some
 
 import minisparse as ms
 from minisparse import autograd, data, files, flops, models, nn, ops, optim, recipes, schedule, sparse, train
@@ -700,7 +701,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("content", "said"), ANSWERS, ids=range(len(ANSWERS)))
+@pytest.mark.parametrize(("content", "said"), some(ANSWERS), ids=some(range(len(ANSWERS))))
 def test_answers_that_are_none_are_refused_by_their_file(tmp_path, content, said):
     (tmp_path / "answers.json").write_bytes(content)
     refused(lambda: check.checked(str(tmp_path)), ValueError, "answers.json", said)
@@ -811,7 +812,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize(("line", "said"), COMMANDS, ids=[line for line, _ in COMMANDS])
+@pytest.mark.parametrize(("line", "said"), some(COMMANDS, every=2), ids=some((line for line, _ in COMMANDS), every=2))
 def test_a_command_is_refused_with_status_2_and_one_sentence(folder, monkeypatch, capsys, line, said):
     if "OTHER" in line:
         config, content = other_network()

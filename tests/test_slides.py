@@ -4,6 +4,7 @@ import re
 from functools import cache
 
 import pytest
+from effort import some
 
 pytest.importorskip("nbconvert")
 pytest.importorskip("latex2mathml")
@@ -13,7 +14,7 @@ from docs import slides
 deck_of = cache(slides.deck)
 
 
-@pytest.fixture(scope="module", params=slides.PLANS)
+@pytest.fixture(scope="module", params=some(slides.PLANS, every=3))
 def deck(request):
     return deck_of(request.param)
 

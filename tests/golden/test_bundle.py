@@ -235,8 +235,8 @@ def test_as_a_program_it_says_the_same(folder, called, name):
 
 @pytest.mark.parametrize(
     "what",
-    [["rigl_update", "guest_0:rigl_update"], ["guest_0", "--function", "cosine"], ["top_k", "guest_3:top_k"],
-     ["rigl_updat", "guest_0:rigl_update"], ["rigl_update", "guest_0:nothing"], ["rigl_update", "guest_0"]],
+    some([["rigl_update", "guest_0:rigl_update"], ["guest_0", "--function", "cosine"], ["top_k", "guest_3:top_k"],
+          ["rigl_updat", "guest_0:rigl_update"], ["rigl_update", "guest_0:nothing"], ["rigl_update", "guest_0"]], 2),
     ids=" ".join,
 )  # fmt: skip
 def test_it_takes_functions_as_the_package_does(package, called, what):

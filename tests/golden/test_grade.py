@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from effort import IN_CI
+from effort import IN_CI, some
 from typer.testing import CliRunner
 
 from minisparse.cli import app
@@ -109,12 +109,13 @@ MISBEHAVING = [
 
 
 def test_a_function_that_misbehaves_costs_itself_alone(hand_in, capfd):
-    bad = {f"bad{i}": top_k(body) for i, (body, _) in enumerate(MISBEHAVING)}
+    misbehaving = some(MISBEHAVING, every=3)
+    bad = {f"bad{i}": top_k(body) for i, (body, _) in enumerate(misbehaving)}
     grades = hand_in(ada=RIGHT, **bad, zoe=RIGHT)
     assert list(grades) == ["ada", *bad, "zoe"]
     assert grades["ada"].passes
     assert grades["zoe"].passes
-    for name, (body, said) in zip(bad, MISBEHAVING, strict=True):
+    for name, (body, said) in zip(bad, misbehaving, strict=True):
         assert grades[name].functions == {"rigl_update": (22, 22), "top_k": (0, 16)}, body
         assert said in grades[name].verdict, body
         assert len(grades[name].verdict) < 3000, body
@@ -150,13 +151,13 @@ def test_a_later_function_is_asked_though_an_earlier_one_never_ends(hand_in):
 @needs_posix
 @pytest.mark.parametrize(
     ("source", "seconds", "said"),
-    [
+    some([
         ("while True: pass", 1.0, "it is not imported in time"),
         ("import sys; sys.exit(3)", 20.0, "it ends by sys.exit(3) when it is imported"),
         ("import os; os._exit(3)", 20.0, "it ends the process when it is imported (exit status 3)"),
         ("import os; os.kill(os.getppid(), 9)", 20.0, "it ends the process that judges it"),
         ("import os; os.kill(os.getppid(), 19)", PATIENT, "it does not end in time"),
-    ],
+    ], every=3),
 )  # fmt: skip
 def test_a_module_that_ends_or_loops_on_import_stops_nobody(hand_in, monkeypatch, source, seconds, said):
     monkeypatch.setattr("minisparse.golden.grade.GRACE", 1.0)

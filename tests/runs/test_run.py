@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import strict
 from arrays import back
-from effort import IN_CI
+from effort import IN_CI, some
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -124,7 +124,7 @@ STOPS = st.lists(
 STORED = [(method, "masked") for method in METHODS] + [(m, "sparse") for m, e in METHODS.items() if not e.refusal]
 
 
-@pytest.mark.parametrize(("method", "storage"), STORED)
+@pytest.mark.parametrize(("method", "storage"), some(STORED, every=2))
 @settings(max_examples=8 if IN_CI else 3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(descent=st.sampled_from(list(DESCENTS)), dense=st.sampled_from([(), ("fc2",)]), stops=STOPS)
 def test_every_method_goes_on_to_the_last_bit_wherever_it_is_stopped_or_killed(
@@ -137,7 +137,9 @@ def test_every_method_goes_on_to_the_last_bit_wherever_it_is_stopped_or_killed(
     assert len(metrics(parts)) == STEPS
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "small-dense"])  # this one has one width only
+@pytest.mark.parametrize(
+    "method", some([m for m in METHODS if m != "small-dense"], every=2)
+)  # this one has one width only
 @settings(max_examples=3 if IN_CI else 1, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(descent=st.sampled_from(list(DESCENTS)), stops=STOPS)
 def test_networks_with_convolutions_batch_norm_and_dropout_go_on_too(
@@ -152,7 +154,7 @@ def test_networks_with_convolutions_batch_norm_and_dropout_go_on_too(
 
 @pytest.mark.parametrize(
     ("method", "storage", "model"),
-    [(*each, "mlp-12") for each in STORED]
+    some([(*each, "mlp-12") for each in STORED], 3)
     + [
         pytest.param(
             method, "masked", "tiny", marks=() if method in ("static", "rigl", "l0", "lottery") else pytest.mark.slow
