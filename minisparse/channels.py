@@ -11,13 +11,16 @@ from .threads import in_blocks
 
 
 def sum_of_rows(x: Array) -> Array:
-    """The sum over all axes but the last, (C,): a product with ones, many times faster than `sum` where C is small."""
+    """The sum over all axes but the last, (C,): a product with ones, many times faster than `sum` where C is small.
+
+    By `dot`: while `@` makes 500 results or fewer, NumPy lets no other thread begin.
+    """
     xp = namespace(x)
 
     def work(block: slice) -> Array:
         rows = x[block]
         rows = rows.reshape(math.prod(rows.shape[:-1]), x.shape[-1])
-        return xp.ones(len(rows), x.dtype) @ rows
+        return xp.ones(len(rows), x.dtype).dot(rows)
 
     return sum(in_blocks(x, x.nbytes // max(len(x), 1), work))
 
@@ -113,5 +116,5 @@ def along_line(x: Array, row: Array) -> Array:
 def total_of(x: Array, lines: Array, times: Array | None = None) -> Array:
     """The sum of lines, or of their products with others, per channel, (C,)."""
     xp = namespace(x)
-    line = xp.ones(len(lines), lines.dtype) @ lines if times is None else xp.einsum("ij,ij->j", lines, times)
+    line = xp.ones(len(lines), lines.dtype).dot(lines) if times is None else xp.einsum("ij,ij->j", lines, times)
     return line.reshape(_per_line(x), x.shape[-1]).sum(axis=0)

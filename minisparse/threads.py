@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,11 @@ def in_blocks(x: Array, bytes_each: int, work: Callable[[slice], Any], most: int
         return [work(slice(0, n))]
     n_blocks = max(-(-n * bytes_each // BLOCK_BYTES), -(-n // most))
     n_blocks = min(n_blocks + n_blocks % 2, n)  # an even number, for two threads
-    return on_threads([slice(i * n // n_blocks, (i + 1) * n // n_blocks) for i in range(n_blocks)], work)
+    halves = list(range(0, 2 * n_blocks + 1, 2))
+    if 2 < n_blocks <= n // 2:  # the last two blocks in halves: threads end at nearly the same time
+        halves = sorted([*halves, 2 * n_blocks - 3, 2 * n_blocks - 1])
+    cuts = [half * n // (2 * n_blocks) for half in halves]
+    return on_threads([slice(start, end) for start, end in pairwise(cuts)], work)
 
 
 def on_threads(pieces: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:

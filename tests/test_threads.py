@@ -36,6 +36,16 @@ def test_blocks_are_the_whole_batch_in_order_and_none_is_large(n, each):
         assert len(parts) == 1
 
 
+@pytest.mark.parametrize(
+    ("n", "blocks", "sizes"),
+    [(128, 2, [64, 64]), (128, 4, [32, 32, 16, 16, 16, 16]), (60, 6, [10, 10, 10, 10, 5, 5, 5, 5]),
+     (8, 4, [2, 2, 1, 1, 1, 1]), (7, 4, [1, 2, 2, 2]), (4, 4, [1, 1, 1, 1])],
+)  # fmt: skip
+def test_the_last_two_of_many_blocks_are_halved(n, blocks, sizes):
+    each = blocks * threads.BLOCK_BYTES // n
+    assert threads.in_blocks(np.zeros((n, 1)), each, lambda block: block.stop - block.start) == sizes
+
+
 def test_a_device_array_is_one_block(xp):
     x = give(xp, np.zeros((300, 4)))
     parts = threads.in_blocks(x, 1 << 22, lambda block: block)

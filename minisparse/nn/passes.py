@@ -213,7 +213,10 @@ def conv2d_max_pool2d_relu(x: Array, kernel: Array, bias: Array, size: int, padd
         return padded[:, top : top + height, left : left + width]
 
     def to_kernel(g: Array) -> Array:
-        work = lambda images: pixels[images.start].T @ (g[images] * first[:, images]).reshape(-1, c_out)
+        def work(images: slice) -> Array:
+            d = (g[images] * first[:, images]).reshape(-1, y[0].size // c_out, c_out)
+            return (pixels[images.start].reshape(len(d), -1, kh * kw * c).swapaxes(1, 2) @ d).sum(axis=0)
+
         return sum(in_blocks(x, bytes_each, work)).reshape(kernel.shape)
 
     return y, (to_x, to_kernel, lambda g: sum_of_rows(g * (y > 0)))
