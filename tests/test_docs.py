@@ -25,7 +25,8 @@ PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for
 LESSONS = {path.stem for path in answers.COURSE.glob("*.ipynb")}
 RESULTS = {name: text for name, text in PAGES.items() if name.startswith("results/")}
 REPORT = (results.FIGURES / "README.md").read_text(encoding="utf-8")
-CASES = [case for own in cases.load().values() for case in own]
+FUNCTIONS = cases.load()
+CASES = [case for own in FUNCTIONS.values() for case in own]
 
 
 TOLD_WITH = {"centroids": "share"}  # files of one paper on one page
@@ -66,9 +67,9 @@ def test_every_module_is_in_the_library_pages():
     assert sorted(name for _, name in asked("api")) == sorted(public)
 
 
-@pytest.mark.parametrize("function", cases.load())
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_case_shows_its_reason_its_picture_and_who_differs(function):
-    for case in cases.load()[function]:
+    for case in FUNCTIONS[function]:
         fold = answers._fold(case)
         shown = unescape(re.sub("<[^>]+>", "", fold))
         assert case.reason in shown

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import strict
 from command_line import QUICK, said
+from effort import some
 from slow_methods import slow_remove_dead_units
 from typer.testing import CliRunner
 
@@ -188,7 +189,7 @@ def refused(*arguments):
     return child.stderr
 
 
-@pytest.mark.parametrize(("command", "held"), [("train", "."), ("compare", "."), ("compare", "rigl")])
+@pytest.mark.parametrize(("command", "held"), some([("train", "."), ("compare", "."), ("compare", "rigl")], every=2))
 def test_a_folder_in_which_another_process_is_at_work_is_refused_with_both(tmp_path, command, held):
     method = ("--method", "rigl", *QUICK, "--out", tmp_path)
     with alone_in(tmp_path / held):
@@ -387,7 +388,7 @@ def test_export_gives_weights_and_masks_as_they_are(finished):
 @pytest.mark.parametrize(
     ("to", "ending", "library"), [("safetensors", "safetensors", "safetensors"), ("torch", "pt", "torch")]
 )
-@pytest.mark.parametrize("method", ["rigl", "l0"])
+@pytest.mark.parametrize("method", some(["rigl", "l0"], every=2))
 def test_export_to_pytorch_comes_back_and_computes_the_same(tmp_path, method, to, ending, library):
     pytest.importorskip(library)
     options = QUICK[:4] if method == "l0" else QUICK
