@@ -161,7 +161,7 @@ def batch_norm_relu_conv2d(
 
         parts = in_blocks(x, _bytes_each(x, 2 * kw), pull)
         to_kernel = sum(part[2] for part in parts).reshape(kh, kw, c_out, c)[::-1, ::-1].swapaxes(2, 3)
-        return *rectified.way_back(d, parts), to_kernel * gain
+        return *rectified.way_back(d, parts), xp.ascontiguousarray(to_kernel) * gain
 
     return y, pulled
 
