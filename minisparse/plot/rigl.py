@@ -212,6 +212,7 @@ def rigl_photographs(
     curves {method: {sparsity: [(training, dense = 1; accuracy in %), one per seed]}}; bars are standard deviations over
     seeds; the dense network is a line.
     """
+    shown = sorted({sparsity for method, points in curves.items() if method != "dense" for sparsity in points})
     with panels(path, (9.5, 4), title, columns=2, sharey=True) as axes:
         for method, by_sparsity in curves.items():
             label, colour, marker, dash = (
@@ -224,9 +225,10 @@ def rigl_photographs(
             if method == "dense":
                 axes[0].axhline(means[0], color=colour, linestyle=dash)
             else:
-                axes[0].errorbar([f"{s:.0%}" for s in sparsities], means, spread, **look)
+                axes[0].errorbar([shown.index(s) for s in sparsities], means, spread, **look)
             axes[1].errorbar(costs, means, spread, **look)
         axes[0].set(xlabel="sparsity", ylabel="test accuracy, last epoch (%)")
+        axes[0].set_xticks(range(len(shown)), [f"{sparsity:.0%}" for sparsity in shown])
         log_ticks(axes[1], {cost: f"{cost:g}" for cost in (0.05, 0.1, 0.2, 0.5, 1, 2)})
         spent = [cost for by_sparsity in curves.values() for runs in by_sparsity.values() for cost, _ in runs]
         axes[1].set(xlabel="multiply-adds of training, dense = 1", xlim=(0.8 * min(spent), 1.25 * max(spent)))

@@ -41,3 +41,15 @@ def test_sweeps_can_be_drawn_with_runs_that_are_not_there(tmp_path):
         tmp_path / "a.png", periods, {"erk": [(0.9, 1.0)], "uniform": [(0.9, None)]}, {"at random": None}
     )
     assert path.exists()
+
+
+def test_sparsities_rise_from_left_to_right_in_whatever_order_runs_end(tmp_path, axes):
+    """And the dense network, a line, has no place among them."""
+    curves = {
+        "gradual": {0.9: [(0.4, 71.4)]},
+        "dense": {0.5: [(1.0, 77.4)]},
+        "rigl": {0.95: [(0.1, 60.0)], 0.8: [(0.3, 71.3)]},
+    }
+    plot.rigl_photographs(tmp_path / "a.png", "title", curves)
+    assert [tick.get_text() for tick in axes[0].get_xticklabels()] == ["80%", "90%", "95%"]
+    assert sorted(list(bars.lines[0].get_xdata()) for bars in axes[0].containers) == [[0, 2], [1]]

@@ -1,17 +1,9 @@
 """Error against density: means over seeds, beside the published errors."""
 
 import pytest
-from matplotlib.figure import Figure
 
 from minisparse import plot
 from minisparse.plot import snfs
-
-
-@pytest.fixture
-def axes(monkeypatch):
-    drawn = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **about: drawn.append(figure.axes[0]))
-    return drawn
 
 
 def test_lines_go_through_the_means_in_order_of_density_and_bars_to_the_ends(tmp_path, axes):
