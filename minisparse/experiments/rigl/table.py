@@ -141,7 +141,7 @@ CAUSES = {
     "rate, the fewer units keep connections. Where they move to batch 100,000 at a rate that does not fall, 409-104-75 "
     "is left, and with the schedule twice as late nearly that. Other numbers, one run each: ΔT 50 leaves 383-120-74, "
     "α 0.5 394-102-63, L2 5e-4 410-75-52, a rate of 0.4 405-97-46. Of these α 0.5 is near, but the paper has 0.3. "
-    "RigL+ begins with what RigL leaves.",
+    "RigL+ begins with what RigL leaves: by that schedule in both stages, 400-112-72 and then 365-94-70, one run.",
     "rigl/table-2/rigl/error": "Just beyond the tolerance, with more units than the table. By the schedule twice as "
     "late it is reached.",
     "rigl/table-2-later/": "Which schedule the table had is not published: masks that move to batch 100,000 at a rate "
