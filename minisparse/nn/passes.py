@@ -15,7 +15,7 @@ from ..conv import correlate, spread
 from ..threads import in_blocks, matmul, matmul_plus, rectify, where_positive
 from ..windows import Padding, frame_of, framed, in_frame, kernel_rows, out_shape
 
-FAR = 16  # shift / scale, beyond which x − mean and the sum with the shift differ by a digit
+FAR = 16  # scales: beside a larger shift the pixels would lose more than a digit
 
 
 @primitive
@@ -131,11 +131,12 @@ def batch_norm_relu_conv2d(
     around = (kh - 1 - top, kh - 1 - bottom), (kw - 1 - left, kw - 1 - right)
     rectified = _Rectified(x, scale, shift, eps)
     gain, y = rectified.gain[:, None], xp.empty((n, *out_shape(x, (kh, kw), 1, padding), c_out), x.dtype)
+    with_gain = kernel * gain
 
     def forward(images: slice) -> None:
         padded, inside = in_frame(x[images].shape, x, frame)
         xp.maximum(rectified.before_relu(images)[1].reshape(inside.shape), 0, out=inside)
-        correlate(padded, kernel * gain, 1, y[images])
+        correlate(padded, with_gain, 1, y[images])
 
     in_blocks(x, _bytes_each(x, 2 * kw), forward)
 
