@@ -27,6 +27,17 @@ def test_all_of_them_are_those_of_whole_arrays(xp, shape, seed):
     np.testing.assert_allclose(back(channels.combined(G, A, X, B, C)), g * a + x * b + c, **close)
 
 
+@pytest.mark.parametrize(
+    ("mean", "deviation"), [(0, 1), (1, 1), (1.9, 1), (2.1, 1), (-300, 1), (1e4, 1), (7, 0), (0, 0)]
+)
+def test_moments_keep_their_digits_however_far_the_mean_is(mean, deviation):
+    """In float32, beside the same numbers in float64."""
+    x = (mean + deviation * np.random.default_rng(0).standard_normal((200, 8, 8, 3))).astype(np.float32)
+    got, (axes, wide) = channels.moments(x), ((0, 1, 2), x.astype(float))
+    np.testing.assert_allclose(got[0], wide.mean(axis=axes), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(got[1], wide.var(axis=axes), rtol=1e-5, atol=1e-12)
+
+
 @pytest.mark.parametrize("shape", [(6, 3), (6, 2, 4, 3)])
 def test_nothing_that_was_given_is_written_to(shape):
     x = np.ones(shape)

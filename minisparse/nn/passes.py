@@ -16,6 +16,7 @@ from ..threads import in_blocks, matmul, matmul_plus, rectify, where_positive
 from ..windows import Padding, frame_of, framed, in_frame, kernel_rows, out_shape
 
 FAR = 16  # scales: beside a larger shift the pixels would lose more than a digit
+TINY = 1e-15  # a gradient times a smaller gain could leave the range of float32
 
 
 @primitive
@@ -42,7 +43,7 @@ class _Rectified:
 
     With gain = scale / √(var + eps) > 0 this is gain · max(x − threshold, 0), threshold = mean − shift / gain: one pass
     over the images instead of three, with the gain left to what follows. Where a scale is small beside its shift, or
-    not positive, gain is 1 and the images are normalised as the layer does it.
+    hardly positive, gain is 1 and the images are normalised as the layer does it.
     """
 
     def __init__(self, x: Array, scale: Array, shift: Array, eps: float):
@@ -50,7 +51,7 @@ class _Rectified:
         root = namespace(x).sqrt(var + eps)
         self.sharp = 1 / root
         slope, one = scale * self.sharp, namespace(x).ones_like(scale)
-        self.factored = bool((abs(shift) <= FAR * scale).all() and (slope > 0).all())
+        self.factored = bool((abs(shift) <= FAR * scale).all() and (slope > TINY).all())
         self.gain = slope if self.factored else one
         self.level = shift / scale * root if self.factored else one * 0  # that of the ReLU's zero, below the mean
         rows = (self.mean - self.level,) if self.factored else (self.mean, slope, shift)
@@ -69,19 +70,25 @@ class _Rectified:
         """Σ d and Σ d (x − mean + level), for lines d that are zero where the ReLU is off."""
         return total_of(self.x, d), total_of(self.x, d, centred)
 
-    def way_back(self, d: Array, parts: list) -> tuple[Array, Array, Array]:
-        """The gradients of x, which is written into d, of scale and of shift: batch_norm's, from the sums of blocks."""
+    def way_back(self, d: Array, parts: list, gain: Array) -> tuple[Array, Array, Array]:
+        """The gradients of x, which is written into d, of scale and of shift: batch_norm's, from the sums of blocks.
+
+        gain: a factor that d, and with it the sums, already have.
+        """
         n = self.x.size // len(self.mean)
-        to_shift = sum(part[0] for part in parts)
-        to_scale = (sum(part[1] for part in parts) - self.level * to_shift) * self.sharp
+        to_shift = sum(part[0] for part in parts) / gain
+        to_scale = (sum(part[1] for part in parts) / gain - self.level * to_shift) * self.sharp
         slope = -self.scale * self.sharp * self.sharp * to_scale / n
         offset = -self.scale * self.sharp * to_shift / n - slope * self.mean
-        gain, slope, offset = (along_line(self.x, row) for row in (self.scale * self.sharp, slope, offset))
+        rest = self.scale * self.sharp / gain
+        done = bool((rest == 1).all())
+        rest, slope, offset = (along_line(self.x, row) for row in (rest, slope, offset))
 
         def work(images: slice) -> None:
             out, by_x = as_lines(self.x, d[images]), as_lines(self.x, self.x[images]) * slope
             by_x += offset
-            out *= gain
+            if not done:
+                out *= rest
             out += by_x
 
         in_blocks(self.x, _bytes_each(self.x, 2), work)
@@ -111,7 +118,8 @@ def batch_norm_relu(x: Array, scale: Array, shift: Array, eps: float) -> Any:
             xp.multiply(as_lines(x, g[images]), normal > 0, out=out)
             return rectified.sums(out, centred)
 
-        return rectified.way_back(d, in_blocks(x, _bytes_each(x, 3), pull))
+        parts = in_blocks(x, _bytes_each(x, 3), pull)
+        return rectified.way_back(d, parts, xp.ones_like(scale))
 
     return y, pulled
 
@@ -141,7 +149,7 @@ def batch_norm_relu_conv2d(
     in_blocks(x, _bytes_each(x, 2 * kw), forward)
 
     def pulled(g: Array) -> tuple[Array, ...]:
-        flipped = xp.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3)).reshape(kh, kw * c_out, c)
+        flipped = xp.ascontiguousarray(with_gain[::-1, ::-1].swapaxes(2, 3)).reshape(kh, kw * c_out, c)
         d = xp.empty(x.shape, g.dtype)
 
         def pull(images: slice) -> tuple[Array, Array, Array]:
@@ -162,7 +170,7 @@ def batch_norm_relu_conv2d(
 
         parts = in_blocks(x, _bytes_each(x, 2 * kw), pull)
         to_kernel = sum(part[2] for part in parts).reshape(kh, kw, c_out, c)[::-1, ::-1].swapaxes(2, 3)
-        return *rectified.way_back(d, parts), xp.ascontiguousarray(to_kernel) * gain
+        return *rectified.way_back(d, parts, rectified.gain), xp.ascontiguousarray(to_kernel) * gain
 
     return y, pulled
 

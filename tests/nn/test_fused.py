@@ -104,7 +104,8 @@ def test_batch_norm_relu_and_a_convolution(data):
 @pytest.mark.parametrize(
     ("scale", "shift"),
     [((1, 1), (1000, 0)), ((1e-3, 1), (1, 0)), ((0, 1), (1, -1)), ((0, 1), (0, 0)), ((-1, 1), (0, 0)),
-     ((1, 1), (15, -1)), ((1e-30, 1), (0, 0)), ((1e-30, 1), (1e-30, 0))],
+     ((1, 1), (15, -1)), ((1e-30, 1), (0, 0)), ((1e-30, 1), (1e-30, 0)),
+     ((1e-42, 1), (0, 0)), ((1e-12, 1), (1e-12, 0)), ((1e-3, 1), (1e-2, -1))],
 )  # fmt: skip
 def test_a_scale_that_is_small_beside_its_shift_loses_no_digit(scale, shift, then):
     """In float32, beside the layers one by one in float64."""
