@@ -77,6 +77,8 @@ def matmul(a: Array, b: Array, like: Array | None = None) -> Array:
         return matmul(b.T, a.T).T
     if not _held or namespace(a) is not np:
         return a @ b
+    if _by_column(a) and len(a) < len(b):  # parts of the columns, which are contiguous: their products are added
+        return sum(in_blocks(b, int(BYTES_PER_PRODUCT * b.shape[1] * len(a)), lambda i: a[:, i].dot(b[i]), most=len(b)))
     y = np.empty((len(a), b.shape[1]), np.result_type(a, b))
     work = lambda rows: np.matmul(a[rows], b, out=y[rows])
     in_blocks(a, int(BYTES_PER_PRODUCT * a.shape[1] * b.shape[1]), work, most=len(a))

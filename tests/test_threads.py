@@ -162,6 +162,25 @@ def test_a_large_product_is_cut_into_blocks(monkeypatch):
     assert len(cut) > 1
 
 
+def test_a_product_of_long_rows_that_lie_column_by_column_is_a_sum_of_products(monkeypatch):
+    parts = []
+    in_blocks = threads.in_blocks
+
+    def seen(*args, **options):
+        parts.append(in_blocks(*args, **options))
+        return parts[-1]
+
+    monkeypatch.setattr(threads, "in_blocks", seen)
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(-9, 10, (128, 30_000)) * 1.0, rng.integers(-9, 10, (30_000, 10)) * 1.0
+    with threads.one_pool_of_threads():
+        threads._hold()
+        product = threads.matmul(np.asfortranarray(a), b)
+    assert (product == a @ b).all()
+    assert [part.shape for part in parts[0]] == [(128, 10)] * 2
+    assert all((part != product).any() for part in parts[0])
+
+
 @given(st.integers(1, 70), st.integers(1, 70))
 def test_what_lies_column_by_column_stays_so(rows, columns):
     rng = np.random.default_rng(rows * columns)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, namespace
-from ..threads import n_threads, on_threads
+from ..threads import in_blocks, n_threads, on_threads
 from .positions import Positions
 
 ROWS = 1024  # gathered at a time: with a batch of 128, half a core's cache of a megabyte
@@ -71,26 +71,25 @@ class _Matrix:
         matrix.indptr, matrix.indices = starts - starts[0], self.columns[entries]
         return rows, entries, matrix
 
-    def times(self, values: Array, x: Array) -> Array:
-        """matrix @ x, (rows, batch)."""
+    def times(self, values: Array, x: Array, plus: Array | None = None) -> Array:
+        """matrix @ x, (rows, batch), plus one number for each row, (rows,)."""
         xp = namespace(values)
         if xp is not np:
             library = import_module(f"{xp.__name__}x.scipy.sparse")
-            return library.csr_matrix((values, self.columns, self.starts), shape=self.shape) @ x
+            y = library.csr_matrix((values, self.columns, self.starts), shape=self.shape) @ x
+            return y if plus is None else y + plus[:, None]
 
-        def product(part: tuple[slice, slice, Any]) -> Array:
+        def product(part: tuple[slice, slice, Any], out: Array | None = None) -> Array:
             matrix = copy(part[2])  # skips SciPy's checks; another thread may be using the original
             matrix.data = values[part[1]]
-            return matrix @ x
+            y = matrix @ x
+            out = y if out is None else out
+            return np.positive(y, out=out) if plus is None else np.add(y, plus[part[0], None], out=out)
 
         if len(values) * x.shape[1] < WORTH_A_THREAD:
             return product(self.whole)
         y = np.empty((self.shape[0], x.shape[1]), values.dtype)
-
-        def work(part: tuple[slice, slice, Any]) -> None:
-            y[part[0]] = product(part)
-
-        on_threads(self.pieces, work)
+        on_threads(self.pieces, lambda part: product(part, y[part[0]]))
         return y
 
 
@@ -135,7 +134,10 @@ class _Products:
         n = len(self.slices)
         pieces = min(n, n_pieces(self.size)) if self.size * batch > WORTH_A_THREAD else min(n, 1)
         on_threads([slice(i * n // pieces, (i + 1) * n // pieces) for i in range(pieces)], work)
-        return products[self.place]
+        found, bytes_each = np.empty(len(self.place), a.dtype), a.itemsize + self.place.itemsize
+        put = lambda part: np.take(products, self.place[part], out=found[part], mode="clip")
+        in_blocks(found, bytes_each, put, most=len(found))
+        return found
 
 
 class _Layout:

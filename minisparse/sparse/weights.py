@@ -161,8 +161,7 @@ class SparseWeight(Stored):
         """ops.linear: x @ weight + bias. The weight's gradient is a FactoredGradient."""
         linear_fits(x, self, bias)
         layout, xt = layout_of(self.mask), feature_major(x)
-        yt = layout.forward.times(self.in_order_of_outputs(), xt)
-        yt += bias[:, None]
+        yt = layout.forward.times(self.in_order_of_outputs(), xt, bias)
         return yt.T, (
             lambda g: layout.back.times(self.values, feature_major(g)).T,
             lambda g: FactoredGradient(xt.T, g),
