@@ -34,7 +34,12 @@ def images(*shape, seed=1, dtype=np.float64):
 
 
 def ways_back(model, params, x):
-    """(outputs, gradients of all parameters and of x) of a loss that weighs every output differently."""
+    """(outputs, gradients of all parameters and of x) of a loss that weighs every output differently.
+
+    A pass that writes into what it was given raises here.
+    """
+    for array in (*params.values(), x):
+        array.flags.writeable = False
     weights = np.random.default_rng(2).standard_normal(model(params, x, train=True).shape)
     kept = []
 
