@@ -138,8 +138,6 @@ STUDIES = (
             "rigl/cifar-small/near-dense-80": "Four fifths of WRN-10-1 gone leave 15,500 weights, as many as the "
             "paper's WRN-22-2 has at 98.6 %, beyond the paper's figure; and there is a twenty-fifth of the paper's "
             "epochs. Neither was varied.",
-            "rigl/cifar-small/set-above-static-90": "Ten epochs: SET has moved connections nine times, RigL 29 times. "
-            "And 0.66 points is one standard error of a difference between two such errors on 10,000 images.",
         },
     ),
 )  # fmt: skip
