@@ -50,8 +50,10 @@ def moments(x: Array) -> tuple[Array, Array]:
         size = len(a) * _per_line(x)
         mean = total_of(x, a) / size
         if namespace(x) is np:  # without an array of deviations
-            squares = total_of(x, a, a) - size * mean**2
-            if (size * mean**2 <= NEAR * squares).all():
+            with np.errstate(over="ignore", invalid="ignore"):  # beyond 1e19 in float32 deviations are taken
+                squares = total_of(x, a, a) - size * mean**2
+                near = (size * mean**2 <= NEAR * squares).all()
+            if near:
                 return size, mean, squares
         a = a - along_line(x, mean)
         return size, mean, total_of(x, a, a)

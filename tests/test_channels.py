@@ -38,6 +38,13 @@ def test_moments_keep_their_digits_however_far_the_mean_is(mean, deviation):
     np.testing.assert_allclose(got[1], wide.var(axis=axes), rtol=1e-5, atol=1e-12)
 
 
+def test_moments_of_numbers_whose_squares_overflow():
+    x = np.full((4, 8, 8, 3), 2.0**80, np.float32)
+    mean, var = channels.moments(x)
+    assert (mean == 2.0**80).all()
+    assert (var == 0).all()
+
+
 @pytest.mark.parametrize("shape", [(6, 3), (6, 2, 4, 3)])
 def test_nothing_that_was_given_is_written_to(shape):
     x = np.ones(shape)
