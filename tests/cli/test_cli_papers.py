@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from command_line import said
+from command_line import HEARS_CTRL_C, said
 from rich.progress import Progress
 
 from minisparse.cli import papers, tables
@@ -116,9 +116,7 @@ def test_runs_in_work_have_bars_that_follow_their_files_and_go_with_them(tmp_pat
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_ends_all_processes_with_130_and_leaves_no_half_file(tmp_path):
     environment = {**os.environ, "MINISPARSE_DATA": str(tmp_path / "none")}
-    code = """
-import signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is deaf
+    code = f"""{HEARS_CTRL_C}
 from minisparse.experiments import all as every
 from minisparse.cli import main
 from test_cli_papers_endless import endless

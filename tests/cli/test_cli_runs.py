@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 import strict
-from command_line import QUICK, said
+from command_line import HEARS_CTRL_C, QUICK, said
 from effort import some
 from slow_methods import slow_remove_dead_units
 from typer.testing import CliRunner
@@ -164,8 +164,7 @@ def test_snfs_is_refused_truly_sparse_with_the_reason(tmp_path):
 
 
 def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path):
-    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a job in the background is deaf
-    code = f"{heard}; from minisparse.cli import main; main()"
+    code = f"{HEARS_CTRL_C}from minisparse.cli import main; main()"
     out = tmp_path / "a"
     command = [sys.executable, "-c", code, "train", "--model", "mlp-16", "--epochs", "5000", "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ})

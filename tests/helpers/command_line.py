@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 from minisparse.cli import app
 
 QUICK = ("--model", "mlp-16", "--epochs", "3", "--delta-t", "10", "--sparsity", "0.8")
+HEARS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job is deaf
 
 
 def said(*arguments, status=0):
