@@ -1,4 +1,4 @@
-"""The tests notice: every way of mutants.py to get a method wrong turns its test red."""
+"""The tests notice: every way of method_mutants.py to get a method wrong turns its test red."""
 
 import os
 import shutil
