@@ -10,7 +10,7 @@ from effort import IN_CI, some
 from typer.testing import CliRunner
 
 from minisparse.cli import app
-from minisparse.golden import handed_in, tamper
+from minisparse.golden import cases, handed_in, tamper
 from minisparse.golden.grade import clean, graded
 
 RIGHT = """
@@ -29,6 +29,9 @@ def rigl_update(weight, mask, dense_grad, n_update):
     return kept | top_k(abs(dense_grad), n_update, ~kept)
 """
 WRONG = RIGHT.replace("n_update, mask)", "n_update)")
+ASKED = {name: sum(not case.optional for case in cases.load()[name]) for name in ("rigl_update", "top_k")}
+UPDATES, TOPS = ASKED.values()
+ALL_RIGHT = f"{UPDATES + TOPS} of {UPDATES + TOPS}"
 PATIENT = 10.0 if IN_CI else 2.0  # seconds in which right code answers, on a busy machine too
 needs_posix = pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals are POSIX's")
 
@@ -57,13 +60,13 @@ def hand_in(tmp_path):
 
 def test_right_wrong_and_broken_answers(hand_in):
     grades = hand_in(ada=RIGHT, ben=WRONG, cyd="def top_k(:", dan="x = 1 / 0", eve="x = 1")
-    assert (grades["ada"].passes, grades["ada"].right, grades["ada"].asked) == (True, 38, 38)
-    assert grades["ada"].functions == {"rigl_update": (22, 22), "top_k": (16, 16)}
-    assert grades["ada"].lines() == ["38 of 38"]
+    assert (grades["ada"].passes, grades["ada"].right, grades["ada"].asked) == (True, UPDATES + TOPS, UPDATES + TOPS)
+    assert grades["ada"].functions == {"rigl_update": (UPDATES, UPDATES), "top_k": (TOPS, TOPS)}
+    assert grades["ada"].lines() == [ALL_RIGHT]
     ben = grades["ben"]
     assert not ben.passes
-    assert ben.functions["top_k"] == (16, 16)
-    assert ben.functions["rigl_update"][0] < 22
+    assert ben.functions["top_k"] == (TOPS, TOPS)
+    assert ben.functions["rigl_update"][0] < UPDATES
     assert len(ben.failures) == ben.asked - ben.right
     assert "rigl_update/basic" in {case for case, _, _ in ben.failures}
     assert "SyntaxError" in grades["cyd"].verdict
@@ -88,7 +91,7 @@ def test_asked_functions_that_are_missing_or_stubs_are_named(hand_in):
     grades = hand_in(["top_k", "rigl_update"], ada=RIGHT, ben=RIGHT.partition("def rigl_update")[0], cyd=stub)
     assert [grades[name].missing for name in ("ada", "ben", "cyd")] == [[], ["rigl_update"], ["rigl_update"]]
     assert [grades[name].passes for name in ("ada", "ben", "cyd")] == [True, False, False]
-    assert grades["ben"].right == grades["cyd"].asked == 16
+    assert grades["ben"].right == grades["cyd"].asked == TOPS
     assert hand_in(cyd=stub)["cyd"].passes, "a stub that nobody asked for is not counted"
     with pytest.raises(ValueError, match="did you mean top_k"):
         hand_in(["topk"])
@@ -116,7 +119,7 @@ def test_a_function_that_misbehaves_costs_itself_alone(hand_in, capfd):
     assert grades["ada"].passes
     assert grades["zoe"].passes
     for name, (body, said) in zip(bad, misbehaving, strict=True):
-        assert grades[name].functions == {"rigl_update": (22, 22), "top_k": (0, 16)}, body
+        assert grades[name].functions == {"rigl_update": (UPDATES, UPDATES), "top_k": (0, TOPS)}, body
         assert said in grades[name].verdict, body
         assert len(grades[name].verdict) < 3000, body
     assert capfd.readouterr() == ("", "")
@@ -136,8 +139,8 @@ def test_a_function_that_never_ends_takes_half_of_the_time_left(hand_in, body):
     started, seconds = os.times().elapsed, 2 * PATIENT
     grade = hand_in(seconds=seconds, bad=top_k(body))["bad"]
     assert os.times().elapsed - started < seconds + 5 + PATIENT
-    assert grade.functions == {"rigl_update": (22, 22), "top_k": (0, 16)}
-    assert "top_k: 0 of 16: it does not answer in time (case top_k/" in grade.verdict
+    assert grade.functions == {"rigl_update": (UPDATES, UPDATES), "top_k": (0, TOPS)}
+    assert f"top_k: 0 of {TOPS}: it does not answer in time (case top_k/" in grade.verdict
 
 
 def test_a_later_function_is_asked_though_an_earlier_one_never_ends(hand_in):
@@ -145,7 +148,8 @@ def test_a_later_function_is_asked_though_an_earlier_one_never_ends(hand_in):
         RIGHT.partition("def rigl_update")[0]
         + "def rigl_update(weight, mask, dense_grad, n_update):\n    while 1: pass\n"
     )
-    assert hand_in(seconds=2 * PATIENT, bad=loops)["bad"].functions == {"rigl_update": (0, 22), "top_k": (16, 16)}
+    grade = hand_in(seconds=2 * PATIENT, bad=loops)["bad"]
+    assert grade.functions == {"rigl_update": (0, UPDATES), "top_k": (TOPS, TOPS)}
 
 
 @needs_posix
@@ -188,7 +192,7 @@ del np.argpartition
         "replaces minisparse.schedule.step_rate",
         "replaces numpy.argpartition", "replaces numpy.array_equal",
     ]  # fmt: skip
-    assert grades["bad"].functions["rigl_update"][0] < 22
+    assert grades["bad"].functions["rigl_update"][0] < UPDATES
     assert grades["zoe"].passes
     late = top_k("np.add = None") + "\n"
     assert hand_in(bad=late)["bad"].tampers == ["replaces numpy.add"]
@@ -231,7 +235,7 @@ def test_what_is_imported_from_this_package_is_no_answer_beside_others_and_is_na
         + RIGHT.partition("def rigl_update")[2]  # fmt: skip
     grades = hand_in(ada=helper, ben="from minisparse import rigl_update")
     assert list(grades["ada"].functions) == ["rigl_update"]
-    assert grades["ben"].right == 22
+    assert grades["ben"].right == UPDATES
     assert not grades["ben"].passes
     assert grades["ben"].remarks == ["rigl_update is minisparse's, imported"]
 
@@ -240,7 +244,7 @@ def test_optional_cases_are_not_asked(hand_in):
     no_infinity = RIGHT.replace("def top_k(score, k, among=None):", """def top_k(score, k, among=None):
     if np.isinf(score).any():
         raise ValueError("infinite")""")  # fmt: skip
-    assert hand_in(ada=no_infinity)["ada"].lines() == ["38 of 38"]
+    assert hand_in(ada=no_infinity)["ada"].lines() == [ALL_RIGHT]
 
 
 def notebook(path, *sources, **content):
@@ -278,7 +282,7 @@ def test_notebooks_and_folders_are_hand_ins(hand_in):
         "ada", "pkg", "own", "nb", "two", "empty", "old", "bad", "list", "twice", "numpy", "json", "12 <b>[red]",
     }  # fmt: skip
     assert grades["ada"].passes
-    assert grades["ada"].right == 38
+    assert grades["ada"].right == UPDATES + TOPS
     assert [line.partition(":")[0] for line in grades["ada"].remarks] == [
         "cell 3 raises ZeroDivisionError", "cell 4 raises SyntaxError",
     ]  # fmt: skip
@@ -329,13 +333,13 @@ def test_the_command_prints_a_table_and_writes_csv_and_a_page(students, tmp_path
     done = invoke(students, "--out", tmp_path / "grades")
     assert done.exit_code == 0, done.output
     rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
-    assert "passes; 38 of 38" in rows["ada"]
+    assert f"passes; {ALL_RIGHT}" in rows["ada"]
     assert "no verdict: it cannot be imported: ValueError: <script>[bold]�[31m" in rows["=1+1"]
     assert "<b>[red]=" in rows
     with (tmp_path / "grades" / "grades.csv").open(encoding="utf-8", newline="") as file:
         table = {row["student"]: row for row in csv.DictReader(file)}
     assert set(table) == {"ada", "<b>[red]=", "'=1+1"}, "a spreadsheet computes no name"
-    assert (table["ada"]["passes"], table["ada"]["right"], table["ada"]["top_k"]) == ("yes", "38", "1.0")
+    assert (table["ada"]["passes"], table["ada"]["right"], table["ada"]["top_k"]) == ("yes", str(UPDATES + TOPS), "1.0")
     assert (table["'=1+1"]["passes"], table["'=1+1"]["top_k"]) == ("no", "")
     page = (tmp_path / "grades" / "grades.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;[red]=" in page
@@ -360,7 +364,7 @@ def test_json_is_all_that_is_printed(students, tmp_path):
     done = invoke(students, "--json", "--out", students / "grades", "--function", "top_k")
     told = json.loads(done.stdout)
     ada = next(own for own in told["students"] if own["student"] == "ada")
-    assert (ada["passes"], ada["functions"]) == (True, {"top_k": [16, 16]})
+    assert (ada["passes"], ada["functions"]) == (True, {"top_k": [TOPS, TOPS]})
     again = json.loads(invoke(students, "--json", "--out", students / "grades", "--force").stdout)
     assert len(again["students"]) == 3, "the folder of grades is no student"
 
