@@ -58,9 +58,13 @@ def unfinished(out):
 
 
 def killed_runs(kills, seed, data, directory):
-    """Kill and resume runs until there have been so many kills; compare each, when it is finished. What was hit."""
+    """Kill and resume runs until there have been so many kills; compare each, when it is finished. What was hit.
+
+    No run is killed more often than its share, so that all RUNS have their turn on machines of any speed.
+    """
     rng, seen = np.random.default_rng(seed), Counter()
     while seen["kills"] < kills:
+        enough = min(kills, seen["kills"] + -(-kills // len(RUNS)))
         options = ("train", "--data", data, *SIZE, *RUNS[seen["runs"] % len(RUNS)])
         whole, out = directory / f"whole-{seen['runs'] % len(RUNS)}", directory / f"killed-{seen['runs']}"
         if not whole.exists():
@@ -68,7 +72,7 @@ def killed_runs(kills, seed, data, directory):
         left = set()
         while True:
             moments = (f"after:{rng.uniform(0, 0.6)}", f"line:{rng.integers(1, 30_000)}")
-            moment = "never" if seen["kills"] == kills else moments[int(rng.integers(3)) > 0]
+            moment = "never" if seen["kills"] == enough else moments[int(rng.integers(3)) > 0]
             if minisparse(moment, *options, "--resume", "--out", out):
                 break
             before, left = left, unfinished(out)
