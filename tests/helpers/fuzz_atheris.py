@@ -1,6 +1,6 @@
 """The parsers of test_fuzz.py under atheris, which looks for inputs that reach new branches.
 
-    python tests/fuzz_atheris.py NAME FOLDER -atheris_runs=20000 -seed=1
+    python tests/helpers/fuzz_atheris.py NAME FOLDER -atheris_runs=20000 -seed=1
 
 NAME is one of test_fuzz.PARSERS; FOLDER is for its files, and what it finds is written where it was started. Anything
 but ValueError ends the run with that exception, and a status other than 0.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import atheris
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 with atheris.instrument_imports(include=["minisparse", "zipfile", "gzip", "csv", "json"]):
     import test_fuzz
