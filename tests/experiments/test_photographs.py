@@ -109,20 +109,6 @@ def test_rows_are_orderings_of_the_last_errors(tmp_path, name):
     assert study.figures([], tmp_path, None) == []
 
 
-def test_the_longer_runs_are_the_short_ones_three_times_as_long():
-    study, short_ones = STUDIES["rigl-cifar-longer"], STUDIES["rigl-cifar-small"].runs(1)
-    runs = study.runs(1)
-    assert [run.name for run in runs] == ["dense-seed0", "rigl-80-seed0"]
-    for run in runs:
-        as_short = next(own.config for own in short_ones if own.name == run.name)
-        assert {name for name in as_short if as_short[name] != run.config[name]} <= {"epochs", "lr_drops", "sparsity"}
-        assert run.config["lr_drops"] == pytest.approx([3 * drop for drop in as_short["lr_drops"]], abs=2e-4)
-    (row,) = study.rows
-    assert row.ours([]) == []
-    assert row.ours([made_up(run, 20.0 + 3 * (run.config["method"] == "rigl")) for run in runs]) == [3.0]
-    assert verdict(row, [3.0]) == "missed"
-
-
 @pytest.mark.parametrize("kind", ["l0", "dropout", "original"])
 def test_gates_are_on_the_first_convolution_of_every_block(kind):
     model = louizos_cifar.network(kind, 10, 1)

@@ -5,8 +5,7 @@ The paper's recipe, rigl-cifar, is for a GPU: WRN-22-2, batches of 128 for 250 e
 processors can pay, rigl-cifar-small, is WRN-10-1, with 77,850 parameters in place of 1.1 million, for 10 epochs, with
 all times scaled by 10/250 but ΔT. Densities are ERK's over all layers, or uniform with the first layer dense. T_end is
 three quarters of a run, as the paper has it. SET and SNFS rewire after every epoch, as their papers do; in ten epochs
-that is nine times, where RigL changes its masks 29 times. rigl-cifar-longer trains RigL and the dense network for three
-times as long where the paper has them near each other, at 80 %.
+that is nine times, where RigL changes its masks 29 times.
 
 The paper shows a figure without numbers; those of rigl-cifar's rows were read from it by its reproduction (Sundar &
 Dwaraknath 2021, table 1).
@@ -24,7 +23,6 @@ from .recipe import PAPER_NAME
 
 DROPS = 30_000, 60_000, 90_000  # batches of 128, of which CIFAR-10 has 390
 SMALL = {"model": "wrn-10-1", "epochs": 10}
-LONGER = {"model": "wrn-10-1", "epochs": 30}
 PAPERS = {"model": "wrn-22-2", "epochs": 250}
 METHODS = ("rigl", "static", "set", "dense", "snfs", "gradual", "snip", "small-dense")
 SPARSITIES = (0.9, 0.8, 0.95)
@@ -50,29 +48,17 @@ def config(
 
 def runs(seeds: int, scale: Mapping[str, Any], sparsities: Sequence[float]) -> list[Run]:
     """Study.runs: of the first seed all, of others only the first sparsity."""
-    made = {}
+    made = []
     for seed in range(seeds):
         for sparsity in sparsities if seed == 0 else sparsities[:1]:
             for method in METHODS:
                 if method != "dense" or sparsity == sparsities[0]:
                     name = method if method == "dense" else f"{method}-{round(100 * sparsity)}"
-                    made[f"{name}-seed{seed}"] = config(method, sparsity, seed, scale)
+                    made.append((f"{name}-seed{seed}", config(method, sparsity, seed, scale)))
             if sparsity == sparsities[0]:
                 uniform = config("rigl", sparsity, seed, scale, "uniform")
-                made[f"rigl-uniform-{round(100 * sparsity)}-seed{seed}"] = uniform
-    return kept(made)
-
-
-def longer_runs(seeds: int) -> list[Run]:
-    """Study.runs: the dense network and RigL at 80 %."""
-    names = {"dense": "dense", "rigl-80": "rigl"}
-    return kept({f"{name}-seed{seed}": config(method, 0.8, seed, LONGER)
-                 for seed in range(seeds) for name, method in names.items()})  # fmt: skip
-
-
-def kept(configs: Mapping[str, dict[str, Any]]) -> list[Run]:
-    """Runs by their names, that continue after an interruption."""
-    return [Run(name, numbers["seed"], run, numbers, keeps=True, device="cpu") for name, numbers in configs.items()]
+                made.append((f"rigl-uniform-{round(100 * sparsity)}-seed{seed}", uniform))
+    return [Run(name, numbers["seed"], run, numbers, keeps=True, device="cpu") for name, numbers in made]
 
 
 def points(one: Mapping[str, Any], other: Mapping[str, Any]) -> Ours:
@@ -112,21 +98,13 @@ ROWS = (
         below=True, note="read from a figure; of the reproduction's three seeds a mean differs by up to 0.5 points"),
     *ordered("rigl/cifar/", PAPERS_SPARSITIES, ""),
 )  # fmt: skip
-
-
-def near_dense(prefix: str, note: str) -> tuple:
-    """The row of RigL's distance from the dense network at 80 %."""
-    return rows(prefix, "Evci et al. 2020, figure 4 (right): near the dense network at 80 %",
-        ("near-dense-80", "RigL at 80 %: test error above the dense network's", 0.3, "points", 2.0,
-         gap("error_last", of("rigl", 0.8), of("dense")),
-         f"{note}; the tolerance allows for a network with a fourteenth of the weights"), below=True)  # fmt: skip
-
-
 SMALL_ROWS = (
     *ordered("rigl/cifar-small/", SPARSITIES, SMALL_NOTE),
-    *near_dense("rigl/cifar-small/", SMALL_NOTE),
-)
-LONGER_ROWS = near_dense("rigl/cifar-longer/", "WRN-10-1 for 30 epochs, not WRN-22-2 for 250")
+    *rows("rigl/cifar-small/", "Evci et al. 2020, figure 4 (right): near the dense network at 80 %",
+        ("near-dense-80", "RigL at 80 %: test error above the dense network's", 0.3, "points", 2.0,
+         gap("error_last", of("rigl", 0.8), of("dense")),
+         f"{SMALL_NOTE}; the tolerance allows for a network with a fourteenth of the weights"), below=True),
+)  # fmt: skip
 
 
 def figure(name: str, finished: Sequence[Finished], directory: Path, data_dir: Path | None) -> list[Path]:
@@ -161,10 +139,5 @@ STUDIES = (
             "paper's WRN-22-2 has at 98.6 %, beyond the paper's figure; and there is a twenty-fifth of the paper's "
             "epochs. Neither was varied.",
         },
-    ),
-    Study(
-        "rigl-cifar-longer", PAPER_NAME,
-        "WRN-10-1 for 30 epochs, RigL at 80 % beside the dense network.",
-        minutes=170, seeds=1, runs=longer_runs, rows=LONGER_ROWS, figures=lambda *given: [],
     ),
 )  # fmt: skip
