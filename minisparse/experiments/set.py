@@ -1,7 +1,7 @@
 """SET (Mocanu et al. 2018): connections that move at random, beside static ones and a dense network.
 
 An MLP three times, each by three methods: "set"; "static", the paper's fixed probability (the same kind of mask,
-static); "dense".
+static); "dense". Connections are stored truly sparse, not as masks.
 
 set-mnist, the paper's table 3: ε 20, ζ 0.3, SGD with momentum 0.9, L2 2e-4, dropout 0.3, batches of 100; the output
 layer dense, inputs standardised, as in the authors' Keras code for CIFAR-10, which has 1,000 epochs at 0.01; 50 here.
@@ -15,16 +15,16 @@ set-cifar, the paper's table 3 again: 3072-4000-1000-4000-10 on CIFAR-10, as the
 random crops and mirror images, at its rate of 0.01, for 60 of its 1,000 epochs. Differs from it: ReLU in place of
 SReLU; images are not turned; every channel is standardised, not every pixel; momentum outlives an epoch.
 
-set-tutorial, which the authors gave at IJCAI 2019: 2,000 training and 1,000 test images, ε 13, ζ 0.3, 400 epochs in
-batches of 40, SGD at 0.05 with momentum 0.9, decay 2e-4 of every parameter at every step, dropout 0.2; initial and
-grown weights from N(0, 0.1²); as many connections as its draws with repetition leave. Images of Fashion-MNIST,
-chosen at random as theirs are, but not the same. Differences: where a unit is dropped the others are scaled up here,
-while the authors scale sums down at test, biases too; they remove about one more weight of each sign. Their dense
-network learns at 0.001 by weight gradients that are sums over a batch of 40, which is 0.04 by means; here the biases do
-so, too.
+set-tutorial, which the authors gave at IJCAI 2019: 2,000 training and 1,000 test images of Fashion-MNIST, drawn as
+there, ε 13, ζ 0.3, 400 epochs in batches of 40, SGD at 0.05 with momentum 0.9, decay 2e-4 of every parameter at every
+step, dropout 0.2 as in its code (TutorialDropout); initial and grown weights from N(0, 0.1²); as many connections as
+its draws with repetition leave. Differs from it: the authors remove about one more weight of each sign; and their
+dense network learns at 0.001 by weight gradients that are sums over a batch of 40, which is 0.04 by means: here the
+biases do so, too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,9 +33,9 @@ import numpy as np
 
 from .. import nn, ops, plot, recipes, sparse
 from ..allocate import from_epsilon
-from ..autograd import Tensor
+from ..autograd import Tensor, as_tensor, primitive
 from ..backend import Array
-from ..data import Dataset, batches, by_channel, crops_and_flips, load
+from ..data import Dataset, as_inputs, batches, by_channel, crops_and_flips, load
 from ..masks import Masks, random_masks
 from ..methods.set import set_counts
 from ..optim import Optimizer, is_weight, sgd
@@ -56,7 +56,7 @@ WIDTHS = {
 class Protocol(NamedTuple):
     """The numbers of a run, and whether the rest is the tutorial's or the paper's.
 
-    examples    training images, chosen at random; 0 for all of them
+    examples    training images, drawn at random, with half as many test images; 0 for all of them
     dense_rate  the learning rate of the dense network
     decay       L2; in the tutorial, the fraction that every parameter loses at every step
     """
@@ -89,13 +89,12 @@ def trained(seed: int, method: str, data: str = "mnist", data_dir: Path | None =
     train_set, test_set = examples(data, p, seed, data_dir)
     epoch, rng = len(train_set[1]) // p.batch, np.random.default_rng(seed)
     glorot = method == "dense" and not p.tutorial
-    model = network(WIDTHS[data], p.dropout, nn.glorot_uniform if glorot else normal_tenth)
+    model = network(WIDTHS[data], p.dropout, nn.glorot_uniform if glorot else normal_tenth, p.tutorial)
     loss = loss_of(model, tutorial_loss) if p.tutorial else loss_of(model)
     fill = recipes.random_values(0.1) if p.tutorial else None
     params = model.init(rng)
     masks = Masks({}) if method == "dense" else starting_masks(params, p, rng)
-    if not p.tutorial:
-        params, masks = sparse.compressed(params, masks)
+    params, masks = sparse.compressed(params, masks)
 
     errors, pixels, shares = [], {}, []
     frames = {round(n) - 1 for n in np.geomspace(1, p.epochs + 1, 7)}
@@ -131,13 +130,20 @@ def examples(data: str, p: Protocol, seed: int, data_dir: Path | None) -> tuple[
         (images, labels), (test_images, test_labels) = (load(data, data_dir, split) for split in ("train", "test"))
         train, test = (each.reshape(-1, WIDTHS[data][0]) for each in by_channel(images, test_images))
         return (train.augmented(crops_and_flips(len(labels), seed)), labels), (test, test_labels)
-    parts = mnist(data_dir, validation=p.examples, standardize=not p.tutorial, name=data)
-    return (parts.validation, every_tenth(parts.test)) if p.tutorial else (parts.train, parts.test)
+    if p.tutorial:
+        rng = np.random.RandomState(0)  # the authors' draw, if their file has the images' own order
+        given = (load(data, data_dir, split) for split in ("train", "test"))
+        train, test = (drawn(every, n, rng) for every, n in zip(given, (p.examples, p.examples // 2), strict=True))
+        return train, test
+    parts = mnist(data_dir, standardize=True, name=data)
+    return parts.train, parts.test
 
 
-def every_tenth(images: Dataset) -> Dataset:
-    """The 1st, 11th, 21st, … example."""
-    return images[0][::10], images[1][::10]
+def drawn(given: Dataset, n: int, rng: Any) -> Dataset:
+    """n examples in the order of a permutation of all, pixels from 0 to 1."""
+    images, labels = given
+    chosen = rng.permutation(len(labels))[:n]
+    return as_inputs(images[chosen]).reshape(len(chosen), -1), labels[chosen]
 
 
 def starting_masks(params: Mapping[str, Array], p: Protocol, rng: np.random.Generator) -> Masks:
@@ -152,14 +158,39 @@ def optimizer(p: Protocol, method: str) -> Optimizer:
     return shrinking(sgd(rate, p.momentum), p.decay) if p.tutorial else sgd(rate, p.momentum, weight_decay=p.decay)
 
 
-def network(widths: Sequence[int], dropout: float, initial: nn.Initial) -> nn.Chain:
+def network(widths: Sequence[int], dropout: float, initial: nn.Initial, tutorial: bool = False) -> nn.Chain:
     """The MLP with dropout after each of its ReLUs."""
     layers: dict[str, nn.Layer] = {}
     for name, layer in nn.mlp(*widths, initial=initial).layers.items():
         layers[name] = layer
         if isinstance(layer, nn.Relu):
-            layers[name.replace("relu", "dropout")] = nn.Dropout(dropout)
+            theirs = TutorialDropout(dropout, 1.0 if name == "relu1" else 1 - dropout)
+            layers[name.replace("relu", "dropout")] = theirs if tutorial else nn.Dropout(dropout)
     return nn.Chain(layers)
+
+
+@dataclass(frozen=True)
+class TutorialDropout(nn.Layer):
+    """The dropout of the tutorial's code: the others are not scaled, and gradients pass as if nothing was dropped.
+
+    at_test: the factor at inference, 1 − rate but behind the first layer, whose sums the code does not scale. It scales
+    sums with their biases, before the ReLU, which is the same; those of the output as well, which changes no answer.
+    """
+
+    rate: float
+    at_test: float
+
+    def __call__(
+        self, params: Mapping[str, nn.Values], x: nn.Values, *, train: bool = False, rng: Any = None, stats: Any = None
+    ) -> Tensor:
+        x = as_tensor(x)
+        return unseen(x, (rng.random(x.shape) >= self.rate).astype(x.dtype)) if train else ops.mul(x, self.at_test)
+
+
+@primitive
+def unseen(x: Array, factor: Array) -> Any:
+    """x times factor, which the gradient does not see."""
+    return x * factor, (lambda g: g,)
 
 
 def normal_tenth(rng: np.random.Generator, shape: nn.Shape) -> Array:
