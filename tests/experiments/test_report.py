@@ -121,7 +121,7 @@ def test_a_missed_row_leads_to_its_likeliest_cause_and_others_do_not(tmp_path):
         "near/two-more": "**missed** (2)",
         "none": "**missed**",
     }
-    assert "**reached** |" in lines(path, "| reached")[0]
+    assert "| -7.50 | **reached**, beyond |" in lines(path, "| reached")[0]
     text = path.read_text()
     assert "\n\nMissed, as far as a cause was found:\n\n1. Few epochs.\n2. A | rate.\n" in text
     assert "Not to be seen" not in text
