@@ -132,9 +132,9 @@ def examples(data: str, p: Protocol, seed: int, data_dir: Path | None) -> tuple[
         return (train.augmented(crops_and_flips(len(labels), seed)), labels), (test, test_labels)
     if p.tutorial:
         rng = np.random.RandomState(0)  # the authors' draw, if their file has the images' own order
-        given = (load(data, data_dir, split) for split in ("train", "test"))
-        train, test = (drawn(every, n, rng) for every, n in zip(given, (p.examples, p.examples // 2), strict=True))
-        return train, test
+        sizes = {"train": p.examples, "test": p.examples // 2}
+        first, second = (drawn(load(data, data_dir, split), n, rng) for split, n in sizes.items())
+        return first, second
     parts = mnist(data_dir, standardize=True, name=data)
     return parts.train, parts.test
 
