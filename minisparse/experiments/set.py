@@ -33,8 +33,8 @@ import numpy as np
 
 from .. import nn, ops, plot, recipes, sparse
 from ..allocate import from_epsilon
-from ..autograd import Tensor, as_tensor, primitive
-from ..backend import Array
+from ..autograd import Tensor, as_tensor, constant
+from ..backend import Array, namespace
 from ..data import Dataset, as_inputs, batches, by_channel, crops_and_flips, load
 from ..masks import Masks, random_masks
 from ..methods.set import set_counts
@@ -187,13 +187,10 @@ class TutorialDropout(nn.Layer):
         self, params: Mapping[str, nn.Values], x: nn.Values, *, train: bool = False, rng: Any = None, stats: Any = None
     ) -> Tensor:
         x = as_tensor(x)
-        return unseen(x, (rng.random(x.shape) >= self.rate).astype(x.dtype)) if train else ops.mul(x, self.at_test)
-
-
-@primitive
-def unseen(x: Array, factor: Array) -> Any:
-    """x times factor, which the gradient does not see."""
-    return x * factor, (lambda g: g,)
+        if not train:
+            return ops.mul(x, self.at_test)
+        dropped = x.value * (namespace(x.value).asarray(rng.random(x.shape)) < self.rate)
+        return ops.sub(x, constant(dropped))
 
 
 def normal_tenth(rng: np.random.Generator, shape: nn.Shape) -> Array:
