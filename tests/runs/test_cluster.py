@@ -188,7 +188,7 @@ def test_compare_on_a_cluster_is_compare_here_though_a_worker_dies(tmp_path):
 @pytest.mark.parametrize("command", ["compare", "reproduce"])
 def test_where_no_scheduler_answers_it_is_said_and_nothing_is_run(tmp_path, monkeypatch, command, address):
     monkeypatch.setattr("minisparse.runs.cluster.ANSWER_SECONDS", 0.2)
-    how = (*QUICK, "--method", "static") if command == "compare" else ("rigl-mnist-98",)
+    how = (*QUICK, "--method", "rigl") if command == "compare" else ("rigl-mnist-98",)
     with pytest.raises(ValueError, match=f"--scheduler is '{address}', where no scheduler answers"):
         said(command, *how, "--out", tmp_path, "--scheduler", address)
     assert not list(tmp_path.rglob("result.json"))
