@@ -22,7 +22,7 @@ from tests.golden import (
 )
 
 FUNCTIONS = cases.load()
-LOOPS = some(wrong_trajectories.WRONG, every=6)  # test_mutations.py has all, always
+LOOPS = some(wrong_trajectories.WRONG, every=6, in_ci=2)  # test_mutations.py has all, always
 WRONG = [
     *((own.function, own.breaks, own) for own in (*wrong_masks.WRONG, *wrong_further.WRONG)),
     *((own.function, own.name, own.call) for own in (*wrong_numbers.WRONG, *LOOPS)),

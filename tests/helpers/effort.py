@@ -1,17 +1,18 @@
-"""How hard the tests try: in CI as hard as they can, elsewhere so that `pytest` takes minutes."""
+"""How hard the tests try: in `.ci/full` with all examples, in `.ci/run` with half of them, elsewhere with a fifth."""
 
 import os
 from collections.abc import Iterable
 from typing import Any
 
 IN_CI = bool(os.environ.get("CI"))
+WITH_ALL = os.environ.get("CI") == "full"
 
 
 def examples(n: int) -> int:
-    """How many examples Hypothesis makes up where CI has n."""
-    return n if IN_CI else max(n // 5, 5)
+    """How many examples Hypothesis makes up where `.ci/full` has n."""
+    return n if WITH_ALL else max(n // (2 if IN_CI else 5), 5)
 
 
-def some(cases: Iterable[Any], every: int = 4) -> list[Any]:
-    """All cases in CI, elsewhere every fourth."""
-    return list(cases)[:: 1 if IN_CI else every]
+def some(cases: Iterable[Any], every: int = 4, in_ci: int = 1) -> list[Any]:
+    """All cases in `.ci/full`; in `.ci/run` every one, or every in_ci-th; elsewhere every fourth, or every-th."""
+    return list(cases)[:: 1 if WITH_ALL else in_ci if IN_CI else every]
