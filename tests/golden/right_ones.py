@@ -70,9 +70,9 @@ def by_heap(score, k, among=None):
 
 
 def by_repeated_maximum(score, k, among=None):
-    left, chosen = pool(score, among).tolist(), []
+    values, left, chosen = score.ravel().tolist(), pool(score, among).tolist(), []
     for _ in range(k):
-        best = max(reversed(left), key=lambda i: score.ravel()[i])
+        best = max(reversed(left), key=values.__getitem__)
         left.remove(best)
         chosen.append(best)
     return marked(score, chosen)
