@@ -91,6 +91,11 @@ def broken_axes(figure: Figure, heights: Sequence[float], reach: float, columns:
     return axes
 
 
+def deviation(values: Sequence[float]) -> float:
+    """The standard deviation over seeds; 0 of one."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
 def point(column: Sequence[Any], x: float, y: float, spread: float, **look: Any) -> None:
     """A point with a bar in the axes of a column of `broken_axes` that reach it, and its label in all, for the legend;
     with its height in words in the lower.

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from ..backend import Array
 from ..files import replacing
 from ..looks import LOOKS
-from .canvas import BREAK, NOTE, Place, broken_axes, canvas, log_ticks, panels, part_words, point
+from .canvas import BREAK, NOTE, Place, broken_axes, canvas, deviation, log_ticks, panels, part_words, point
 from .style import METHOD_STYLE, PAPER, POINTS, STYLE
 
 FRAMES_PER_SECOND = 8
@@ -107,7 +107,7 @@ def rigl_equal_budget(path: Place, title: str, points: Mapping[tuple[str, int], 
         column = broken_axes(figure, [accuracy for _, accuracy in means.values()], reach=3)[:, 0]
         for (method, times), seeds in points.items():
             (cost, accuracy), (label, colour, marker) = means[method, times], POINTS[method]
-            spread = float(np.std([accuracy for _, accuracy in seeds], ddof=1)) if len(seeds) > 1 else 0
+            spread = deviation([accuracy for _, accuracy in seeds])
             point(column, cost, accuracy, spread, color=colour, marker=marker, markersize=9 if times == 1 else 13,
                   label=label if times == 1 else f"{label}, {times}× as long")  # fmt: skip
         for axes in column:
@@ -131,7 +131,7 @@ def rigl_extended(path: Place, epochs: int, curves: Mapping[str, Mapping[int, Se
             label, colour, dash = METHOD_STYLE[method]
             times = sorted(by_times)
             means = [float(np.mean(by_times[n])) for n in times]
-            spread = [float(np.std(by_times[n], ddof=1)) if len(by_times[n]) > 1 else 0 for n in times]
+            spread = [deviation(by_times[n]) for n in times]
             axes.errorbar(times, means, spread, color=colour, linestyle=dash, marker="o", capsize=3, label=label)
         log_ticks(axes, {n: f"{n}×" for n in sorted({n for by_times in curves.values() for n in by_times})})
         axes.set(xlabel=f"length of training, 1× = {epochs} epochs", ylabel="test accuracy, last epoch (%)")
@@ -166,12 +166,13 @@ def rigl_escape(path: Place, seeds: int, losses: Mapping[str, Sequence[float]]) 
 
 
 def rigl_sweeps(
-    path: Place, periods: Mapping[float, Sequence[tuple[int, float | None]]],
-    distributions: Mapping[str, Sequence[tuple[float, float | None]]], others: Mapping[str, float | None],
+    path: Place, periods: Mapping[float, Sequence[tuple[int, Sequence[float]]]],
+    distributions: Mapping[str, Sequence[tuple[float, Sequence[float]]]], others: Mapping[str, Sequence[float]],
 ) -> Path:  # fmt: skip
     """Test error by α and ΔT, by the distribution at three sparsities, and by what grows and from which value.
 
-    periods {α: [(ΔT, error in %)]}; distributions {name: [(sparsity, error)]}; others {choice: error}; None is not run.
+    periods {α: [(ΔT, errors in %, one per seed)]}; distributions {name: [(sparsity, errors)]}; others {choice: errors};
+    an empty list is not run. Bars are standard deviations over seeds.
     """
     looks: Any = (("#0072B2", "--", "v"), ("#D55E00", "-", "o"), ("#009E73", ":", "^"))
     with canvas(path, (8, 6.4)) as figure:
@@ -183,9 +184,9 @@ def rigl_sweeps(
             (by_sparsity, {{"erk": "ERK"}.get(n, n): curve for n, curve in distributions.items()}, "{}"),
         ):
             for (name, curve), (colour, dash, marker) in zip(curves.items(), looks, strict=False):
-                there = [(x, error) for x, error in curve if error is not None]
-                xs, errors = zip(*there, strict=True) if there else ((), ())
-                axes.plot(xs, errors, dash, color=colour, marker=marker, label=label.format(name))
+                there = [(x, np.mean(errors), deviation(errors)) for x, errors in curve if errors]
+                look: Any = {"linestyle": dash, "marker": marker, "capsize": 3, "label": label.format(name)}
+                axes.errorbar(*(zip(*there, strict=True) if there else ((), (), ())), color=colour, **look)
             axes.set_ylabel("test error, last epoch (%)")
             axes.grid(alpha=0.25)
             axes.legend(frameon=False)
@@ -194,9 +195,9 @@ def rigl_sweeps(
         sparsities = [sparsity for sparsity, _ in next(iter(distributions.values()))]
         by_sparsity.set_xticks(sparsities, [f"{100 * sparsity:g} %" for sparsity in sparsities])
         by_sparsity.set_xlabel("sparsity")
-        run = {name: error for name, error in others.items() if error is not None}
-        for place, error in enumerate(run.values()):
-            below.plot(error, place, "o", color="#D55E00")
+        run = {name: errors for name, errors in others.items() if errors}
+        for place, errors in enumerate(run.values()):
+            below.errorbar(np.mean(errors), place, xerr=deviation(errors), fmt="o", color="#D55E00", capsize=3)
         below.set_yticks(range(len(run)), list(run))
         below.invert_yaxis()
         below.set_xlabel("test error, last epoch (%)")
@@ -220,7 +221,7 @@ def rigl_photographs(
             )
             sparsities = sorted(by_sparsity)
             costs, means = np.array([np.mean(by_sparsity[s], axis=0) for s in sparsities]).T
-            spread = [float(np.std([a for _, a in by_sparsity[s]], ddof=len(by_sparsity[s]) > 1)) for s in sparsities]
+            spread = [deviation([accuracy for _, accuracy in by_sparsity[s]]) for s in sparsities]
             look = {"color": colour, "marker": marker, "linestyle": dash, "markersize": 7, "capsize": 3, "label": label}
             if method == "dense":
                 axes[0].axhline(means[0], color=colour, linestyle=dash)

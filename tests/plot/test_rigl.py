@@ -36,11 +36,19 @@ def test_a_method_far_below_has_its_number_at_the_edge(tmp_path):
 
 
 def test_sweeps_can_be_drawn_with_runs_that_are_not_there(tmp_path):
-    periods = {0.1: [(50, None), (100, 1.5)], 0.3: [(50, None), (100, None)]}
-    path = plot.rigl_sweeps(
-        tmp_path / "a.png", periods, {"erk": [(0.9, 1.0)], "uniform": [(0.9, None)]}, {"at random": None}
-    )
-    assert path.exists()
+    periods = {0.1: [(50, []), (100, [1.5, 2.5])], 0.3: [(50, []), (100, [])]}
+    others = {"at random": [], "static": [1.0, 3.0]}
+    plot.rigl_sweeps(tmp_path / "a.png", periods, {"erk": [(0.9, [1.0])], "uniform": [(0.9, [])]}, others)
+    svg = (tmp_path / "a.svg").read_text()
+    assert "static" in svg
+    assert "at random" not in svg
+
+
+def test_sweeps_show_the_mean_and_the_deviation_over_seeds(tmp_path, axes):
+    plot.rigl_sweeps(tmp_path / "a.png", {0.1: [(50, [1.0, 3.0]), (100, [4.0])]}, {"erk": [(0.9, [2.0])]}, {})
+    line, _, (bars,) = axes[0].containers[0].lines
+    assert line.get_ydata() == pytest.approx([2, 4])
+    assert [list(ends[:, 1]) for ends in bars.get_segments()] == [pytest.approx([2 - 2**0.5, 2 + 2**0.5]), [4, 4]]
 
 
 def test_sparsities_rise_from_left_to_right_in_whatever_order_runs_end(tmp_path, axes):
