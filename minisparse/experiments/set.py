@@ -13,7 +13,8 @@ Connections are stored truly sparse, not as masks.
 
 set-cifar, the paper's table 3 again: 3072-4000-1000-4000-10 on CIFAR-10, as the authors' Keras code has it, with
 random crops and mirror images, at its rate of 0.01, for 60 of its 1,000 epochs. Differs from it: ReLU in place of
-SReLU; images are not turned; every channel is standardised, not every pixel; momentum outlives an epoch.
+SReLU; the paper's L2, which the code lacks; images are not turned; every channel is standardised, not every pixel;
+momentum outlives an epoch.
 
 set-tutorial, which the authors gave at IJCAI 2019: 2,000 training and 1,000 test images of Fashion-MNIST, drawn as
 there, ε 13, ζ 0.3, 400 epochs in batches of 40, SGD at 0.05 with momentum 0.9, decay 2e-4 of every parameter at every
