@@ -184,9 +184,9 @@ def rigl_sweeps(
             (by_sparsity, {{"erk": "ERK"}.get(n, n): curve for n, curve in distributions.items()}, "{}"),
         ):
             for (name, curve), (colour, dash, marker) in zip(curves.items(), looks, strict=False):
-                there = [(x, np.mean(errors), deviation(errors)) for x, errors in curve if errors]
+                points = np.array([(x, np.mean(errors), deviation(errors)) for x, errors in curve if errors])
                 look: Any = {"linestyle": dash, "marker": marker, "capsize": 3, "label": label.format(name)}
-                axes.errorbar(*(zip(*there, strict=True) if there else ((), (), ())), color=colour, **look)
+                axes.errorbar(*points.reshape(-1, 3).T, color=colour, **look)
             axes.set_ylabel("test error, last epoch (%)")
             axes.grid(alpha=0.25)
             axes.legend(frameon=False)

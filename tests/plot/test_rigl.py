@@ -38,8 +38,10 @@ def test_a_method_far_below_has_its_number_at_the_edge(tmp_path):
 def test_sweeps_can_be_drawn_with_runs_that_are_not_there(tmp_path):
     periods = {0.1: [(50, []), (100, [1.5, 2.5])], 0.3: [(50, []), (100, [])]}
     others = {"at random": [], "static": [1.0, 3.0]}
-    plot.rigl_sweeps(tmp_path / "a.png", periods, {"erk": [(0.9, [1.0])], "uniform": [(0.9, [])]}, others)
-    svg = (tmp_path / "a.svg").read_text()
+    distributions = {"erk": [(0.9, [1.0])], "uniform": [(0.9, [])]}
+    path = plot.rigl_sweeps(tmp_path / "a.png", periods, distributions, others)
+    assert path.exists()
+    svg = path.with_suffix(".svg").read_text()
     assert "static" in svg
     assert "at random" not in svg
 
