@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from .backend import Array, namespace
 from .checks import real, same_keys
 from .dtypes import wide
+from .loops import times_plus
 from .storage import as_numbers
 from .threads import by_blocks
 
@@ -62,17 +63,10 @@ def sgd(
         rate = _at(lr, step)
         moved, velocity = {}, {}
         for name, (w, g) in _numbers(params, grads).items():
-            g = g + weight_decay * w if weight_decay and decays(name) else g
-            v = momentum * slots["velocity"][name]
-            v += g
-            if nesterov:
-                change = momentum * v
-                change += g
-                change *= rate
-            else:
-                change = rate * v
-            change = namespace(w).subtract(w, change, out=change if w.ndim else None)
-            moved[name] = change.astype(params[name].dtype, copy=False)
+            g = times_plus(weight_decay, w, g) if weight_decay and decays(name) else g
+            v = times_plus(momentum, slots["velocity"][name], g)
+            change = times_plus(momentum, v, g) if nesterov else v
+            moved[name] = times_plus(-rate, change, w).astype(params[name].dtype, copy=False)
             velocity[name] = v
         return moved, {"velocity": velocity}
 

@@ -13,7 +13,7 @@ from minisparse import backend
 
 ROWS = [  # a module imports from rows above its own; one of a package, from its package too
     "backend checks files looks",
-    "streams schedule records",
+    "streams schedule records loops",
     "threads dtypes",
     "storage allocate channels windows",
     "autograd",

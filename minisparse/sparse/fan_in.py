@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, namespace
+from ..checks import same_shapes
 from ..threads import on_threads
 from .positions import Positions
-from .products import MANY, WORTH_A_THREAD, feature_major, layout_of, n_pieces, rows_at_a_time
+from .products import MANY, WORTH_A_THREAD, feature_major, layout_of, loops_for, n_pieces, rows_at_a_time
 from .weights import FactoredGradient, SparseWeight
 
 
@@ -33,8 +34,8 @@ class FanInWeight(SparseWeight):
         values[layout_of(self.mask).order] = self.by_output
         return values
 
-    def in_order_of_outputs(self) -> Array:
-        return self.by_output
+    def in_order_of_outputs(self) -> tuple[Array, None]:
+        return self.by_output, None
 
     def stored_of(self, other: SparseWeight) -> Array:
         if isinstance(other, FanInWeight) and other.mask is self.mask:
@@ -45,9 +46,10 @@ class FanInWeight(SparseWeight):
         return FanInWeight(stored, self.mask)
 
     def gradient(self, of: FactoredGradient) -> Array:
-        n_in, n_out = self.shape
-        if len(self.by_output) * MANY > self.size or n_in > 4 * n_out:  # as FactoredGradient.at and its products choose
-            return of.at(self.mask).take(layout_of(self.mask).order)
+        same_shapes(gradient=of, weight=self)
+        layout = layout_of(self.mask)
+        if len(self.by_output) * MANY > self.size or layout.by_input:  # as FactoredGradient.at chooses
+            return of.at(self.mask).take(layout.order)
         return of.scaled(products_by_output(feature_major(of.x), feature_major(of.g), self.mask))
 
     def projected(self, mask: Positions, in_place: bool = False) -> SparseWeight:
@@ -77,6 +79,8 @@ def by_fan_in(weight: SparseWeight) -> SparseWeight:
 def products_by_output(x: Array, g: Array, mask: Positions) -> Array:
     """Σ_b x[i, b] g[j, b] for every connection (i, j) of a mask with a constant fan-in, output by output, (n,)."""
     forward = layout_of(mask).forward
+    if loops := loops_for(len(mask.flat), g, x):
+        return forward.products(loops, g, x, None)
     sizes = np.diff(forward.starts)
     k, outputs = int(sizes.max()), np.flatnonzero(sizes)
     inputs = forward.columns.reshape(len(outputs), k)

@@ -1,8 +1,10 @@
 """Products with compressed sparse matrices, in pieces on threads, and a gradient at the connections.
 
-On a GPU the same code calls cupyx.scipy.sparse.
+Numba's loops make them where it is installed (minisparse.loops), else SciPy and NumPy. On a GPU the same code calls
+cupyx.scipy.sparse.
 """
 
+from collections.abc import Callable
 from copy import copy
 from functools import cached_property
 from importlib import import_module
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, namespace
+from ..loops import MANY_PRODUCTS, Loops, compiled
 from ..threads import in_blocks, n_threads, on_threads
 from .positions import Positions
 
@@ -19,7 +22,7 @@ ROWS = 1024  # gathered at a time: with a batch of 128, half a core's cache of a
 LONGER = 4  # times as many on several threads, which wait for each other between calls
 PIECES = 16  # of a large product, at most
 EACH = 1 << 15  # connections of a piece, about
-MANY = 16  # above a density of 1 / MANY, matrix products are faster than gathering
+MANY = 16  # above a density of 1 / MANY, matrix products are faster than gathering; of twice that, than Numba's loops
 PAGE = 4096  # bytes
 WORTH_A_THREAD = 1 << 21  # multiply-adds
 
@@ -38,8 +41,17 @@ def products_at(x: Array, g: Array, mask: Positions) -> Array:
     """Σ_b x[i, b] g[j, b] for every connection (i, j) of the mask."""
     if namespace(g) is not np:
         return namespace(g).einsum("nb,nb->n", x[mask.rows], g[mask.columns])
-    products = layout_of(mask).products
-    return products.of(x, g) if products.by_input else products.of(g, x)
+    layout = layout_of(mask)
+    if loops := loops_for(len(mask.flat), x, g):
+        if layout.by_input:
+            return layout.back.products(loops, x, g, None)
+        return layout.forward.products(loops, g, x, layout.order)
+    return layout.products.of(x, g) if layout.by_input else layout.products.of(g, x)
+
+
+def loops_for(n: int, x: Array, *others: Array) -> Loops | None:
+    """Compiled loops, if there are any for n connections of x (features, batch) and other arrays."""
+    return compiled(x, *others) if n * x.shape[1] > MANY_PRODUCTS else None
 
 
 def rows_at_a_time(n: int) -> int:
@@ -57,23 +69,40 @@ class _Matrix:
 
     def __init__(self, starts: Array, columns: Array, shape: tuple[int, int]):
         self.shape, self.starts, self.columns = shape, starts, columns
-        if namespace(columns) is np:
-            n = n_pieces(len(columns))
-            cuts = [0, *np.searchsorted(starts, np.arange(1, n) * len(columns) // n).tolist(), shape[0]]
-            self.whole = self._rows(slice(0, shape[0]))
-            self.pieces = [self._rows(slice(a, b)) for a, b in pairwise(cuts) if b > a]
+
+    @cached_property
+    def pieces(self) -> list[slice]:
+        """Slices of rows that have about as many entries each."""
+        n = n_pieces(len(self.columns))
+        cuts = [0, *np.searchsorted(self.starts, np.arange(1, n) * len(self.columns) // n).tolist(), self.shape[0]]
+        return [slice(a, b) for a, b in pairwise(cuts) if b > a]
+
+    @cached_property
+    def whole(self) -> tuple[slice, slice, Any]:
+        return self._rows(slice(0, self.shape[0]))
+
+    @cached_property
+    def parts(self) -> list[tuple[slice, slice, Any]]:
+        return [self._rows(rows) for rows in self.pieces]
 
     def _rows(self, rows: slice) -> tuple[slice, slice, Any]:
         """A slice of rows, the slice of their entries, and SciPy's matrix of them without values."""
-        starts = self.starts[rows.start : rows.stop + 1]
+        starts = self._of(rows)
         entries = slice(int(starts[0]), int(starts[-1]))
         matrix = import_module("scipy.sparse").csr_matrix((rows.stop - rows.start, self.shape[1]), dtype=np.float32)
         matrix.indptr, matrix.indices = starts - starts[0], self.columns[entries]
         return rows, entries, matrix
 
-    def times(self, values: Array, x: Array, plus: Array | None = None) -> Array:
-        """matrix @ x, (rows, batch), plus one number for each row, (rows,)."""
+    def times(self, values: Array, places: Array | None, x: Array, plus: Array | None = None) -> Array:
+        """matrix @ x, (rows, batch), plus one number for each row, (rows,).
+
+        The matrix's entries are values[places], or, without places, the values.
+        """
         xp = namespace(values)
+        added = xp.zeros(self.shape[0], x.dtype) if plus is None else plus
+        if loops := loops_for(len(values), x, values, added):
+            return self._sums(loops, values, places, x, added)
+        values = values if places is None else values.take(places)
         if xp is not np:
             library = import_module(f"{xp.__name__}x.scipy.sparse")
             y = library.csr_matrix((values, self.columns, self.starts), shape=self.shape) @ x
@@ -89,8 +118,45 @@ class _Matrix:
         if len(values) * x.shape[1] < WORTH_A_THREAD:
             return product(self.whole)
         y = np.empty((self.shape[0], x.shape[1]), values.dtype)
-        on_threads(self.pieces, lambda part: product(part, y[part[0]]))
+        on_threads(self.parts, lambda part: product(part, y[part[0]]))
         return y
+
+    def _sums(self, loops: Loops, values: Array, places: Array | None, x: Array, plus: Array) -> Array:
+        """`times` by a compiled loop."""
+        n, (height, width), batch = len(self.columns), self.shape, x.shape[1]
+        self._fit(values=(values, (n,)), x=(x, (width, batch)), plus=(plus, (height,)))
+        at, y = _each(n) if places is None else places, np.empty((height, batch), x.dtype)
+        self._on_pieces(
+            lambda rows: loops.row_sums(self._of(rows), self.columns, values, at, x, plus[rows], y[rows]), batch
+        )
+        return y
+
+    def products(self, loops: Loops, a: Array, b: Array, places: Array | None) -> Array:
+        """Σ_n a[i, n] b[j, n] for every entry (i, j), (n,), put at its place: by a compiled loop."""
+        n, (height, width), batch = len(self.columns), self.shape, b.shape[1]
+        self._fit(a=(a, (height, batch)), b=(b, (width, batch)))
+        at, y = _each(n) if places is None else places, np.empty(n, a.dtype)
+        self._on_pieces(lambda rows: loops.row_products(self._of(rows), self.columns, a[rows], b, at, y), batch)
+        return y
+
+    def _of(self, rows: slice) -> Array:
+        """Where the entries of these rows start, and where the last ends."""
+        return self.starts[rows.start : rows.stop + 1]
+
+    def _on_pieces(self, work: Callable[[slice], None], batch: int) -> None:
+        many = len(self.columns) * batch >= WORTH_A_THREAD
+        on_threads(self.pieces if many else [slice(0, self.shape[0])], work)
+
+    def _fit(self, **arrays: tuple[Array, tuple[int, ...]]) -> None:
+        """ValueError for an array of another shape: compiled loops would read past its end."""
+        for name, (array, shape) in arrays.items():
+            if array.shape != shape:
+                raise ValueError(f"{name} has shape {array.shape}; expected {shape} for a matrix of {self.shape} with "
+                                 f"{len(self.columns)} entries")  # fmt: skip
+
+
+def _each(n: int) -> Array:
+    return np.arange(n, dtype=np.int32)
 
 
 class _Products:
@@ -102,7 +168,7 @@ class _Products:
 
     def __init__(self, matrix: _Matrix, order: Array | None):
         """order: the places of the matrix's entries among the connections, or None if equal."""
-        self.by_input, self.slices, starts, others = order is None, [], matrix.starts, matrix.columns
+        self.slices, starts, others = [], matrix.starts, matrix.columns
         sizes = np.diff(starts)
         groups = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
         self.place = np.empty(len(others), np.int64)
@@ -156,13 +222,11 @@ class _Layout:
             ends = xp.searchsorted(mask.columns[self.order], xp.arange(n_out + 1)).astype(np.int32)
             rows = mask.rows[self.order]
         self.back, self.forward = _Matrix(starts, mask.columns, mask.shape), _Matrix(ends, rows, (n_out, n_in))
+        self.by_input = n_in > 4 * n_out  # gathering rows of the larger factor would miss the cache
 
     @cached_property
     def products(self) -> "_Products":
-        n_out, n_in = self.forward.shape
-        if n_in > 4 * n_out:  # gathering rows of the larger factor would miss the cache
-            return _Products(self.back, None)
-        return _Products(self.forward, self.order)
+        return _Products(self.back, None) if self.by_input else _Products(self.forward, self.order)
 
 
 def layout_of(mask: Positions) -> _Layout:

@@ -13,7 +13,7 @@ from ..optim import Optimizer
 from ..storage import Stored, as_numbers, n_active, n_not_finite, square, survivors
 from ..threads import one_pool_of_threads
 from .positions import Complement, Positions, no_array
-from .products import MANY, feature_major, layout_of, products_at
+from .products import MANY, feature_major, layout_of, loops_for, products_at
 from .ranking import RowBlocks
 
 BLOCK = 1 << 19  # gradient entries made at a time, unless 16 rows are more
@@ -153,17 +153,17 @@ class SparseWeight(Stored):
     def adapted(optimizer: Optimizer, params: Mapping[str, Any]) -> Optimizer:
         return on_values(optimizer)
 
-    def in_order_of_outputs(self) -> Array:
-        """The stored weights, (n,): by output, then by input."""
-        return self.values.take(layout_of(self.mask).order)
+    def in_order_of_outputs(self) -> tuple[Array, Array | None]:
+        """(numbers, places): the stored weights by output, then by input, are numbers[places], or all numbers."""
+        return self.values, layout_of(self.mask).order
 
     def linear(self, x: Array, bias: Array) -> Any:
         """ops.linear: x @ weight + bias. The weight's gradient is a FactoredGradient."""
         linear_fits(x, self, bias)
         layout, xt = layout_of(self.mask), feature_major(x)
-        yt = layout.forward.times(self.in_order_of_outputs(), xt, bias)
+        yt = layout.forward.times(*self.in_order_of_outputs(), xt, bias)
         return yt.T, (
-            lambda g: layout.back.times(self.values, feature_major(g)).T,
+            lambda g: layout.back.times(self.values, None, feature_major(g)).T,
             lambda g: FactoredGradient(xt.T, g),
             lambda g: g.sum(axis=0),
         )
@@ -195,9 +195,10 @@ class FactoredGradient(RowBlocks):
         If there are many positions, multiplying blocks of the dense gradient is faster than gathering rows.
         """
         same_shapes(gradient=self, mask=mask)
-        if len(mask.flat) * MANY > self.size:
+        n, x, g = len(mask.flat), feature_major(self.x), feature_major(self.g)
+        if n * (MANY // 2 if loops_for(n, x, g) else MANY) > self.size:
             return picked(self, mask)
-        return self.scaled(products_at(feature_major(self.x), feature_major(self.g), mask))
+        return self.scaled(products_at(x, g, mask))
 
     def row_blocks(self) -> Iterator[tuple[slice, Array]]:
         """(rows, those rows of the dense gradient), from first to last."""

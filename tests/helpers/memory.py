@@ -27,16 +27,23 @@ def held(tree, but=None):
     return sum(array.nbytes for key, array in arrays_in(tree).items() if key not in taken)
 
 
+def missing(matrix):
+    """Bytes of starts that a matrix has fewer of than one with pieces of equal length that has multiplied."""
+    if "parts" in vars(matrix):
+        return 4 * (products.n_pieces(len(matrix.columns)) - len(matrix.pieces))
+    return 0 if "whole" in vars(matrix) else 4 * (matrix.shape[0] + 1)
+
+
 def irregular(mask):
     """Bytes by which positions hold more than if their units had as many connections each."""
     if not isinstance(mask, Positions):
         return 0
     layout = mask.layout
     matrices = layout.back, layout.forward
-    pieces = -4 * sum(products.n_pieces(len(matrix.columns)) - len(matrix.pieces) for matrix in matrices)
+    pieces = -sum(map(missing, matrices))
     if "products" not in vars(layout):
         return pieces
-    own, units = layout.products, layout.back if layout.products.by_input else layout.forward
+    own, units = layout.products, layout.back if layout.by_input else layout.forward
     repeated = own.size - mask.sum()
     without = units.shape[0] - sum(len(group) for group, _, _ in own.slices)
     return pieces + 4 * repeated - 8 * without

@@ -1,0 +1,196 @@
+"""The loops that Numba compiles: as Python, as machine code, and as what replaces them without Numba."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from effort import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minisparse import loops, sparse
+from minisparse.optim import sgd
+from minisparse.sparse import FactoredGradient, SparseWeight, by_fan_in, products
+from minisparse.sparse.positions import Positions
+
+DTYPES = ["float32", "float64"]
+
+
+@pytest.fixture(params=["Python", "Numba", "without"])
+def how(request, monkeypatch):
+    """Who computes: the loops, however small the arrays, as Python runs them or as Numba compiles them; or NumPy."""
+    made = {
+        "Python": loops.Loops(loops.scaled_sum, loops.row_sums, loops.row_products),
+        "Numba": loops._compiled(),
+        "without": None,
+    }[request.param]
+    if request.param == "Numba" and made is None:
+        pytest.skip("Numba is not installed")
+    monkeypatch.setattr(loops, "_compiled", lambda: made)
+    monkeypatch.setattr(loops, "MANY_ENTRIES", 0)
+    monkeypatch.setattr(products, "MANY_PRODUCTS", 0)
+    return request.param
+
+
+def whole_numbers(rng, *shape, dtype):
+    return rng.integers(-3, 4, shape).astype(dtype)
+
+
+@settings(max_examples=examples(60))
+@given(st.integers(0, 2**32 - 1), st.sampled_from(DTYPES), st.sampled_from([(0,), (1,), (37,), (3, 5), (2, 3, 4), ()]))
+def test_times_plus_has_the_bits_of_a_product_and_a_sum(seed, dtype, shape):
+    rng = np.random.default_rng(seed)
+    x, y = (rng.standard_normal(shape).astype(dtype)[...] for _ in range(2))
+    a, before = float(rng.standard_normal()), (x.tobytes(), y.tobytes())
+    want = x * x.dtype.type(a) + y
+    for least in (0, 10**9):  # compiled where Numba is installed, and never
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loops, "MANY_ENTRIES", least)
+            got = loops.times_plus(a, x, y)
+        assert got.dtype == x.dtype
+        assert got.shape == shape
+        assert got.tobytes() == want.tobytes()
+    assert (x.tobytes(), y.tobytes()) == before
+
+
+@pytest.mark.parametrize("turned", [lambda a: a.T, lambda a: a[::2], lambda a: a[:, ::-1], lambda a: a.view("V8")])
+def test_times_plus_of_other_orders_of_memory(how, turned):
+    x, y = (turned(np.random.default_rng(i).standard_normal((6, 4))) for i in range(2))
+    if x.dtype.kind == "V":  # and of another byte order
+        x, y = (a.view(">f8") for a in (x, y))
+        x[...], y[...] = 3, 4
+    assert (loops.times_plus(0.5, x, y) == 0.5 * x + y).all()
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("weight_decay", [0.0, 1e-3])
+def test_sgd_on_large_arrays_has_the_bits_of_its_equations(nesterov, weight_decay):
+    rng = np.random.default_rng(0)
+    w, g, v = (rng.standard_normal((300, 200)).astype(np.float32) for _ in range(3))
+    assert w.size > loops.MANY_ENTRIES
+    own = sgd(0.1, 0.9, nesterov, weight_decay)
+    moved, slots = own.update({"fc.weight": w}, {"fc.weight": g}, {"velocity": {"fc.weight": v}}, 0)
+    m, lr, decay = (np.float32(number) for number in (0.9, 0.1, weight_decay))
+    g = g + decay * w
+    v = m * v + g
+    assert (slots["velocity"]["fc.weight"] == v).all()
+    assert (moved["fc.weight"] == w - lr * (g + m * v if nesterov else v)).all()
+
+
+@st.composite
+def layers(draw, even=False):
+    """x (N, n_in), a weight and its mask (n_in, n_out), a bias, and a gradient (N, n_out): whole numbers."""
+    n, n_in, n_out = draw(st.integers(1, 5)), draw(st.integers(1, 40)), draw(st.integers(1, 9))
+    if draw(st.booleans()):
+        n_in, n_out = n_out, n_in
+    rng, dtype = np.random.default_rng(draw(st.integers(0, 10**6))), draw(st.sampled_from(DTYPES))
+    mask = rng.random((n_in, n_out)) < draw(st.sampled_from([0.05, 0.3, 1]))
+    if even:
+        mask = rng.random((n_in, n_out)).argsort(axis=0) < draw(st.integers(1, n_in))
+    numbers = lambda *shape: whole_numbers(rng, *shape, dtype=dtype)
+    return numbers(n, n_in), numbers(n_in, n_out) * mask, mask, numbers(n_out), numbers(n, n_out)
+
+
+@pytest.mark.parametrize("even", [False, True])
+@pytest.mark.parametrize("pieces", [False, True])
+def test_a_layer_and_its_gradients_are_those_of_the_dense_matrix(how, even, pieces, monkeypatch):
+    if pieces:
+        monkeypatch.setattr(products, "WORTH_A_THREAD", 1)
+
+    @settings(max_examples=examples(60))
+    @given(layers(even))
+    def holds(layer):
+        x, weight, mask, bias, g = layer
+        own = SparseWeight(weight[mask], Positions(np.flatnonzero(mask), mask.shape))
+        own = by_fan_in(own) if even else own
+        y, (to_x, to_weight, _) = own.linear(x, bias)
+        assert y.dtype == to_x(g).dtype == x.dtype
+        assert (y == x @ weight + bias).all()
+        assert (to_x(g) == g @ weight.T).all()
+        at = own.with_stored(own.gradient(to_weight(g)))
+        assert (at.values == (x.T @ g)[mask]).all()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sparse.weights, "MANY", 0)  # gathered, however dense
+        patch.setattr(sparse.fan_in, "MANY", 0)
+        holds()
+
+
+def test_what_is_not_finite_comes_through(how):
+    mask = Positions(np.arange(6), (2, 3))
+    for bad in (np.nan, np.inf, -np.inf):
+        x, weight = np.ones((2, 2), np.float32), SparseWeight(np.ones(6, np.float32), mask)
+        x[1, 0] = bad
+        y = weight.linear(x, np.zeros(3, np.float32))[0]
+        assert np.array_equal(y[1], np.full(3, bad), equal_nan=True)
+        assert (y[0] == 2).all()
+        at = products.products_at(products.feature_major(x), np.ones((3, 2), np.float32), mask)
+        assert np.array_equal(at[:3], np.full(3, bad), equal_nan=True)
+        assert (at[3:] == 2).all()
+
+
+def test_arrays_of_another_shape_are_refused(how):
+    if how == "without":
+        pytest.skip("NumPy and SciPy refuse them themselves")
+    mask, ones = Positions(np.arange(0, 12, 5), (3, 4)), lambda *shape: np.ones(shape, np.float32)
+    layout = products.layout_of(mask)
+    with pytest.raises(ValueError, match=r"values has shape \(2,\); expected \(3,\) for a matrix of \(4, 3\)"):
+        layout.forward.times(ones(2), layout.order, ones(3, 5))
+    with pytest.raises(ValueError, match=r"x has shape \(2, 5\); expected \(3, 5\)"):
+        layout.forward.times(ones(3), layout.order, ones(2, 5))
+    with pytest.raises(ValueError, match=r"plus has shape \(3,\); expected \(4,\)"):
+        layout.forward.times(ones(3), layout.order, ones(3, 5), ones(3))
+    for x, g in ((ones(2, 5), ones(4, 5)), (ones(3, 5), ones(3, 5)), (ones(3, 4), ones(4, 5))):
+        with pytest.raises(ValueError, match="has shape"):
+            products.products_at(x, g, mask)
+    with pytest.raises(ValueError, match="has shape"):
+        by_fan_in(SparseWeight(ones(1), Positions(np.arange(1), (3, 4)))).gradient(
+            FactoredGradient(ones(2, 4), ones(2, 3))
+        )
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
+    rng, shape = np.random.default_rng(0), (700, 900)
+    mask = Positions(np.flatnonzero(rng.random(shape) < 0.05), shape)
+    weight = SparseWeight(rng.standard_normal(len(mask.flat)).astype(np.float32), mask)
+    x, bias, g = (rng.standard_normal(s).astype(np.float32) for s in ((128, 700), (900,), (128, 900)))
+    assert len(mask.flat) * 128 > products.WORTH_A_THREAD > products.MANY_PRODUCTS
+
+    def made():
+        y, (to_x, to_weight, _) = weight.linear(x, bias)
+        return [a.tobytes() for a in (y, to_x(g), to_weight(g).at(mask))]
+
+    two = made()
+    monkeypatch.setattr("minisparse.threads.n_threads", lambda: 1)
+    assert made() == two
+
+
+def test_without_numba_nothing_is_compiled():
+    code = """if True:
+        import sys
+        {first}
+        import numpy as np
+        from minisparse import loops
+        assert loops.compiled(np.ones(3)) is None
+        x = np.ones(loops.MANY_ENTRIES + 1, np.float32)
+        assert (loops.times_plus(2.0, x, x) == 3).all()
+    """
+    for first in ("sys.modules['numba'] = None", "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'"):
+        subprocess.run([sys.executable, "-c", code.format(first=first)], check=True)
+
+
+def test_a_folder_that_cannot_be_written_to_costs_the_machine_code_only(monkeypatch):
+    numba = pytest.importorskip("numba")
+    njit = numba.njit
+
+    def refuses(function, cache, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available for file")
+        return njit(function, **options)
+
+    monkeypatch.setattr(numba, "njit", refuses)
+    made = loops._compiled.__wrapped__()
+    out = np.empty(2)
+    made.scaled_sum(2.0, np.ones(2), np.ones(2), out)
+    assert (out == 3).all()
