@@ -5,8 +5,8 @@ the same bits either way, the sums of the other two differ in rounding.
 """
 
 from collections.abc import Callable
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -67,15 +67,18 @@ def _compiled() -> Loops | None:
         from numba import config, njit
     except ImportError:  # not installed, or not made for this NumPy
         return None
-    if config.DISABLE_JIT:
+    if getattr(config, "DISABLE_JIT", False):
         return None
-    loops = (scaled_sum, set()), (row_sums, ANY_ORDER), (row_products, ANY_ORDER)
-    options: dict[str, Any] = {"nogil": True, "cache": True}
+
+    def loops(cache: bool) -> Loops:
+        one_by_one = partial(njit, nogil=True, cache=cache)
+        in_any_order = partial(one_by_one, fastmath=ANY_ORDER)
+        return Loops(one_by_one(scaled_sum), in_any_order(row_sums), in_any_order(row_products))
+
     try:
-        return Loops(*(njit(loop, fastmath=order, **options) for loop, order in loops))
+        return loops(cache=True)
     except RuntimeError:  # there is no folder in which machine code can be kept
-        options["cache"] = False
-        return Loops(*(njit(loop, fastmath=order, **options) for loop, order in loops))
+        return loops(cache=False)
 
 
 def times_plus(a: float, x: Array, y: Array) -> Array:

@@ -101,9 +101,11 @@ def positive_part(x: Array) -> Array:
 
 def rectify(x: Array) -> None:
     """max(x, 0), written into x (N, n)."""
-    xp = namespace(x)
+    xp, most = namespace(x), MOST
+    if _by_column(x):
+        x, most = x.T, x.shape[1]
     zeros = xp.zeros(x.shape[1], x.dtype)
-    in_blocks(x, x.nbytes // max(len(x), 1), lambda block: xp.maximum(x[block], zeros, out=x[block]))
+    in_blocks(x, x.nbytes // max(len(x), 1), lambda block: xp.maximum(x[block], zeros, out=x[block]), most)
 
 
 def where_positive(g: Array, x: Array) -> Array:

@@ -47,7 +47,10 @@ def first_run(layers: Named, params: Params, x: Values, train: bool) -> tuple[in
 
 
 def _plain(x: Values, layers: Named, params: Params) -> bool:
-    """Are x, examples, and the parameters of these layers NumPy arrays of one dtype that fit the layers?"""
+    """Are x, examples, and the parameters of these layers NumPy arrays of one dtype that fit the layers?
+
+    A linear layer's weight may be truly sparse, of such arrays.
+    """
     arrays = [x]
     for name, layer in layers:
         if _unfit(layer.shapes(), params.get(name, {})):
@@ -55,7 +58,7 @@ def _plain(x: Values, layers: Named, params: Params) -> bool:
         arrays += params[name].values()
     values = [a.value if isinstance(a, Tensor) else a for a in arrays]
     first = values[0].dtype
-    usual = first in DTYPES and all(type(v) is np.ndarray and v.dtype == first for v in values)
+    usual = first in DTYPES and all(type(getattr(v, "home", v)) is np.ndarray and v.dtype == first for v in values)
     return usual and 0 not in x.shape and _takes(layers[0][1], x.shape)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from ..autograd import primitive
 from ..backend import Array, namespace
 from ..channels import along_line, as_lines, moments, sum_of_rows, total_of
-from ..checks import linear_fits
 from ..conv import correlate, spread
-from ..threads import in_blocks, matmul, matmul_plus, rectify, where_positive
+from ..ops import linear
+from ..threads import in_blocks, rectify, where_positive
 from ..windows import Padding, frame_of, framed, in_frame, kernel_rows, out_shape
 
 FAR = 16  # scales: beside a larger shift the pixels would lose more than a digit
@@ -21,9 +21,8 @@ TINY = 1e-15  # a gradient times a smaller gain could leave the range of float32
 
 @primitive
 def linear_relu(x: Array, weight: Array, bias: Array) -> Any:
-    """relu(x @ weight + bias) for x (N, n_in): the sums before the ReLU are not kept."""
-    linear_fits(x, weight, bias)
-    y, last = matmul_plus(x, weight, bias), [None, None]
+    """relu(x @ weight + bias) for x (N, n_in), the weight dense or truly sparse: sums before the ReLU are not kept."""
+    (y, ways_back), last = linear.__wrapped__(x, weight, bias), [None, None]  # type: ignore[attr-defined]
     rectify(y)
 
     def before_relu(g: Array) -> Array:
@@ -31,11 +30,7 @@ def linear_relu(x: Array, weight: Array, bias: Array) -> Any:
             last[:] = g, where_positive(g, y)
         return last[1]
 
-    return y, (
-        lambda g: matmul(before_relu(g), weight.T, like=x),
-        lambda g: matmul(x.T, before_relu(g)),
-        lambda g: before_relu(g).sum(axis=0),
-    )
+    return y, tuple(lambda g, pull=pull: pull(before_relu(g)) for pull in ways_back)
 
 
 class _Rectified:

@@ -80,6 +80,22 @@ def test_linear_and_relu_on_threads_and_by_column():
     same(model, np.asfortranarray(images(700, 40)), [LINEAR_RELU])
 
 
+@settings(max_examples=examples(60))
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 40), st.integers(0, 99))
+def test_a_truly_sparse_linear_layer_and_relu(n_in, n_hidden, n, seed):
+    model = nn.mlp(n_in, n_hidden, 3)
+    at = random_positions({"fc1.weight": (n_in, n_hidden)}, {"fc1.weight": 0.5}, np.random.default_rng(seed))
+    params = made(model, seed) | model.init(np.random.default_rng(seed), np.float64, masks=at)
+    x, results = images(n, n_in), []
+    for network, expected in ((model, [LINEAR_RELU]), (nn.unfused(model), [])):
+        assert lines(network, params, x, train=True) == expected
+        loss = lambda p, network=network: ops.sum(network(p, x, train=True) * images(n, 3))
+        value, grads = value_and_grad(loss, params)
+        results.append([value, grads.pop("fc1.weight").at(at["fc1.weight"]), *grads.values()])
+    for fused, plain in zip(*results, strict=True):
+        np.testing.assert_allclose(fused, plain, rtol=1e-10, atol=1e-10)
+
+
 def test_two_ways_back_along_a_tape_give_two_gradients():
     params = made(nn.mlp(4, 3, 2))
     leaves = {name: Tensor(array) for name, array in params.items()}
