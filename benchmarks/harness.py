@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
@@ -50,6 +50,7 @@ class Contender:
               the median would not see it
     dense     the contender that does the same without sparsity, if there is one
     on_demand is it left out unless asked for by name
+    variables what its process finds in its environment beside what all find
     """
 
     name: str
@@ -58,6 +59,7 @@ class Contender:
     period: int = 1
     dense: str | None = None
     on_demand: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def statistic(self) -> str:
@@ -94,6 +96,7 @@ def serve(module: str, title: str, name: str) -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a library prints must not end up among the answers
     contender = next(workload for workload in import_module(module).WORKLOADS if workload.title == title)[name]
+    os.environ |= contender.variables
     for needed in contender.imports:
         import_module(needed)
     libraries = _libraries(contender.imports)

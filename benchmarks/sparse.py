@@ -25,7 +25,19 @@ from minisparse.optim import sgd
 from minisparse.train import Method, Step, train
 
 from .harness import Contender, Workload, main
-from .steps import ALPHA, BATCH, MOMENTUM, NEVER, PERIOD, RATE, digits, largest_difference, photographs
+from .steps import (
+    ALPHA,
+    BATCH,
+    MOMENTUM,
+    NEVER,
+    OURS,
+    PERIOD,
+    RATE,
+    WITHOUT_NUMBA,
+    digits,
+    largest_difference,
+    photographs,
+)  # fmt: skip
 
 ZETA = 0.3
 DENSITIES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
@@ -204,14 +216,17 @@ def torch_contender(name: str, task: Task, network: str, library: str = "torch")
 
 
 def minisparse_contender(
-    name: str, task: Task, storage: str, moving: bool = False, dense: str | None = None
+    name: str, task: Task, storage: str, moving: bool = False, dense: str | None = None, numba: bool = True
 ) -> Contender:
     setup = partial(minisparse_step, task, storage, moving)
-    return Contender(name, setup, ("minisparse", "scipy.sparse"), period=PERIOD if moving else 1, dense=dense)
+    period, scipy = PERIOD if moving else 1, "scipy.sparse"
+    if numba:
+        return Contender(name, setup, (*OURS, scipy), period, dense)
+    return Contender(f"{name}, without Numba", setup, ("minisparse", scipy), period, dense, variables=WITHOUT_NUMBA)
 
 
 def update_contenders(name: str, method: Method) -> tuple[Contender, ...]:
-    imports = ("minisparse", "scipy.sparse")
+    imports = (*OURS, "scipy.sparse")
     return (
         Contender(f"{name} update", partial(update, W5, method, False), imports),
         Contender(f"{name} update and the next step's order", partial(update, W5, method, True), imports),
@@ -241,6 +256,7 @@ WORKLOADS = (
             by_hand_contender(W5),
             minisparse_contender("minisparse dense", W5, "dense", dense="minisparse dense"),
             minisparse_contender("minisparse sparse", W5, "sparse", dense="minisparse dense"),
+            minisparse_contender("minisparse sparse", W5, "sparse", dense="minisparse dense", numba=False),
         ),
         reference="PyTorch dense",
         second="PyTorch CSR",
@@ -259,6 +275,7 @@ WORKLOADS = (
             torch_contender("PyTorch dense", WIDE, "dense_network"),
             torch_contender("PyTorch CSR", WIDE, "csr_network"),
             minisparse_contender("minisparse sparse", WIDE, "sparse"),
+            minisparse_contender("minisparse sparse", WIDE, "sparse", numba=False),
         ),
         reference="PyTorch dense",
         second="PyTorch CSR",
@@ -272,6 +289,7 @@ WORKLOADS = (
             by_hand_contender(W1),
             minisparse_contender("minisparse dense", W1, "dense", dense="minisparse dense"),
             minisparse_contender("minisparse sparse", W1, "sparse", dense="minisparse dense"),
+            minisparse_contender("minisparse sparse", W1, "sparse", dense="minisparse dense", numba=False),
             minisparse_contender("minisparse sparse, fc2 98 % too", evenly(W1, 0.02), "sparse"),
             minisparse_contender("minisparse sparse RigL", W1, "sparse", moving=True, dense="minisparse dense"),
         ),

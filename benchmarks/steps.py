@@ -30,6 +30,9 @@ BATCH = 128
 RATE, MOMENTUM = 0.01, 0.9
 ALPHA, PERIOD, NEVER = 0.3, 100, 10**9  # T_end is never reached: every period has its update
 
+OURS = ("minisparse", *(["numba"] if find_spec("numba") else []))  # what our steps import, some at their first use
+WITHOUT_NUMBA = {"NUMBA_DISABLE_JIT": "1"}
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -200,10 +203,13 @@ def torch_contender(name: str, task: Task, on_demand: bool = False, **options: A
 
 
 def minisparse_contender(
-    name: str, task: Task, sparsity: float = 0, moving: bool = False, device: str = "cpu"
+    name: str, task: Task, sparsity: float = 0, moving: bool = False, device: str = "cpu", numba: bool = True
 ) -> Contender:
     setup = partial(minisparse_step, task, sparsity, moving, device)
-    return Contender(name, setup, ("minisparse",), period=PERIOD if moving else 1, dense="minisparse dense")
+    period, dense = PERIOD if moving else 1, "minisparse dense"
+    if numba:
+        return Contender(name, setup, OURS, period, dense)
+    return Contender(f"{name}, without Numba", setup, ("minisparse",), period, dense, variables=WITHOUT_NUMBA)
 
 
 def sparse_contenders(task: Task) -> tuple[Contender, ...]:
@@ -222,6 +228,7 @@ WORKLOADS = (
             torch_contender("PyTorch compile", W1, compiled=True, on_demand=True),
             Contender("NumPy by hand", partial(by_hand_step, W1), ("minisparse",)),
             minisparse_contender("minisparse dense", W1),
+            minisparse_contender("minisparse dense", W1, numba=False),
             *sparse_contenders(W1),
         ),
         reference="PyTorch eager",
@@ -243,6 +250,7 @@ WORKLOADS = (
             torch_contender("PyTorch compile", W2, compiled=True, on_demand=True),
             Contender("NumPy by hand", partial(by_hand_step, W2), ("minisparse",)),
             minisparse_contender("minisparse dense", W2),
+            minisparse_contender("minisparse dense", W2, numba=False),
             *sparse_contenders(W2),
         ),
         reference="PyTorch eager",
@@ -257,6 +265,7 @@ WORKLOADS = (
             torch_contender("PyTorch compile", W3, compiled=True, on_demand=True),
             Contender("NumPy by hand", partial(by_hand_step, W3), ("minisparse",)),
             minisparse_contender("minisparse dense", W3),
+            minisparse_contender("minisparse dense", W3, numba=False),
         ),
         reference="PyTorch eager",
         verify=partial(verify, W3),

@@ -127,4 +127,9 @@ def total_of(x: Array, lines: Array, times: Array | None = None) -> Array:
     """The sum of lines, or of their products with others, per channel, (C,)."""
     xp = namespace(x)
     line = xp.ones(len(lines), lines.dtype).dot(lines) if times is None else xp.einsum("ij,ij->j", lines, times)
+    return by_channel(x, line)
+
+
+def by_channel(x: Array, line: Array) -> Array:
+    """A number for each place of a line of x, summed per channel, (C,)."""
     return line.reshape(_per_line(x), x.shape[-1]).sum(axis=0)

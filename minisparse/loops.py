@@ -13,8 +13,7 @@ import numpy as np
 from .backend import Array, namespace
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-MANY_ENTRIES = 1 << 15  # fewer gain less than importing Numba takes, half a second
-MANY_PRODUCTS = 1 << 17
+MANY = 1 << 15  # numbers or multiply-adds: fewer gain less than importing Numba takes, half a second
 ANY_ORDER = {"contract", "nsz", "reassoc"}  # sums of several terms at a time; infinities and not-a-numbers stay
 
 
@@ -24,6 +23,9 @@ class Loops(NamedTuple):
     scaled_sum: Callable
     row_sums: Callable
     row_products: Callable
+    rectified: Callable
+    pulled: Callable
+    three_terms: Callable
 
 
 def scaled_sum(a: float, x: Array, y: Array, out: Array) -> None:
@@ -55,9 +57,46 @@ def row_products(starts: Array, columns: Array, a: Array, b: Array, places: Arra
             y[places[k]] = total
 
 
-def compiled(*arrays: Array) -> Loops | None:
-    """The loops, if Numba is installed and the arrays are NumPy's, of one floating-point dtype and in C order."""
-    usual = all(type(a) is np.ndarray and a.dtype == arrays[0].dtype and a.flags.carray for a in arrays)
+def rectified(x: Array, level: Array, slope: Array, shift: Array, y: Array, top: int, left: int) -> None:
+    """y = max((x − level) slope + shift, 0), for lines x (N, H, W) that begin at line `top` and place `left` of y."""
+    zero = y.dtype.type(0)
+    for n in range(x.shape[0]):
+        for h in range(x.shape[1]):
+            line, out = x[n, h], y[n, top + h, left : left + x.shape[2]]
+            for i in range(line.size):
+                value = (line[i] - level[i]) * slope[i] + shift[i]
+                out[i] = zero if value <= 0 else value  # a not-a-number stays
+
+
+def pulled(x: Array, level: Array, slope: Array, shift: Array, d: Array, total: Array, by_x: Array) -> None:
+    """d, lines (N, W), is multiplied by 0 where (x − level) slope + shift ≤ 0; Σ d and Σ d (x − level) are added, (W,).
+
+    In place, since machine code of two arguments in one memory would go number by number.
+    """
+    one, zero = d.dtype.type(1), d.dtype.type(0)
+    for n in range(len(x)):
+        line, out = x[n], d[n]
+        for i in range(line.size):
+            centred = line[i] - level[i]
+            out[i] = out[i] * (one if centred * slope[i] + shift[i] > 0 else zero)
+            total[i] += out[i]
+            by_x[i] += out[i] * centred
+
+
+def three_terms(d: Array, a: Array, x: Array, b: Array, c: Array) -> None:
+    """d becomes d a + x b + c, for lines d and x (N, W) and rows a, b, c (W,)."""
+    for n in range(len(d)):
+        out, line = d[n], x[n]
+        for i in range(out.size):
+            out[i] = out[i] * a[i] + (line[i] * b[i] + c[i])
+
+
+def compiled(n: int, *arrays: Array) -> Loops | None:
+    """The loops, if Numba is installed, for arrays of NumPy's, of one floating-point dtype and in C order.
+
+    n: how many numbers or multiply-adds they would work on; None for few.
+    """
+    usual = n > MANY and all(type(a) is np.ndarray and a.dtype == arrays[0].dtype and a.flags.carray for a in arrays)
     return _compiled() if usual and arrays[0].dtype in DTYPES else None
 
 
@@ -73,7 +112,10 @@ def _compiled() -> Loops | None:
     def loops(cache: bool) -> Loops:
         one_by_one = partial(njit, nogil=True, cache=cache)
         in_any_order = partial(one_by_one, fastmath=ANY_ORDER)
-        return Loops(one_by_one(scaled_sum), in_any_order(row_sums), in_any_order(row_products))
+        return Loops(
+            one_by_one(scaled_sum), in_any_order(row_sums), in_any_order(row_products), one_by_one(rectified),
+            one_by_one(pulled), one_by_one(three_terms),
+        )  # fmt: skip
 
     try:
         return loops(cache=True)
@@ -83,7 +125,7 @@ def _compiled() -> Loops | None:
 
 def times_plus(a: float, x: Array, y: Array) -> Array:
     """a x + y, a new array, for arrays of one shape and dtype and a Python number."""
-    loops = compiled(x, y) if getattr(x, "size", 0) > MANY_ENTRIES else None
+    loops = compiled(x.size, x, y)
     if loops is None:
         out = a * x
         return namespace(out).add(out, y, out=out if out.ndim else None)

@@ -12,6 +12,8 @@ import strict
 from effort import IN_CI, examples
 from hypothesis import HealthCheck, settings
 
+from minisparse import loops
+
 settings.register_profile(
     "here", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -27,6 +29,21 @@ def _cupy():
         return cupy
     except Exception:
         return None
+
+
+@pytest.fixture(params=["Python", "Numba", "without"])
+def how(request, monkeypatch):
+    """Who computes: the loops, however small the arrays, as Python runs them or as Numba compiles them; or NumPy."""
+    made = {
+        "Python": loops.Loops(*(getattr(loops, name) for name in loops.Loops._fields)),
+        "Numba": loops._compiled(),
+        "without": None,
+    }[request.param]
+    if request.param == "Numba" and made is None:
+        pytest.skip("Numba is not installed")
+    monkeypatch.setattr(loops, "_compiled", lambda: made)
+    monkeypatch.setattr(loops, "MANY", -1)
+    return request.param
 
 
 @pytest.hookimpl(wrapper=True)

@@ -30,6 +30,7 @@ import numpy as np
 from .. import nn, recipes, sparse
 from ..backend import Array
 from ..data import batches
+from ..loops import MANY, compiled
 from ..masks import Masks
 from ..optim import sgd
 from ..runs.folder import claim, metrics, recorded
@@ -84,6 +85,7 @@ def start_of(model: nn.Chain, numbers: Numbers, rng: np.random.Generator) -> tup
 
 def timed(seed: int, warm_up: int, steps: int, updates: int, **config: Any) -> Running:
     """Steps to warm up, steps that count, and SET updates, each with the step after it; then their time and memory."""
+    compiled(MANY + 1, np.ones(1, np.float32))  # imports Numba, where it is installed
     imports, numbers, rng = peak_bytes(), Numbers(**config), np.random.default_rng(seed)
     model, is_sparse = network(numbers.width), numbers.storage == "sparse"
     images = rng.random((numbers.batch, PIXELS), dtype=np.float32), rng.integers(CLASSES, size=numbers.batch)

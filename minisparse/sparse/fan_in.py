@@ -11,9 +11,10 @@ import numpy as np
 
 from ..backend import Array, namespace
 from ..checks import same_shapes
+from ..loops import compiled
 from ..threads import on_threads
 from .positions import Positions
-from .products import MANY, WORTH_A_THREAD, feature_major, layout_of, loops_for, n_pieces, rows_at_a_time
+from .products import MANY, WORTH_A_THREAD, feature_major, layout_of, n_pieces, rows_at_a_time
 from .weights import FactoredGradient, SparseWeight
 
 
@@ -79,7 +80,7 @@ def by_fan_in(weight: SparseWeight) -> SparseWeight:
 def products_by_output(x: Array, g: Array, mask: Positions) -> Array:
     """Σ_b x[i, b] g[j, b] for every connection (i, j) of a mask with a constant fan-in, output by output, (n,)."""
     forward = layout_of(mask).forward
-    if loops := loops_for(len(mask.flat), g, x):
+    if loops := compiled(len(mask.flat) * x.shape[1], g, x):
         return forward.products(loops, g, x, None)
     sizes = np.diff(forward.starts)
     k, outputs = int(sizes.max()), np.flatnonzero(sizes)

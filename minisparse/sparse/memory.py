@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from ..checks import real, whole
 from ..flops import INDEX_BYTES, VALUE_BYTES
 from ..masks import FEW
-from .products import MANY, WORTH_A_THREAD, n_pieces
+from .products import MANY
 from .weights import BLOCK
 
 FLAT_BYTES = 8  # int64 flat positions
@@ -42,7 +42,8 @@ def training_memory(
                  Sparse: for every connection its position and column, its place and row in the order of outputs, and,
                  up to a density of 1 / MANY, its place among the products of the gradient and the column or row there;
                  and the starts of rows and columns, here and once more for SciPy. Units without a connection, the first
-                 layer, a constant fan-in and Numba's loops take less, groups of unequal length more
+                 layer, a constant fan-in and Numba's loops take less, groups of unequal length and products in pieces
+                 more
     "memory"     of the method. "snfs": the average, dense in either storage (recipes.snfs refuses sparse storage; this
                  is what it would need). "deep-r": a sign for every position, in masked storage. "lottery": the first
                  weights, slots and masks. "rigl" remembers the gradients, counted below
@@ -65,7 +66,7 @@ def training_memory(
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     kept = {name: whole(f"n_active of {name!r}", n, 0, sizes[name]) for name, n in n_active.items()}
     with_mask = {} if method == "dense" else kept
-    n_masked, batch = sum(sizes[name] for name in with_mask), whole("batch", batch, 1)
+    n_masked = sum(sizes[name] for name in with_mask)
     if storage == "masked":
         stored = sum(sizes.values())
         few = [n for name, n in with_mask.items() if n <= FEW * sizes[name]]
@@ -76,8 +77,8 @@ def training_memory(
             raise ValueError(f"{odd[0]!r} has shape {tuple(shapes[odd[0]])}; expected (n_in, n_out), truly sparse")
         stored = sum(sizes.values()) - n_masked + sum(with_mask.values())
         sides = {name: sum(shapes[name]) for name in with_mask}
-        masks = sum(_layout(shapes[name], n, batch) for name, n in with_mask.items())
-        gradients = stored + batch * sum(sides.values())
+        masks = sum(_layout(shapes[name], n) for name, n in with_mask.items())
+        gradients = stored + whole("batch", batch, 1) * sum(sides.values())
         update = max((_rigl_update(shapes[name], n, alpha, block) for name, n in with_mask.items()), default=0)
     weights, of_slots = VALUE_BYTES * stored, VALUE_BYTES * whole("slots", slots, 0) * stored
     memory = {"snfs": VALUE_BYTES * n_masked, "deep-r": n_masked, "lottery": weights + of_slots + masks}
@@ -91,11 +92,10 @@ def training_memory(
     }
 
 
-def _layout(shape: Sequence[int], n_active: int, batch: int) -> int:
+def _layout(shape: Sequence[int], n_active: int) -> int:
     """Bytes of Positions and of their _Layout, if all units have equally many connections."""
     n_in, n_out = shape
-    parts = n_pieces(n_active) if n_active * batch >= WORTH_A_THREAD else 1
-    starts = sum((n + 1) + (n + parts) for n in shape)
+    starts = sum(2 * (n + 1) for n in shape)
     positions = (FLAT_BYTES + 3 * INDEX_BYTES) * n_active + INDEX_BYTES * starts
     if MANY * n_active > n_in * n_out:
         return positions

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, namespace
-from ..loops import MANY_PRODUCTS, Loops, compiled
+from ..loops import Loops, compiled
 from ..threads import in_blocks, n_threads, on_threads
 from .positions import Positions
 
@@ -42,16 +42,11 @@ def products_at(x: Array, g: Array, mask: Positions) -> Array:
     if namespace(g) is not np:
         return namespace(g).einsum("nb,nb->n", x[mask.rows], g[mask.columns])
     layout = layout_of(mask)
-    if loops := loops_for(len(mask.flat), x, g):
+    if loops := compiled(len(mask.flat) * x.shape[1], x, g):
         if layout.by_input:
             return layout.back.products(loops, x, g, None)
         return layout.forward.products(loops, g, x, layout.order)
     return layout.products.of(x, g) if layout.by_input else layout.products.of(g, x)
-
-
-def loops_for(n: int, x: Array, *others: Array) -> Loops | None:
-    """Compiled loops, if there are any for n connections of x (features, batch) and other arrays."""
-    return compiled(x, *others) if n * x.shape[1] > MANY_PRODUCTS else None
 
 
 def rows_at_a_time(n: int) -> int:
@@ -100,7 +95,7 @@ class _Matrix:
         """
         xp = namespace(values)
         added = xp.zeros(self.shape[0], x.dtype) if plus is None else plus
-        if loops := loops_for(len(values), x, values, added):
+        if loops := compiled(len(values) * x.shape[1], x, values, added):
             return self._sums(loops, values, places, x, added)
         values = values if places is None else values.take(places)
         if xp is not np:

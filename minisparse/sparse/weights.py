@@ -8,12 +8,13 @@ import numpy as np
 
 from ..backend import Array, namespace
 from ..checks import linear_fits, same_shapes
+from ..loops import compiled
 from ..masks import top_k, top_k_of_all
 from ..optim import Optimizer
 from ..storage import Stored, as_numbers, n_active, n_not_finite, square, survivors
 from ..threads import one_pool_of_threads
 from .positions import Complement, Positions, no_array
-from .products import MANY, feature_major, layout_of, loops_for, products_at
+from .products import MANY, feature_major, layout_of, products_at
 from .ranking import RowBlocks
 
 BLOCK = 1 << 19  # gradient entries made at a time, unless 16 rows are more
@@ -196,7 +197,7 @@ class FactoredGradient(RowBlocks):
         """
         same_shapes(gradient=self, mask=mask)
         n, x, g = len(mask.flat), feature_major(self.x), feature_major(self.g)
-        if n * (MANY // 2 if loops_for(n, x, g) else MANY) > self.size:
+        if n * (MANY // 2 if compiled(n * len(self.g), x, g) else MANY) > self.size:
             return picked(self, mask)
         return self.scaled(products_at(x, g, mask))
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minisparse.masks import Masks
-from minisparse.sparse import FactoredGradient, SparseWeight, products
+from minisparse.sparse import FactoredGradient, SparseWeight
 from minisparse.sparse.positions import Positions
 
 
@@ -28,9 +28,9 @@ def held(tree, but=None):
 
 
 def missing(matrix):
-    """Bytes of starts that a matrix has fewer of than one with pieces of equal length that has multiplied."""
+    """Bytes of starts that a matrix has fewer of, or with a minus more, than one that has multiplied in one piece."""
     if "parts" in vars(matrix):
-        return 4 * (products.n_pieces(len(matrix.columns)) - len(matrix.pieces))
+        return 4 * (1 - len(matrix.pieces))
     return 0 if "whole" in vars(matrix) else 4 * (matrix.shape[0] + 1)
 
 
