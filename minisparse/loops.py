@@ -1,9 +1,10 @@
 """Loops over entries and connections, which Numba compiles where it is installed (extra `fast`).
 
-Without Numba, or for small arrays, those who ask get None and compute the same with NumPy and SciPy. `times_plus` gives
-the same bits either way, the sums of the other two differ in rounding.
+Without Numba, or for small arrays, those who ask get None and compute the same with NumPy and SciPy: the same bits, but
+for the rounding of sums.
 """
 
+import os
 from collections.abc import Callable
 from functools import cache, partial
 from typing import NamedTuple
@@ -21,6 +22,7 @@ class Loops(NamedTuple):
     """The functions below as machine code. They run without Python's lock, so threads run them side by side."""
 
     scaled_sum: Callable
+    momentum_step: Callable
     row_sums: Callable
     row_products: Callable
     rectified: Callable
@@ -32,6 +34,13 @@ def scaled_sum(a: float, x: Array, y: Array, out: Array) -> None:
     """out = a x + y, (n,)."""
     for i in range(x.size):
         out[i] = a * x[i] + y[i]
+
+
+def momentum_step(w: Array, g: Array, v: Array, momentum: float, rate: float, new_w: Array, new_v: Array) -> None:
+    """new_v = momentum v + g and new_w = w − rate new_v, (n,)."""
+    for i in range(w.size):
+        new_v[i] = momentum * v[i] + g[i]
+        new_w[i] = w[i] - rate * new_v[i]
 
 
 def row_sums(starts: Array, columns: Array, values: Array, places: Array, x: Array, plus: Array, y: Array) -> None:
@@ -102,19 +111,19 @@ def compiled(n: int, *arrays: Array) -> Loops | None:
 
 @cache
 def _compiled() -> Loops | None:
-    try:
-        from numba import config, njit
-    except ImportError:  # not installed, or not made for this NumPy
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         return None
-    if getattr(config, "DISABLE_JIT", False):
+    try:
+        from numba import njit
+    except ImportError:  # not installed, or not made for this NumPy
         return None
 
     def loops(cache: bool) -> Loops:
         one_by_one = partial(njit, nogil=True, cache=cache)
         in_any_order = partial(one_by_one, fastmath=ANY_ORDER)
         return Loops(
-            one_by_one(scaled_sum), in_any_order(row_sums), in_any_order(row_products), one_by_one(rectified),
-            one_by_one(pulled), one_by_one(three_terms),
+            one_by_one(scaled_sum), one_by_one(momentum_step), in_any_order(row_sums), in_any_order(row_products),
+            one_by_one(rectified), one_by_one(pulled), one_by_one(three_terms),
         )  # fmt: skip
 
     try:
@@ -132,3 +141,14 @@ def times_plus(a: float, x: Array, y: Array) -> Array:
     out = np.empty_like(x)
     loops.scaled_sum(x.dtype.type(a), x.ravel(), y.ravel(), out.ravel())
     return out
+
+
+def with_momentum(w: Array, g: Array, v: Array, momentum: float, rate: float) -> tuple[Array, Array]:
+    """(w − rate v, v) for a new v = momentum v + g, in one pass over memory, for arrays of one shape and dtype."""
+    loops = compiled(w.size, w, g, v)
+    if loops is None:
+        v = times_plus(momentum, v, g)
+        return times_plus(-rate, v, w), v
+    new_w, new_v, number = np.empty_like(w), np.empty_like(w), w.dtype.type
+    loops.momentum_step(w.ravel(), g.ravel(), v.ravel(), number(momentum), number(rate), new_w.ravel(), new_v.ravel())
+    return new_w, new_v

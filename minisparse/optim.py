@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from .backend import Array, namespace
 from .checks import real, same_keys
 from .dtypes import wide
-from .loops import times_plus
+from .loops import times_plus, with_momentum
 from .storage import as_numbers
 from .threads import by_blocks
 
@@ -64,10 +64,12 @@ def sgd(
         moved, velocity = {}, {}
         for name, (w, g) in _numbers(params, grads).items():
             g = times_plus(weight_decay, w, g) if weight_decay and decays(name) else g
-            v = times_plus(momentum, slots["velocity"][name], g)
-            change = times_plus(momentum, v, g) if nesterov else v
-            moved[name] = times_plus(-rate, change, w).astype(params[name].dtype, copy=False)
-            velocity[name] = v
+            if nesterov:
+                v = times_plus(momentum, slots["velocity"][name], g)
+                w = times_plus(-rate, times_plus(momentum, v, g), w)
+            else:
+                w, v = with_momentum(w, g, slots["velocity"][name], momentum, rate)
+            moved[name], velocity[name] = w.astype(params[name].dtype, copy=False), v
         return moved, {"velocity": velocity}
 
     return Optimizer(init, update, elementwise=True)

@@ -92,6 +92,15 @@ def matmul_plus(a: Array, b: Array, row: Array) -> Array:
     return y
 
 
+def sum_over_batch(x: Array) -> Array:
+    """The sum over the examples of x (batch, features), (features,)."""
+    if not _by_column(x) or namespace(x) is not np:
+        return x.sum(axis=0)
+    y, bytes_each = np.empty(x.shape[1], x.dtype), len(x) * x.itemsize
+    in_blocks(x.T, bytes_each, lambda features: x[:, features].sum(axis=0, out=y[features]), most=len(y))
+    return y
+
+
 def positive_part(x: Array) -> Array:
     """max(x, 0)."""
     xp = namespace(x)

@@ -196,6 +196,16 @@ def test_what_lies_column_by_column_stays_so(rows, columns):
         assert product.flags.c_contiguous == like.flags.c_contiguous
 
 
+@given(st.integers(1, 70), st.sampled_from([1, 7, 3000]), st.booleans())
+def test_what_lies_column_by_column_is_summed_over_the_batch_and_rectified(rows, columns, turned):
+    x = np.random.default_rng(rows).integers(-9, 10, (rows, columns)).astype(np.float32)
+    x = np.asfortranarray(x) if turned else x
+    assert (threads.sum_over_batch(x) == x.sum(axis=0)).all()
+    y = x.copy("A")
+    threads.rectify(y)
+    assert (y == np.maximum(x, 0)).all()
+
+
 def test_images_are_added_like_everything_else(xp):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((40, 33, 32, 8)), rng.standard_normal((40, 33, 32, 8))

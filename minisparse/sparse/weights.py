@@ -12,7 +12,7 @@ from ..loops import compiled
 from ..masks import top_k, top_k_of_all
 from ..optim import Optimizer
 from ..storage import Stored, as_numbers, n_active, n_not_finite, square, survivors
-from ..threads import one_pool_of_threads
+from ..threads import one_pool_of_threads, sum_over_batch
 from .positions import Complement, Positions, no_array
 from .products import MANY, feature_major, layout_of, products_at
 from .ranking import RowBlocks
@@ -166,7 +166,7 @@ class SparseWeight(Stored):
         return yt.T, (
             lambda g: layout.back.times(self.values, None, feature_major(g)).T,
             lambda g: FactoredGradient(xt.T, g),
-            lambda g: g.sum(axis=0),
+            sum_over_batch,
         )
 
 
