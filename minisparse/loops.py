@@ -122,6 +122,7 @@ def compiled(n: int, *arrays: Array) -> Loops | None:
     """The loops, if Numba is installed, for arrays of NumPy's, of one floating-point dtype and in C order.
 
     n: how many numbers or multiply-adds they would work on; None for few.
+    The caller checks shapes, since a loop would read past the end of an array.
     """
     usual = n > MANY and all(type(a) is np.ndarray and a.dtype == arrays[0].dtype and a.flags.carray for a in arrays)
     return _compiled() if usual and arrays[0].dtype in DTYPES else None
@@ -151,9 +152,9 @@ def _compiled() -> Loops | None:
 
 
 def times_plus(a: float, x: Array, y: Array) -> Array:
-    """a x + y, a new array, for arrays of one shape and dtype and a Python number."""
-    loops = compiled(x.size, x, y)
-    if loops is None:
+    """a x + y, a new array, for a Python number a."""
+    loops = compiled(x.size, x, y) if x.shape == y.shape else None
+    if loops is None:  # which raises an error if they do not fit
         out = a * x
         return namespace(out).add(out, y, out=out if out.ndim else None)
     out = np.empty_like(x)
@@ -162,8 +163,8 @@ def times_plus(a: float, x: Array, y: Array) -> Array:
 
 
 def with_momentum(w: Array, g: Array, v: Array, momentum: float, rate: float) -> tuple[Array, Array]:
-    """(w − rate v, v) for a new v = momentum v + g, in one pass over memory, for arrays of one shape and dtype."""
-    loops = compiled(w.size, w, g, v)
+    """(w − rate v, v) for a new v = momentum v + g, in one pass over memory."""
+    loops = compiled(w.size, w, g, v) if w.shape == g.shape == v.shape else None
     if loops is None:
         v = times_plus(momentum, v, g)
         return times_plus(-rate, v, w), v

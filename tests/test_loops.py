@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from arrays import back, give
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,6 +46,28 @@ def test_times_plus_of_other_orders_of_memory(how, turned):
         x, y = (a.view(">f8") for a in (x, y))
         x[...], y[...] = 3, 4
     assert (loops.times_plus(0.5, x, y) == 0.5 * x + y).all()
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (5, 4), (24,), ()])
+def test_arrays_of_other_shapes_are_as_numpy_has_them(how, shape):
+    rng = np.random.default_rng(0)
+    w, other = rng.standard_normal((6, 4)), rng.standard_normal(shape)
+    for g, v in ((other, w), (w, other)):
+        if shape:  # they do not fit
+            with pytest.raises(ValueError, match="broadcast"):
+                loops.with_momentum(w, g, v, 0.5, 0.1)
+            with pytest.raises(ValueError, match="broadcast"):
+                loops.times_plus(0.5, g, v)
+        else:
+            moved, velocity = loops.with_momentum(w, g, v, 0.5, 0.1)
+            assert (velocity == 0.5 * v + g).all()
+            assert (moved == w - 0.1 * velocity).all()
+
+
+def test_arrays_of_another_library_are_left_to_it(how, xp):
+    x = give(xp, np.arange(6.0))
+    assert back(loops.times_plus(2.0, x, x)).tolist() == [0, 3, 6, 9, 12, 15]
+    assert back(loops.with_momentum(x, x, x, 2.0, 1.0)[0]).tolist() == [0, -2, -4, -6, -8, -10]
 
 
 @pytest.mark.parametrize("nesterov", [False, True])

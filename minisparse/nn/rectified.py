@@ -1,5 +1,6 @@
 """Batch norm and ReLU in one step, for the passes in which they stand before something else."""
 
+import math
 from collections.abc import Callable
 
 from ..backend import Array, namespace
@@ -30,7 +31,8 @@ class Rectified:
         self.level = shift / scale * root if self.factored else one * 0  # that of the ReLU's zero, below the mean
         rows = (self.mean - self.level, one, one * 0) if self.factored else (self.mean, slope, shift)
         self.lines = [along_line(x, row) for row in rows]
-        self.loops = compiled(x.size, x, *self.lines)
+        fit = {line.size for line in self.lines} == {math.prod(x.shape[-2:])}
+        self.loops = compiled(x.size, x, *self.lines) if fit else None
 
     def put(self, images: slice, y: Array, top: int = 0, left: int = 0) -> None:
         """The rectified images, divided by gain, written into y from its line `top` and column `left` on."""

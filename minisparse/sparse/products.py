@@ -94,9 +94,10 @@ class _Matrix:
         The matrix's entries are values[places], or, without places, the values.
         """
         xp = namespace(values)
-        added = xp.zeros(self.shape[0], x.dtype) if plus is None else plus
-        if loops := compiled(len(values) * x.shape[1], x, values, added):
-            return self._sums(loops, values, places, x, added)
+        if xp is np:
+            added = np.zeros(self.shape[0], x.dtype) if plus is None else plus
+            if loops := compiled(len(values) * x.shape[1], x, values, added):
+                return self._sums(loops, values, places, x, added)
         values = values if places is None else values.take(places)
         if xp is not np:
             library = import_module(f"{xp.__name__}x.scipy.sparse")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from minisparse import models, nn, ops, recipes, threads
 from minisparse.autograd import Tensor, backward, constant, tape, value_and_grad
 from minisparse.masks import project, random_masks
+from minisparse.nn.passes import batch_norm_relu
 from minisparse.optim import sgd
 from minisparse.sparse import random_positions
 from minisparse.train import train
@@ -123,6 +124,13 @@ def batch_norm_relu_and_a_convolution(data):
 
 def test_batch_norm_relu_and_a_convolution(how):
     settings(max_examples=examples(60))(given(data=st.data())(batch_norm_relu_and_a_convolution))()
+
+
+def test_scales_and_shifts_that_do_not_fit_are_refused(how):
+    x, two, one = images(3, 4, 4, 2), np.ones(2), np.ones(1)
+    for scale, shift in ((two, one), (np.ones(3), np.ones(3)), (-two, one), (two, np.ones(4))):
+        with pytest.raises(ValueError, match="broadcast"):
+            batch_norm_relu(x, scale, 20 * shift, 1e-5)
 
 
 def test_what_is_not_finite_comes_through_batch_norm_and_relu(how):
