@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import strict
 from arrays import back
-from effort import IN_CI, some
+from effort import IN_CI, WITH_ALL, some
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -121,11 +121,12 @@ STOPS = st.lists(
     min_size=1,
     max_size=3,
 )
+EACH = (8, 3) if WITH_ALL else (4, 2) if IN_CI else (3, 1)  # examples of a method: on perceptrons, on convolutions
 STORED = [(method, "masked") for method in METHODS] + [(m, "sparse") for m, e in METHODS.items() if not e.refusal]
 
 
 @pytest.mark.parametrize(("method", "storage"), some(STORED, every=2))
-@settings(max_examples=8 if IN_CI else 3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EACH[0], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(descent=st.sampled_from(list(DESCENTS)), dense=st.sampled_from([(), ("fc2",)]), stops=STOPS)
 def test_every_method_goes_on_to_the_last_bit_wherever_it_is_stopped_or_killed(
     file, whole, tmp_path_factory, method, storage, descent, dense, stops
@@ -140,7 +141,7 @@ def test_every_method_goes_on_to_the_last_bit_wherever_it_is_stopped_or_killed(
 @pytest.mark.parametrize(
     "method", some([m for m in METHODS if m != "small-dense"], every=2)
 )  # this one has one width only
-@settings(max_examples=3 if IN_CI else 1, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EACH[1], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(descent=st.sampled_from(list(DESCENTS)), stops=STOPS)
 def test_networks_with_convolutions_batch_norm_and_dropout_go_on_too(
     file, whole, tmp_path_factory, method, descent, stops
