@@ -196,8 +196,11 @@ class FactoredGradient(RowBlocks):
         If there are many positions, multiplying blocks of the dense gradient is faster than gathering rows.
         """
         same_shapes(gradient=self, mask=mask)
-        n, x, g = len(mask.flat), feature_major(self.x), feature_major(self.g)
-        if n * (MANY // 2 if compiled(n * len(self.g), x, g) else MANY) > self.size:
+        n = len(mask.flat)
+        if n * (MANY // 2) > self.size:
+            return picked(self, mask)
+        x, g = feature_major(self.x), feature_major(self.g)
+        if n * MANY > self.size and not compiled(n * len(self.g), x, g):
             return picked(self, mask)
         return self.scaled(products_at(x, g, mask))
 
