@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from minisparse import loops
 
+USUAL = "not slow and not gpu"  # the marks in pyproject.toml
 settings.register_profile(
     "here", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -29,6 +30,13 @@ def _cupy():
         return cupy
     except Exception:
         return None
+
+
+def pytest_configure(config):
+    """`pytest` leaves what takes seconds to .ci/run; `pytest PATH` has it, and so has any -m of one's own."""
+    own = config.getoption("markexpr") != USUAL or config.args_source is not config.ArgsSource.TESTPATHS
+    if not (IN_CI or own):
+        config.option.markexpr += " and not long"
 
 
 @pytest.fixture(params=["Python", "Numba", "without"])

@@ -51,6 +51,7 @@ def test_the_tape_lists_what_the_end_depends_on_oldest_first_and_once(xp):
         assert {parent.line for parent in t.parents} <= {line.line for line in lines[:i]}
 
 
+@pytest.mark.long
 def test_a_chain_of_100_000_additions_neither_overflows_the_stack_nor_when_it_is_deleted(xp):
     x = Tensor(vector(xp, 1.0))
     end = x

@@ -830,6 +830,7 @@ def test_a_command_is_refused_with_status_2_and_one_sentence(folder, monkeypatch
     assert not (folder / "runs").exists(), "a refused run leaves no folder"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("line", ["train --lr nan", "evaluate nowhere", "golden check top_k nowhere:f"])
 def test_the_process_itself_ends_with_status_2(folder, line):
     package = str(Path(ms.__file__).parents[1])

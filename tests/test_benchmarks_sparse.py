@@ -24,6 +24,7 @@ def rows_of(title):
     return next(workload for workload in bench.WORKLOADS if workload.title.startswith(title))
 
 
+@pytest.mark.long
 def test_the_networks_have_the_connections_that_their_papers_count():
     """SET, eq. 3: ε (n_in + n_out); RigL's MNIST network; ten for each of 100,000 units."""
     counts = {name: {layer: len(w.mask.flat) for layer, w in bench.weights(task)[0].items() if hasattr(w, "mask")}
@@ -48,6 +49,7 @@ def test_masked_and_sparse_steps_go_the_same_way_and_dense_ones_another():
     assert abs(last["dense"].loss - last["masked"].loss) > 1e-6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workload", ["W1", "break-even of LeNet"])
 def test_every_contender_of_the_small_network_takes_a_step(workload):
     for contender in rows_of(workload).contenders:

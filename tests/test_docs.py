@@ -38,6 +38,7 @@ def asked(kind):
             if word == kind for name in names.split()]  # fmt: skip
 
 
+@pytest.mark.long
 def test_every_case_is_on_one_page():
     shown = Counter(case.id for _, name in asked("pins") for case in answers.asked(name))
     assert shown == Counter(case.id for case in CASES)
@@ -107,6 +108,7 @@ def test_a_tick_is_only_for_code_whose_answers_are_known_and_agree():
             assert any(case.answers(name) for case in asked_there), name
 
 
+@pytest.mark.long
 def test_packages_are_in_the_matrix_as_they_were_run():
     columns, cells = row_of(answers.divergences(["magnitude_mask"]), "your threshold keeps everything that ties")
     told = dict(zip(columns, cells, strict=True))
@@ -126,6 +128,7 @@ def test_packages_are_in_the_matrix_as_they_were_run():
             assert run["passes"] != any("✗" in cell for cell in column), (name, function)
 
 
+@pytest.mark.long
 def test_the_golden_page_has_links_to_the_cases_of_all_methods():
     told = answers.divergences(["all"])
     links = re.findall(r'href="../../docs/(methods/\w+)\.html#([\w-]+)"', told)
@@ -145,6 +148,7 @@ def test_every_figure_is_on_a_results_page_with_a_caption_without_typed_results(
             assert not re.search(r"\d\.\d|± ", words), f"{name}: {caption}"
 
 
+@pytest.mark.long
 def test_every_row_of_the_report_is_on_a_results_page_with_a_sign():
     filled = "\n".join(map(answers.filled, RESULTS.values()))
     rows = [row for pairs in results.studies().values() for study, _ in pairs for row in study.rows]
@@ -330,6 +334,7 @@ def test_parameters_are_told_of_where_a_docstring_says_as_in():
     assert ":param shapes: {name\\: shape}" in lines
 
 
+@pytest.mark.long
 def test_every_public_class_has_a_sentence():
     for path in HOME.rglob("*.py"):
         for own in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

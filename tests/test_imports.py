@@ -73,6 +73,7 @@ def goes_down(module, target):
     return inside or row(target) < row(module)
 
 
+@pytest.mark.long
 def test_a_module_imports_only_from_rows_with_a_smaller_number():
     up = [
         f"{module} is in row {row(module)} and imports {target} of row {row(target)}"
@@ -104,6 +105,7 @@ def test_the_reader_of_storage_words_sees_every_form(source):
     assert storage_words(source)
 
 
+@pytest.mark.long
 def test_no_imports_go_in_a_circle():
     try:
         TopologicalSorter({module: set(arrows(SOURCES[module], module)) for module in SOURCES}).prepare()
@@ -116,6 +118,7 @@ def test_a_method_imports_masks_allocation_and_schedules_only(module):
     assert set(arrows(SOURCES[module], module)) <= METHODS_MAY_IMPORT
 
 
+@pytest.mark.long
 def test_only_backend_imports_cupy():
     who = {
         module
@@ -147,6 +150,7 @@ def pickled(source, module=""):
             yield ast.unparse(node)
 
 
+@pytest.mark.long
 def test_no_file_is_read_or_written_by_pickle():
     found = {module: list(pickled(file.read_text(), module)) for module, file in MODULES.items()}
     assert {module: lines for module, lines in found.items() if lines} == {}
@@ -200,6 +204,7 @@ def test_a_module_in_no_row_is_refused_with_where_to_add_it():
         row("")
 
 
+@pytest.mark.long
 def test_importing_the_package_loads_no_figures_data_or_sparse_library():
     code = "import sys, minisparse; print([m for m in ('matplotlib', 'scipy', 'pooch') if m in sys.modules])"
     env = os.environ | {"PYTHONPATH": str(HOME.parent)}
@@ -215,6 +220,7 @@ def test_no_name_on_the_menu_hides_a_module():
         assert getattr(minisparse, name).__name__ == f"minisparse.{name}", f"minisparse.{name} is no longer the module"
 
 
+@pytest.mark.long
 def test_the_golden_kit_needs_numpy_and_nothing_else():
     code = """
 import importlib, importlib.abc, pkgutil, sys

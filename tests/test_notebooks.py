@@ -93,6 +93,7 @@ def kernel(monkeypatch):
     monkeypatch.delenv("MPLBACKEND", raising=False)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("path", MARKED, **IDS)
 def test_it_runs_without_widgets_its_exercises_fail_unsolved_and_hold_solved(path):

@@ -617,6 +617,7 @@ def test_item_11_overall_sparsity():
     assert 1 - kept / sum(sizes(LENET).values()) == pytest.approx(0.96527, abs=5.1e-6)
 
 
+@pytest.mark.long
 def test_item_11_updates():
     # The authors' script makes 501, from step 0 to T_end with both included.
     updates = [step for step in range(120_000) if every(100, 50_000)(step)]

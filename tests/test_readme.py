@@ -51,6 +51,7 @@ def test_rigls_lines_are_the_source():
     assert all(line in source for line in lines)
 
 
+@pytest.mark.long
 def test_the_loop_runs_as_printed(capsys):
     assert "stop=2000" in LOOP
     exec(LOOP.replace("stop=2000", "stop=120"), {})

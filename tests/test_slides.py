@@ -19,6 +19,7 @@ def deck(request):
     return deck_of(request.param)
 
 
+@pytest.mark.long
 def test_a_deck_fetches_nothing(deck):
     short = re.sub(r"data:[^\"')]+", "data:", deck)
     assert not re.findall(r"""(?:src|srcset|poster)\s*=\s*(?!["']?data:)\S+""", short)
@@ -27,6 +28,7 @@ def test_a_deck_fetches_nothing(deck):
     assert "url(" not in short
 
 
+@pytest.mark.long
 def test_a_deck_has_slides_with_headings_formulas_and_figures(deck):
     sections = deck.split("<section")[2:]
     assert len(sections) >= 5
@@ -50,6 +52,7 @@ def test_a_section_that_is_not_there_is_refused(monkeypatch):
         slides.deck("odd")
 
 
+@pytest.mark.long
 def test_every_plan_is_linked_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(slides, "deck", deck_of)
     slides.write(tmp_path)

@@ -77,6 +77,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("masked", [False, True], ids=["dense", "fixed masks"])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_twenty_steps_agree_with_torch(name, masked):

@@ -44,6 +44,7 @@ def minisparse(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.long
 def test_the_demo_prints_a_table_and_says_where_its_picture_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(rigl, "DEMO", rigl.Recipe(120, 0.05, (60,), (60,), 0.3, 10, 100))
     monkeypatch.setattr(tables.console, "width", 200)
@@ -68,6 +69,7 @@ def test_the_demo_prints_a_table_and_says_where_its_picture_is(tmp_path, monkeyp
     assert (tmp_path / "demo" / "connections_find_the_digits.png").stat().st_size > 20_000
 
 
+@pytest.mark.long
 def test_help_lists_the_commands():
     done = process("--help")
     assert done.returncode == 0
@@ -116,6 +118,7 @@ def test_a_refusal_is_one_sentence_and_exit_status_2(minisparse, arguments, sent
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_dead_network_names_the_option_and_the_digits(tmp_path):
     dead = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "XDG_CACHE_HOME": str(tmp_path)}
     done = process("demo", "--data", "mnist", **dead)
@@ -131,6 +134,7 @@ def account(capsys, **options):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.long
 def test_cost_prints_json_and_nothing_else():
     done = process("cost", "--model", "resnet50", "--sparsity", "0.9", "--convention", "rigl", "--json")
     assert (done.returncode, done.stderr) == (0, "")
@@ -195,6 +199,7 @@ def test_cost_knows_the_papers_networks_and_makes_none_of_their_weights(capsys, 
     assert parameters is None or seen["parameters"]["dense"] == parameters
 
 
+@pytest.mark.long
 def test_cost_takes_other_shapes_classes_and_widths(capsys):
     seen = account(capsys, model="resnet-50", shape="64x48x1", classes=7, width=0.5)
     model = models.resnet_50((64, 48, 1), 7, 0.5)
@@ -228,6 +233,7 @@ def test_costs_er_is_not_erk(capsys):
     assert kept_of(account(capsys, model="lenet-5", sparsity=0.95))["conv1"] == 363  # 0.72612 of 500
 
 
+@pytest.mark.long
 def test_cost_of_a_perceptron_of_any_widths_and_by_rigls_own_mnist_densities(capsys):
     seen = account(capsys, model="mlp-300-100", shape="784", sparsity=0.98, distribution="rigl-mnist")
     assert kept_of(seen) == {"fc1": 4_704, "fc2": 3_540, "fc3": 1_000}  # as the authors' script has them
@@ -281,6 +287,7 @@ def test_cost_of_training_in_bytes_is_that_of_the_counts_in_either_storage(capsy
     assert "dense array by definition" in METHODS["snfs"].refusal
 
 
+@pytest.mark.long
 def test_cost_shows_the_average_for_which_snfs_is_refused_truly_sparse(minisparse):
     done = minisparse("cost", "--model", "mlp-30", "--sparsity", "0.9", "--shape", "10", columns=80).stdout
     (line,) = (line for line in done.splitlines() if line.startswith("(snfs, sparse)"))
@@ -296,6 +303,7 @@ def test_cost_shows_the_average_for_which_snfs_is_refused_truly_sparse(minispars
     assert "rigl, sparse  " not in with_conv
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["lenet-300-100", "mlp-9000-9000-9000", "resnet-50"])
 def test_the_table_of_memory_fits(minisparse, model):
     done = minisparse("cost", "--model", model, columns=80).stdout
@@ -312,6 +320,7 @@ def test_a_network_may_be_dense_altogether(capsys):
     assert seen["sparsity_in_budget"] == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("columns", "numbers"), [("120", {"2,359,296", "50,250", "2,462,250"}), ("80", {"2.36M", "50.2k", "2.46M"})]
 )

@@ -113,6 +113,7 @@ def test_runs_in_work_have_bars_that_follow_their_files_and_go_with_them(tmp_pat
     assert seen() == {}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_ends_all_processes_with_130_and_leaves_no_half_file(tmp_path):
     environment = {**os.environ, "MINISPARSE_DATA": str(tmp_path / "none")}

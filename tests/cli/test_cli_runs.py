@@ -42,6 +42,7 @@ def finished(tmp_path_factory):
     return out
 
 
+@pytest.mark.long
 def test_train_leaves_a_run_with_its_figure(finished):
     assert {path.name for path in finished.iterdir()} - {LOCK} == {
         "config.json", "metrics.jsonl", "checkpoint.npz", "result.json", "loss_and_accuracy.png",
@@ -52,6 +53,7 @@ def test_train_leaves_a_run_with_its_figure(finished):
     assert [line["step"] for line in metrics(finished) if line["rewired"]] == [10, 20, 30]
 
 
+@pytest.mark.long
 def test_train_prints_what_came_out_and_the_error_of_it(tmp_path):
     words = said("train", *QUICK, "--out", tmp_path / "a")
     result = json.loads((tmp_path / "a" / "result.json").read_text())
@@ -60,12 +62,14 @@ def test_train_prints_what_came_out_and_the_error_of_it(tmp_path):
     assert str((tmp_path / "a" / "loss_and_accuracy.png").resolve()) in words
 
 
+@pytest.mark.long
 def test_a_finished_run_is_said_to_be_finished(finished):
     before = (finished / "metrics.jsonl").read_bytes()
     assert "which holds this run, finished" in said("train", *QUICK, "--out", finished)
     assert (finished / "metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.long
 def test_a_stopped_run_says_how_to_go_on_and_goes_on_to_the_last_bit(tmp_path, finished, monkeypatch):
     seen = []
 
@@ -90,6 +94,7 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on_to_the_last_bit(tmp_path, f
         assert all(ours[name].tobytes() == others[name].tobytes() for name in others)
 
 
+@pytest.mark.long
 def test_a_truly_sparse_run_goes_on_to_the_last_bit_and_every_command_reads_it(tmp_path, monkeypatch):
     sparse = (*QUICK, "--storage", "sparse", "--method", "rigl")
     whole, out = tmp_path / "whole", tmp_path / "stopped"
@@ -121,6 +126,7 @@ def test_a_truly_sparse_run_goes_on_to_the_last_bit_and_every_command_reads_it(t
             assert not file[name][~mask.dense()].any()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("storage", ["masked", "sparse"])
 def test_a_run_on_another_device_is_read_by_every_command(tmp_path, monkeypatch, storage):
     here, there = (tmp_path / name for name in ("here", "there"))
@@ -136,6 +142,7 @@ def test_a_run_on_another_device_is_read_by_every_command(tmp_path, monkeypatch,
     assert all(np.abs(arrays[0][name] * 1.0 - arrays[1][name]).max() < 1e-5 for name in arrays[0])
 
 
+@pytest.mark.long
 def test_inspect_counts_the_dead_units_of_a_truly_sparse_run(tmp_path, monkeypatch):
     run = ("--model", "mlp-40-30", "--epochs", "1", "--method", "static", "--storage", "sparse", "--sparsity", "0.97")
     said("train", *run, "--out", tmp_path / "a")
@@ -155,6 +162,7 @@ def test_inspect_counts_the_dead_units_of_a_truly_sparse_run(tmp_path, monkeypat
     assert f"{dead[0]:,}" in said("inspect", tmp_path / "a").split()
 
 
+@pytest.mark.long
 def test_snfs_is_refused_truly_sparse_with_the_reason(tmp_path):
     command = ("train", "--sparsity", "0.8", "--storage", "sparse", "--method", "snfs", "--out", str(tmp_path / "a"))
     code = "from minisparse.cli import main; main()"
@@ -163,6 +171,7 @@ def test_snfs_is_refused_truly_sparse_with_the_reason(tmp_path):
     assert "a dense array by definition: it cannot be stored truly sparse" in " ".join(child.stderr.split())
 
 
+@pytest.mark.long
 def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path):
     code = f"{HEARS_CTRL_C}from minisparse.cli import main; main()"
     out = tmp_path / "a"
@@ -188,6 +197,7 @@ def refused(*arguments):
     return child.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("command", "held"), some([("train", "."), ("compare", "."), ("compare", "rigl")], every=2))
 def test_a_folder_in_which_another_process_is_at_work_is_refused_with_both(tmp_path, command, held):
     method = ("--method", "rigl", *QUICK, "--out", tmp_path)
@@ -198,6 +208,7 @@ def test_a_folder_in_which_another_process_is_at_work_is_refused_with_both(tmp_p
     said(command, *method)
 
 
+@pytest.mark.long
 def test_a_second_process_cannot_go_on_with_a_run_until_the_first_has_died(tmp_path):
     out = tmp_path / "a"
     code = "from minisparse.cli import main; main()"
@@ -231,6 +242,7 @@ def test_refusals_name_the_option(arguments, sentence):
         said("train", *arguments)
 
 
+@pytest.mark.long
 def test_a_loss_that_is_no_number_is_one_sentence(tmp_path):
     code = "from minisparse.cli import main; main()"
     command = [sys.executable, "-c", code, "train", "--model", "mlp-16", "--lr", "1e6", "--out", str(tmp_path / "a")]
@@ -263,6 +275,7 @@ def compared(tmp_path_factory):
         return out, said(*ALL, "--out", out)
 
 
+@pytest.mark.long
 def test_compare_has_a_row_a_point_and_a_folder_for_every_method(compared):
     out, words = compared
     report = json.loads((out / "compare.json").read_text())
@@ -286,6 +299,7 @@ def new(monkeypatch):
     return entry
 
 
+@pytest.mark.long
 def test_a_new_method_trains_by_its_name_and_entry_alone(tmp_path, new):
     words = said("train", *QUICK[:4], "--method", "half", "--out", tmp_path)
     result = json.loads((tmp_path / "result.json").read_text())
@@ -296,6 +310,7 @@ def test_a_new_method_trains_by_its_name_and_entry_alone(tmp_path, new):
         said("train", "--method", "half", "--alpha", "0.1")
 
 
+@pytest.mark.long
 def test_a_new_method_is_compared_with_all_others_in_the_picture_too(tmp_path, compared, new):
     out = shutil.copytree(compared[0], tmp_path / "all")  # of the others every run is finished
     said(*ALL, "--out", out)
@@ -306,6 +321,7 @@ def test_a_new_method_is_compared_with_all_others_in_the_picture_too(tmp_path, c
     assert new.look.colour.lower() in picture
 
 
+@pytest.mark.long
 def test_an_interrupted_comparison_repeats_no_run_that_is_finished(tmp_path):
     some = ("--method", "static", "--method", "rigl")
     with pytest.raises(ValueError, match="--delta-t is given for static; it is for dsr, rigl-random, rigl"):
@@ -327,6 +343,7 @@ def test_compare_leaves_out_the_small_network_where_there_is_none(tmp_path, monk
         assert ("small-dense" in asked) == (model != "alexnet")
 
 
+@pytest.mark.long
 def test_evaluate_agrees_with_the_run(finished):
     result = json.loads((finished / "result.json").read_text())
     seen = json.loads(said("evaluate", finished, "--json"))
@@ -346,6 +363,7 @@ def test_inspect_counts_what_the_masks_hold(finished):
     assert "784×16" in said("inspect", finished)
 
 
+@pytest.mark.long
 def test_inspect_finds_dead_units_behind_dead_units(tmp_path):
     out = tmp_path / "deep"
     said("train", "--model", "mlp-30-20-10", "--sparsity", "0.995", "--epochs", "1", "--method", "static", "--out", out,
@@ -384,6 +402,7 @@ def test_export_gives_weights_and_masks_as_they_are(finished):
     (finished / "weights.npz").unlink()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("to", "ending", "library"), [("safetensors", "safetensors", "safetensors"), ("torch", "pt", "torch")]
 )
@@ -405,6 +424,7 @@ def test_export_to_something_else_is_refused(finished):
         said("export", finished, "--to", "onnx")
 
 
+@pytest.mark.long
 def test_your_own_csv_trains(tmp_path):
     rng = np.random.default_rng(0)
     rows = ["species,a,b,c"]

@@ -61,6 +61,7 @@ def run(tmp_path, data):
 # what is loaded
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("code", "more"),
     [("import minisparse", {"rich", "typer", "click"}), (f"import sys; sys.argv[1:] = ['--help']; {CODE}", set())],
@@ -73,12 +74,14 @@ def test_what_a_command_does_not_need_is_not_imported(code, more):
     assert not loaded & (HEAVY | more)
 
 
+@pytest.mark.long
 def test_the_version_and_python_m():
     done = subprocess.run([sys.executable, "-m", "minisparse", "--version"], capture_output=True, text=True)
     assert done.stdout.split() == ["minisparse", commands.version_of("minisparse")]
     assert (Path(commands.__file__).parents[1] / "py.typed").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("typed", "known"),
     [
@@ -106,6 +109,7 @@ def test_completion_is_installed_by_an_option():
 NAMES = ("[/b]", "r[/x]", "runs[bold]", "[red]a[/red]", "[dask]", ":smile:", "\\[x]")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_user_wrote_is_printed_as_it_is(tmp_path, name, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -230,6 +234,7 @@ def test_a_refusal_says_what_would_do(arguments, sentence, data, tmp_path, monke
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_a_full_disk_is_one_sentence(data, tmp_path):
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); {CODE}"
     done = minisparse("train", "--model", "mlp-60", "--data", data, "--out", tmp_path, code=limited)
@@ -238,6 +243,7 @@ def test_a_full_disk_is_one_sentence(data, tmp_path):
     assert re.search(r"minisparse: .*File too large", done.stderr)
 
 
+@pytest.mark.long
 def test_a_pipe_that_closes_is_no_error():
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, "golden", "list", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -249,6 +255,7 @@ def test_a_pipe_that_closes_is_no_error():
     assert process.wait() in (0, 1, 120, 141)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "proxy", [{"HTTPS_PROXY": "http://"}, {"ALL_PROXY": "socks5h://127.0.0.1:9"}, {"HTTPS_PROXY": "nonsense"}]
 )
@@ -261,6 +268,7 @@ def test_an_odd_proxy_is_one_sentence(proxy, tmp_path):
     assert "of mnist could not be downloaded from any of 3 mirrors (" in done.stderr
 
 
+@pytest.mark.long
 def test_a_cache_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").touch()
     done = minisparse("train", "--data", "mnist", MINISPARSE_DATA="", XDG_CACHE_HOME=str(tmp_path / "file"))
@@ -277,6 +285,7 @@ def test_a_dot_in_a_name_is_part_of_it(run, tmp_path):
     assert {path.name for path in tmp_path.glob("a-*")} == {"a-S0.9.npz", "a-S0.95.npz", "a-S0.98.npz"}
 
 
+@pytest.mark.long
 def test_what_exists_is_replaced_with_force_only(run, tmp_path):
     (tmp_path / "mine.npz").write_text("mine")
     for arguments in (["export", run, "--out", tmp_path / "mine"], ["export", run, "--out", tmp_path / "mine.npz"]):

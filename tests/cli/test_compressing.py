@@ -20,6 +20,7 @@ def run(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_a_file_is_written_told_of_and_read_back(run, tmp_path):
     out = tmp_path / "small"
     seen = json.loads(said("compress", run, "--out", out, "--epochs", "1", "--linear-bits", "4", "--json"))
@@ -82,6 +83,7 @@ def test_a_damaged_file_is_refused(run, tmp_path):
         said("compress", run, "--out", tmp_path / "b", "--centroids", "liner")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["l0", "top-kast", "ste-random"])
 def test_of_a_method_with_weights_of_its_own_it_is_the_network_at_inference(tmp_path, method):
     said("train", *RUN, "--method", method, "--out", tmp_path / "run")

@@ -42,12 +42,14 @@ def edited(tmp_path_factory):
     return minisparse_of_it
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["train", "compare"])
 def test_a_new_field_of_plan_is_in_the_help_of_both_commands(edited, command):
     assert "--warmup <int range> [x>=2] Batches of warm-up, of ! [default: 5]" in edited(command, "--help")
     assert "Invalid value for '--warmup'" in edited(command, "--warmup", "1", status=2)
 
 
+@pytest.mark.long
 def test_a_new_field_of_plan_is_part_of_what_determines_a_run(edited, tmp_path):
     run = ("--method", "static", "--model", "mlp-3", "--epochs", "1")
     for name, given, warmup in (("a", (), 5), ("b", ("--warmup", "9"), 9)):

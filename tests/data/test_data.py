@@ -184,6 +184,7 @@ def test_cifar10_comes_from_the_binary_archive_channels_last(tmp_path, pin):
     assert (labels == 3).all()
 
 
+@pytest.mark.long
 def test_a_damaged_cifar10_archive_is_refused(tmp_path, pin):
     cifar_archive(pin, tmp_path, records=9)
     with pytest.raises(ValueError, match=r"test_batch.bin in .* has 27657 bytes"):
@@ -246,6 +247,7 @@ def test_another_file_than_the_authors_is_refused(tmp_path, name, pin):
         data.load(name, tmp_path, split)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["fashion_mnist", "cifar10"])
 def test_data_sets_are_downloaded_from_their_mirrors_once(tmp_path, monkeypatch, pin, name):
     made = tmp_path / "made"

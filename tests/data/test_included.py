@@ -58,6 +58,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, monkeypatch, change):
         data.load("digits")
 
 
+@pytest.mark.long
 def test_the_script_writes_nothing_but_the_published_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "FOLDER", tmp_path)
     images, labels = whole("digits")

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 HASHES = """
 import hashlib
 import numpy as np
@@ -32,6 +34,7 @@ def hashes(path, **kernels):
     return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.long
 def test_the_oldest_and_the_newest_kernel_of_openblas_give_the_same(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("label,a,b\n" + "".join(f"{i % 3},{i / 7},{i * i / 3}\n" for i in range(200)))

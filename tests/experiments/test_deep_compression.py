@@ -42,6 +42,7 @@ def row(key):
     return next(row for study in own.STUDIES for row in study.rows if row.key == f"deep-compression/{key}")
 
 
+@pytest.mark.long
 def test_a_run_records_errors_sizes_and_initializations(result):
     assert 0 < result["error_last"] < 60
     assert result["file_bytes"] < 266_610 * 4 / 5
@@ -52,6 +53,7 @@ def test_a_run_records_errors_sizes_and_initializations(result):
         assert layer["connections"] <= layer["entries"]
 
 
+@pytest.mark.long
 def test_rows_are_sums_over_layers(result):
     layers = result["layers"].values()
     bits = sum(n["entries"] * (n["weight_huffman"] + n["index_huffman"]) + n["codebook"] for n in layers)
@@ -82,6 +84,7 @@ def test_the_tables_add_up_layer_by_layer_and_the_totals_do_not():
     assert own.summed_rate("lenet-5", "coded") == pytest.approx(2.733, abs=0.001)
 
 
+@pytest.mark.long
 def test_figures_are_drawn(result, tmp_path):
     study = own.STUDIES[0]
     paths = study.figures([finished(result)], tmp_path, None)

@@ -89,6 +89,7 @@ def test_the_record_has_the_mask_and_the_survivors_histogram(pruned):
     assert pruned["histogram_after"][middle] < pruned["histogram_after"][middle + 20]  # of two humps
 
 
+@pytest.mark.long
 def test_frozen_convolutions_stay_as_they_are():
     model, shape = training.NETWORKS["lenet-5"]
     stages = [{"qualities": {"fc1.weight": 1.0}, "frozen": training.CONVOLUTIONS}]
@@ -127,6 +128,7 @@ def test_a_quality_of_a_pruned_layer_is_of_its_survivors():
     assert quality == pytest.approx(np.sort(abs(weight), axis=None)[-600] / weight[mask].std(), rel=1e-2)
 
 
+@pytest.mark.long
 def test_calibration_finds_qualities_round_by_round(monkeypatch):
     shares = [({"fc1.weight": 0.5, "fc2.weight": 0.5}, []), ({"fc1.weight": 0.2}, ["fc2.weight"])]
     monkeypatch.setitem(qualities.SHARES, "lenet-300-100", shares)
@@ -142,6 +144,7 @@ def test_calibration_finds_qualities_round_by_round(monkeypatch):
     assert left["fc3"] > 0.9
 
 
+@pytest.mark.long
 def test_calibration_leaves_what_is_frozen_as_it_is(monkeypatch):
     everything = list(training.NETWORKS["lenet-300-100"][0].shapes())
     shares = [({"fc1.weight": 0.5}, everything), ({"fc1.weight": 0.2}, everything)]
@@ -159,6 +162,7 @@ def test_the_qualities_of_the_studies_are_of_the_layers_and_rounds_they_were_cho
         assert final == table
 
 
+@pytest.mark.long
 def test_one_training_is_pruned_at_every_quality():
     result = last(runs.one_shot(None, seed=0, qualities=[0.2, 1.5], **TINY))
     (most, after, again), (few, worse, retrained) = result["points"]
@@ -169,6 +173,7 @@ def test_one_training_is_pruned_at_every_quality():
     assert again < 30
 
 
+@pytest.mark.long
 def test_a_layer_scanned_whole_is_the_network_itself_and_an_empty_one_guesses():
     result = last(runs.scanned(None, seed=0, shares=[1.0, 0.0], **{k: v for k, v in TINY_5.items() if "re" not in k}))
     for errors in result["errors"].values():
@@ -293,6 +298,7 @@ def test_every_run_names_all_of_its_numbers_and_its_function_takes_them():
     assert len(set(keys)) == len(keys)
 
 
+@pytest.mark.long
 def test_figures_are_drawn_from_what_is_finished_and_from_nothing_none(tmp_path, pruned):
     config = {"epochs": 3, "retrain_epochs": 1}
     errors = {name: [1.0, 9.0] for name in ("conv1.weight", "conv2.weight", "fc1.weight", "fc2.weight")}

@@ -38,6 +38,7 @@ def rows_of(name):
     return {row.key: row for study in louizos.STUDIES if study.name == name for row in study.rows}
 
 
+@pytest.mark.long
 def test_a_run_learns_and_closes_gates_when_that_is_cheap(digits):
     result = result_of("lenet-300-100", 0.1, 12, rate=2e-2)
     assert result["averaged_last"] < 50
@@ -49,6 +50,7 @@ def test_a_run_learns_and_closes_gates_when_that_is_cheap(digits):
     assert result["error_best"] == min(result["error_by_epoch"]) <= result["error_by_epoch"][-1] == result["error_last"]
 
 
+@pytest.mark.long
 def test_a_layer_that_costs_much_loses_more_gates_than_one_that_costs_nothing(digits):
     result = result_of("lenet-300-100", {"fc1": 0.0, "fc2": 30.0, "fc3": 0.0}, 6, rate=5e-2)
     assert result["architecture"][0] > 700
@@ -56,6 +58,7 @@ def test_a_layer_that_costs_much_loses_more_gates_than_one_that_costs_nothing(di
     assert result["architecture"][2] > 80
 
 
+@pytest.mark.long
 def test_averages_trail_the_parameters(digits):
     result = result_of("lenet-300-100", 30.0, 2, beta=0.999)
     assert result["averaged_by_epoch"] != result["error_by_epoch"]
@@ -63,6 +66,7 @@ def test_averages_trail_the_parameters(digits):
     assert alike["averaged_by_epoch"] == alike["error_by_epoch"] == result["error_by_epoch"]
 
 
+@pytest.mark.long
 def test_convolutions_take_images(digits):
     result = result_of("lenet-5", louizos.TABLE_1["lenet-5"]["lambda-sep"].lambda_, 1)
     assert list(map(len, (result["architecture"], result["weights"]))) == [4, 4]
@@ -119,12 +123,14 @@ def test_lenet_5_is_judged_by_the_parameters_as_they_are():
     assert rows_of("l0-lenet-5")["louizos/lenet-5/lambda/fc2"].ours(runs) == [1]
 
 
+@pytest.mark.long
 def test_a_study_that_has_not_begun_has_no_figure_but_the_distribution_has(tmp_path):
     drawn = {study.name: study.figures([], tmp_path, None) for study in louizos.STUDIES}
     assert [path.name for path in drawn["l0-gates"]] == ["hard_concrete.png"]
     assert drawn["l0-lenet-300-100"] == drawn["l0-lenet-5"] == []
 
 
+@pytest.mark.long
 def test_training_is_drawn_with_what_there_is(tmp_path):
     runs = [made_up("lenet-300-100", seed, "lambda", (220, 210, 100)) for seed in (0, 1)]
     (path,) = louizos.figures("lenet-300-100", runs, tmp_path, None)

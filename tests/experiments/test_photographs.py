@@ -43,6 +43,7 @@ def stopped_once(function, folder, **config):
     return result
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", some(photographs.METHODS, every=3))
 def test_every_method_of_the_figure_trains_a_wide_residual_network(tmp_path, method):
     *shares, result = photographs.run(None, tmp_path, **short(method))
@@ -54,6 +55,7 @@ def test_every_method_of_the_figure_trains_a_wide_residual_network(tmp_path, met
     assert weights == whole if method == "dense" else weights < 0.13 * whole
 
 
+@pytest.mark.long
 def test_uniform_keeps_the_first_layer_dense_and_erk_does_not(tmp_path):
     first = {}
     for distribution in ("erk", "uniform"):
@@ -64,6 +66,7 @@ def test_uniform_keeps_the_first_layer_dense_and_erk_does_not(tmp_path):
     assert first["erk"] <= first["uniform"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["rigl", "set"])
 def test_a_run_with_crops_continues_bit_for_bit(tmp_path, method):
     *_, whole = photographs.run(None, tmp_path / "whole", **short(method))
@@ -89,6 +92,7 @@ def made_up(run, error):
             "result": {"error_last": error, "multiply_adds": cost}}  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["rigl-cifar", "rigl-cifar-small"])
 def test_rows_are_orderings_of_the_last_errors(tmp_path, name):
     study = STUDIES[name]
@@ -117,6 +121,7 @@ def test_gates_are_on_the_first_convolution_of_every_block(kind):
     assert names == ([f"{block}.conv1.log_alpha" for block in blocks] if kind == "l0" else [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["l0", "original"])
 def test_a_gated_run_continues_bit_for_bit_and_counts_flops(tmp_path, kind):
     config = {"seed": 0, "kind": kind, "depth": 10, "width": 1, "epochs": 2, "lambda_": 50.0 if kind == "l0" else None}
@@ -138,6 +143,7 @@ def test_the_average_is_that_of_the_parameters_after_each_step():
     assert slots["average"]["w"] == pytest.approx(expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["l0-cifar", "l0-cifar-small"])
 def test_rows_and_figure_of_l0(tmp_path, name):
     study = STUDIES[name]

@@ -46,6 +46,7 @@ def test_rigl_starts_with_six_connections_a_pixel_and_moves_them():
     assert rigl.central_share(seen[-1].pixels) > rigl.central_share(seen[0].pixels) + 0.03
 
 
+@pytest.mark.long
 def test_a_static_mask_stays_and_a_dense_network_has_all():
     static = run("static")
     assert (static[0].pixels == static[-1].pixels).all()
@@ -54,6 +55,7 @@ def test_a_static_mask_stays_and_a_dense_network_has_all():
     assert dense[-1].counts == {}
 
 
+@pytest.mark.long
 def test_all_methods_of_a_seed_start_from_the_same_network():
     starts = [run(method)[0].accuracy for method in ("rigl", "static")]
     assert starts[0] == starts[1]

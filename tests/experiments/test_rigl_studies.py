@@ -98,6 +98,7 @@ def test_rigl_plus_starts_with_rigls_last_weights(monkeypatch):
     assert (begin["fc3.weight"] == (end.params["fc3.weight"] * end.masks["fc3.weight"])[alive]).all()
 
 
+@pytest.mark.long
 def test_rigl_plus_reads_the_pixels_that_survive(monkeypatch):
     stages, whole = [], table.trained
 
@@ -146,6 +147,7 @@ def returned(generator):
             return end.value
 
 
+@pytest.mark.long
 def test_the_ways_out_of_a_static_solution_start_from_its_weights(monkeypatch):
     starts = []
     whole = escape.trained
@@ -182,6 +184,7 @@ def test_a_run_of_the_equal_budget_records_what_it_really_cost(method):
         assert cost["training_as_it_was"] > 3 * 266_200
 
 
+@pytest.mark.long
 def test_choices_of_the_sweeps_are_made():
     run = lambda **choice: result_of(sweeps.run(None, **sweeps.config(0) | SHORT.numbers | choice))
     base, erk = run(), run(distribution="erk")
@@ -239,6 +242,7 @@ def made_up(run):
     return stages | {"error_last": 2.0, "multiply_adds": {"training_as_it_was": 0.04, "training_dense": 1}}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
 def test_every_row_reads_a_run_and_every_figure_is_drawn_of_some_and_of_all(study, tmp_path):
     runs = finished(study, made_up)

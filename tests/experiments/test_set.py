@@ -50,6 +50,7 @@ def with_pixels(seed, error):
     )  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", some(sets.METHODS, every=2))
 @pytest.mark.parametrize("protocol", [sets.MNIST, sets.TUTORIAL], ids=["mnist", "tutorial"])
 def test_every_method_learns_and_keeps_its_number_of_weights(digits, protocol, method):
@@ -60,6 +61,7 @@ def test_every_method_learns_and_keeps_its_number_of_weights(digits, protocol, m
     assert digits == ([] if protocol.tutorial else [{"standardize": True, "name": "mnist"}])
 
 
+@pytest.mark.long
 def test_set_moves_connections_and_a_static_mask_does_not(digits):
     protocol = sets.MNIST._replace(epochs=6, eps=5)
     moving, staying = (result_of(method, protocol) for method in ("set", "static"))
@@ -189,6 +191,7 @@ def test_rows_hold_the_order_of_methods_seed_by_seed():
     assert (said["set/mnist/set-last"], said["set/mnist/static-last"]) == ("reached", "reached")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("study", [study.name for study in sets.STUDIES])
 def test_figures_are_drawn_of_what_there_is(tmp_path, study):
     assert sets.figures(study, [], tmp_path, None) == []

@@ -30,6 +30,7 @@ def made_up(method, density, error, seed=0, network="lenet-300-100"):
     return {"seed": seed, "config": config, "result": {"error_last": error}}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", snfs.METHODS)
 def test_every_method_learns_and_keeps_its_number_of_weights(digits, method):
     density = 1.0 if method == "dense" else 0.1
@@ -59,6 +60,7 @@ def test_the_learning_rate_falls_to_a_tenth(digits):
     assert falling["error_by_epoch"][1] != steady["error_by_epoch"][1]
 
 
+@pytest.mark.long
 def test_convolutions_are_sparse_too(digits):
     assert result_of("snfs", 0.1, 1, "lenet-5")["weights"]["conv1.weight"] == 50
 
@@ -102,6 +104,7 @@ def test_rows_read_the_runs_of_their_own_density_and_method():
     assert [row.paper for row in table] == [1.61, 1.33, 1.31]
 
 
+@pytest.mark.long
 def test_figures_are_drawn_as_soon_as_a_sparse_run_is_there(tmp_path):
     assert snfs.figures("table", [made_up("dense", 1.0, 1.3)], tmp_path, None) == []
     runs = [made_up("dense", 1.0, 1.3), made_up("snfs", 0.01, 2.4)]

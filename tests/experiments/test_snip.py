@@ -93,6 +93,7 @@ def test_classes_keep_pixels_of_their_own():
     assert (shown.min(), shown.max()) == (0, 255)
 
 
+@pytest.mark.long
 def test_random_labels_are_true_ones_in_another_order(monkeypatch):
     config = {"examples": 600, "sparsity": 0.0, "pruning_batch": 50, "seed": 0, **TINY, "iterations": 12, "rate": 0.02}
     seen = {}
@@ -183,6 +184,7 @@ def test_the_papers_settings_are_in_every_run_of_its_tables():
     assert studies.MLP["drops"][0] == 25_000
 
 
+@pytest.mark.long
 def test_figures_are_drawn_from_what_is_finished_and_from_nothing_none(tmp_path):
     curve = {"error_last": 2.0, "error_by_epoch": [5.0, 3.0, 2.0]}
     made = {

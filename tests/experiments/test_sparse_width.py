@@ -41,6 +41,7 @@ def digits(monkeypatch):
 # A measurement
 
 
+@pytest.mark.long
 def test_a_measurement_in_a_process_of_its_own_counts_connections_and_adds_up_an_epoch():
     result = last(widths.scaling(None, threads=1, **of("sparse", 100)))
     assert result["weights"] == {"fc1.weight": 1000, "fc2.weight": 1000}
@@ -57,6 +58,7 @@ def test_a_dense_network_has_all_weights_and_no_update():
     assert result["epoch_seconds"] == pytest.approx(7500 * result["step_seconds"])
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_memory_is_of_the_other_process_and_follows_storage():
     ballast = np.ones(60_000_000)  # 480 MB here, which must not be seen there
@@ -87,11 +89,13 @@ def test_every_update_is_timed_and_no_other_step_moves_connections(monkeypatch):
     assert seen == [False] * 4 + [True, False] * 2
 
 
+@pytest.mark.long
 def test_a_process_that_fails_says_its_last_words():
     with pytest.raises(RuntimeError, match=r"timed ended with exit status 1; its last words: ValueError: density of"):
         list(apart.apart(widths.timed, 1, **of("sparse", 30, per_neuron=-1)))
 
 
+@pytest.mark.long
 def test_a_process_whose_caller_stops_ends(monkeypatch):
     started, popen = [], apart.subprocess.Popen
     monkeypatch.setattr(apart.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
@@ -204,6 +208,7 @@ def test_the_table_has_a_line_for_every_width_and_says_what_does_not_fit():
     assert widths.table([]) == []
 
 
+@pytest.mark.long
 def test_the_figure_is_drawn_of_all_and_of_some_runs(tmp_path):
     (path,) = STUDY.figures(made_up(), tmp_path, None)
     assert path.stat().st_size > 10_000

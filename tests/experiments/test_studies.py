@@ -93,6 +93,7 @@ def study(log, function=squares, n=3):
     return Study("a-study", "A 2020", "adds", 1, 2, runs, (), lambda finished, directory, data_dir: [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_runs_are_written_down_and_not_repeated(tmp_path, jobs):
     log, figures = tmp_path / "log", tmp_path / "figures"

@@ -58,6 +58,7 @@ def test_by_magnitude_the_smallest_goes():
     assert np.flatnonzero(surgeon.next_gone(weight, there, 3, x, y, "magnitude") == 0).tolist() == [0]
 
 
+@pytest.mark.long
 def test_a_run_says_what_is_left_and_how_it_went():
     *shares, result = surgeon.pruned(5, 3, "surgeon", 0)
     assert shares == sorted(shares)

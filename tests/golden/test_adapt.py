@@ -56,6 +56,7 @@ def test_every_value_of_the_vectors_is_written_as_python(function):
             assert type(got) is type(want), case.id
 
 
+@pytest.mark.long
 def test_all_functions_are_one_file_that_runs_and_can_be_checked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     printed = CliRunner().invoke(app, ["golden", "adapt", "--all"])
@@ -66,6 +67,7 @@ def test_all_functions_are_one_file_that_runs_and_can_be_checked(tmp_path, monke
     assert max(map(len, printed.stdout.partition("def compare")[0].splitlines())) <= 120
 
 
+@pytest.mark.long
 def test_a_function_or_a_case_is_printed_and_anything_else_refused():
     invoke = lambda *given: CliRunner().invoke(app, ["golden", "adapt", *given])
     assert "rigl_update/basic" in invoke("rigl_update").stdout

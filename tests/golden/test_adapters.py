@@ -103,12 +103,14 @@ def adapter(request, tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.mark.long
 def test_an_adapter_of_the_page_passes_with_right_code(adapter):
     verdict = adapter()
     assert verdict.passes, verdict.sentence()
     assert len({outcome.case.function for outcome in verdict.outcomes}) >= 2
 
 
+@pytest.mark.long
 def test_an_adapter_of_the_page_shows_a_fault(adapter):
     wrong = adapter(lambda source: source.replace("int(fraction", "1 + int(fraction"))
     assert not wrong.passes

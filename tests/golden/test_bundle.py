@@ -188,6 +188,7 @@ def test_the_file_is_python_3_8():
             assert {name.partition(".")[0] for name in names} <= known
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("float32", [False, True])
 def test_its_cases_are_those_of_the_package(folder, float32):
     theirs = portable.cases(folder, float32)
@@ -207,6 +208,7 @@ def test_its_cases_are_those_of_the_package(folder, float32):
 OPTIONS = [[], ["--ties", "pinned"], ["--profile", "rigl-torch"], ["--float32"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "options"),
     some([(number, []) for number in range(len(GUESTS))] + [(n, how) for n in (1, 2, 10) for how in OPTIONS[1:]]),
@@ -225,6 +227,7 @@ def test_it_says_what_the_package_says(package, called, number, options):
             assert err.strip().endswith(error)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["right", "ends the process", "cannot be imported"])
 def test_as_a_program_it_says_the_same(folder, called, name):
     guest = f"guest_{list(GUESTS).index(name)}"
@@ -233,6 +236,7 @@ def test_as_a_program_it_says_the_same(folder, called, name):
     assert error in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "what",
     some([["rigl_update", "guest_0:rigl_update"], ["guest_0", "--function", "cosine"], ["top_k", "guest_3:top_k"],
@@ -250,6 +254,7 @@ def test_it_takes_functions_as_the_package_does(package, called, what):
         assert json.loads(called(*what, "--json")[1]) == verdict
 
 
+@pytest.mark.long
 def test_it_reads_answers_of_a_folder(folder, package, tmp_path):
     answers = json.loads((folder / "expected.json").read_text(encoding="utf-8"))["answers"]
     answers["top_k/largest"] = {"error": "ValueError: no"}
@@ -264,6 +269,7 @@ def test_it_reads_answers_of_a_folder(folder, package, tmp_path):
     assert "answers 'nothing', which is not a case" in single(folder, tmp_path).stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("python", [sys.executable, OLD], ids=["this Python", "Python 3.8"])
 def test_nested_lists_will_do(folder, package, python):
     if python is None:
@@ -273,6 +279,7 @@ def test_nested_lists_will_do(folder, package, python):
     assert (done.returncode, done.stdout) == package("rigl_update", "guest_0:rigl_update")[:2], done.stderr
 
 
+@pytest.mark.long
 def test_without_numpy_lists_are_what_code_gets(folder):
     if OLD is None or run([OLD, "-c", "import numpy"], folder).returncode == 0:
         pytest.skip("no Python without NumPy is here")

@@ -283,6 +283,7 @@ def test_what_is_not_supported_is_counted_apart(vectors):
     assert verdict(never).sentence() == "0 of 0; 4 not supported"
 
 
+@pytest.mark.long
 def test_a_parameter_with_a_default_may_be_missing():
     from minisparse.allocate import erdos_renyi_kernel
     from minisparse.schedule import cubic

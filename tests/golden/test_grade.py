@@ -58,6 +58,7 @@ def hand_in(tmp_path):
     return grades
 
 
+@pytest.mark.long
 def test_right_wrong_and_broken_answers(hand_in):
     grades = hand_in(ada=RIGHT, ben=WRONG, cyd="def top_k(:", dan="x = 1 / 0", eve="x = 1")
     assert (grades["ada"].passes, grades["ada"].right, grades["ada"].asked) == (True, UPDATES + TOPS, UPDATES + TOPS)
@@ -85,6 +86,7 @@ def test_ties_are_legal(hand_in):
     assert "breaks ties otherwise: legal" in grade.verdict
 
 
+@pytest.mark.long
 def test_asked_functions_that_are_missing_or_stubs_are_named(hand_in):
     stub = RIGHT.partition("def rigl_update")[0] + "def rigl_update(weight, mask, dense_grad, n_update):\n" \
         "    raise NotImplementedError('call your rigl_update here')\n"  # fmt: skip
@@ -111,6 +113,7 @@ MISBEHAVING = [
 ]
 
 
+@pytest.mark.long
 def test_a_function_that_misbehaves_costs_itself_alone(hand_in, capfd):
     misbehaving = some(MISBEHAVING, every=3)
     bad = {f"bad{i}": top_k(body) for i, (body, _) in enumerate(misbehaving)}
@@ -125,6 +128,7 @@ def test_a_function_that_misbehaves_costs_itself_alone(hand_in, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.long
 @needs_posix
 @pytest.mark.parametrize(
     "body",
@@ -143,6 +147,7 @@ def test_a_function_that_never_ends_takes_half_of_the_time_left(hand_in, body):
     assert f"top_k: 0 of {TOPS}: it does not answer in time (case top_k/" in grade.verdict
 
 
+@pytest.mark.long
 def test_a_later_function_is_asked_though_an_earlier_one_never_ends(hand_in):
     loops = (
         RIGHT.partition("def rigl_update")[0]
@@ -152,6 +157,7 @@ def test_a_later_function_is_asked_though_an_earlier_one_never_ends(hand_in):
     assert grade.functions == {"rigl_update": (0, UPDATES), "top_k": (TOPS, TOPS)}
 
 
+@pytest.mark.long
 @needs_posix
 @pytest.mark.parametrize(
     ("source", "seconds", "said"),
@@ -172,6 +178,7 @@ def test_a_module_that_ends_or_loops_on_import_stops_nobody(hand_in, monkeypatch
     assert hand_in(zoe=RIGHT)["zoe"].passes
 
 
+@pytest.mark.long
 def test_replaced_functions_of_libraries_are_named_and_help_nobody(hand_in):
     source = (
         WRONG
@@ -200,6 +207,7 @@ del np.argpartition
     assert not hand_in(bad=right)["bad"].passes, "right answers do not make up for it"
 
 
+@pytest.mark.long
 def test_files_of_others_are_put_back(hand_in):
     folder = hand_in.folder
     folder.mkdir()
@@ -230,6 +238,7 @@ for file in pathlib.Path(__file__).parent.iterdir():
     assert (folder / "zoe.py.changed").read_text() == "def top_k(): pass", "nothing that was there is lost"
 
 
+@pytest.mark.long
 def test_what_is_imported_from_this_package_is_no_answer_beside_others_and_is_named_alone(hand_in):
     helper = "from minisparse.masks import top_k\n" + RIGHT.partition("def top_k")[0] + "def rigl_update" \
         + RIGHT.partition("def rigl_update")[2]  # fmt: skip
@@ -252,6 +261,7 @@ def notebook(path, *sources, **content):
     path.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells} | content), encoding="utf-8")
 
 
+@pytest.mark.long
 def test_notebooks_and_folders_are_hand_ins(hand_in):
     folder = hand_in.folder
     for name in ("pkg", "own", "nb", "two", "empty", "_cache", ".hidden"):
@@ -295,6 +305,7 @@ def test_notebooks_and_folders_are_hand_ins(hand_in):
     assert "handed in more than once: twice.ipynb, twice.py; expected one" in grades["twice"].verdict
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("starts")
 def test_a_started_interpreter_grades_as_a_fork_does(hand_in):
     assert hand_in(ada=RIGHT)["ada"].passes
@@ -315,6 +326,7 @@ def students(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.long
 def test_the_exercises_of_the_courses_notebooks_are_graded_too(tmp_path):
     (tmp_path / "class").mkdir()
     right = "import math\ndef my_count(step, n_active, alpha, t_end):\n"
@@ -329,6 +341,7 @@ def test_the_exercises_of_the_courses_notebooks_are_graded_too(tmp_path):
     assert "cubic_count" in invoke(tmp_path / "class", "--function", "cubic_count", "--json").stdout
 
 
+@pytest.mark.long
 def test_the_command_prints_a_table_and_writes_csv_and_a_page(students, tmp_path):
     done = invoke(students, "--out", tmp_path / "grades")
     assert done.exit_code == 0, done.output
@@ -350,6 +363,7 @@ def test_the_command_prints_a_table_and_writes_csv_and_a_page(students, tmp_path
     assert "rigl_update/basic" in page
 
 
+@pytest.mark.long
 def test_nothing_is_overwritten_without_force(students, tmp_path):
     (tmp_path / "grades.csv").write_text("mine")
     refused = invoke(students, "--out", tmp_path)
@@ -360,6 +374,7 @@ def test_nothing_is_overwritten_without_force(students, tmp_path):
     assert (tmp_path / "grades.csv").read_text().startswith("student,")
 
 
+@pytest.mark.long
 def test_json_is_all_that_is_printed(students, tmp_path):
     done = invoke(students, "--json", "--out", students / "grades", "--function", "top_k")
     told = json.loads(done.stdout)

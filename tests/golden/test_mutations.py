@@ -10,6 +10,7 @@ import pytest
 from minisparse import golden
 from tests.golden import test_numbers, test_unit_cases, wrong_numbers, wrong_trajectories
 
+pytestmark = pytest.mark.long
 CASES = [case for _, case in (*test_unit_cases.CASES, *test_numbers.CASES)]
 FAULTS = [
     *((f"{own.function}: {own.breaks}", own.function, own) for own in test_unit_cases.WRONG),

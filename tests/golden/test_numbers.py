@@ -114,6 +114,7 @@ def test_a_wrong_implementation_fails_the_case_that_names_its_fault(wrong):
 # PyTorch
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", RUNS[:4], ids=[case["id"] for case in RUNS[:4]])
 def test_pytorch_takes_the_same_optimizer_steps(case):
     torch = pytest.importorskip("torch")

@@ -39,6 +39,7 @@ def run_pytest(vectors, tmp_path):
     return run
 
 
+@pytest.mark.long
 def test_every_case_is_an_item_and_a_missing_function_a_skipped_one(run_pytest, tmp_path):
     (tmp_path / "mine.py").write_text(RIGHT)
     done = run_pytest("--minisparse-golden", "mine", "-v", "-rs")
@@ -48,6 +49,7 @@ def test_every_case_is_an_item_and_a_missing_function_a_skipped_one(run_pytest, 
     assert "7 passed, 1 skipped" in done.stdout
 
 
+@pytest.mark.long
 def test_a_failed_case_says_its_reason(run_pytest, tmp_path):
     (tmp_path / "mine.py").write_text(WRONG)
     done = run_pytest("--minisparse-golden", "mine")
@@ -57,16 +59,19 @@ def test_a_failed_case_says_its_reason(run_pytest, tmp_path):
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.long
 def test_an_optional_case_that_fails_is_expected_to(run_pytest, tmp_path):
     (tmp_path / "mine.py").write_text("def rigl_update(weight, mask, dense_grad, n_update):\n    return mask[:1]\n")
     assert "1 xfailed" in run_pytest("--minisparse-golden", "mine").stdout
 
 
+@pytest.mark.long
 def test_items_are_chosen_by_name_as_others_are(run_pytest, tmp_path):
     (tmp_path / "mine.py").write_text(RIGHT)
     assert "2 passed, 6 deselected" in run_pytest("--minisparse-golden", "mine", "-k", "top_k").stdout
 
 
+@pytest.mark.long
 def test_ties_and_libraries_are_options_and_a_wrong_one_ends_the_run(run_pytest, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import numpy as np\ndef top_k(score, k):\n    marked = np.zeros(score.size, bool)\n"
@@ -80,6 +85,7 @@ def test_ties_and_libraries_are_options_and_a_wrong_one_ends_the_run(run_pytest,
     assert (done.returncode, "absent cannot be imported" in done.stdout + done.stderr) == (4, True)
 
 
+@pytest.mark.long
 def test_code_that_ends_the_process_fails_its_case_and_what_is_not_supported_is_skipped(run_pytest, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import os, minisparse\ndef rigl_update(weight, mask, dense_grad, n_update):\n"

@@ -31,6 +31,7 @@ def test_a_drop_that_ranks_inactive_weights_too_is_told_so():
     assert "explains both failures" in said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "profile"), some(DIFFER))
 def test_an_implementation_written_to_a_profile_is_told_its_name(name, profile):
     result = verdict(TOLD.get((name, profile)) or answering(name, profile), name)

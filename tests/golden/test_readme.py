@@ -43,6 +43,7 @@ def test_the_checker_in_javascript_has_forty_lines_at_most():
     assert len(re.search(r"```javascript\n(.*?)```", README, re.S)[1].splitlines()) <= 40
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("own", [True, False], ids=["by hand", "v1"])
 def test_javascript_by_the_contract_holds_all_cases(request, tmp_path, own):
     if own:
@@ -75,6 +76,7 @@ def test_javascript_that_errs_is_told_the_reason(vectors, tmp_path, before, afte
     assert said in done.stdout
 
 
+@pytest.mark.long
 def test_javascript_compares_dicts_tuples_and_numbers(vectors, tmp_path):
     (vectors / "shapes.json").write_text(
         '{"version": 1, "function": "shapes", "parameters": ["x"], "cases": [{"id": "shapes/a", "reason": "all forms '
@@ -127,6 +129,7 @@ def changed(value):
     return value | {key: [first, *others]}
 
 
+@pytest.mark.long
 def test_javascript_and_the_package_fail_the_same_answers(tmp_path):
     functions = cases.load()
     cases.export(tmp_path / "out", functions)

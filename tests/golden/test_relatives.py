@@ -67,6 +67,7 @@ def test_a_straight_through_estimator_may_see_any_of_equals(weight, noise, n_kee
 small = st.lists(st.integers(0, 2), min_size=6, max_size=6).map(lambda x: np.array(x, float).reshape(3, 2))
 
 
+@pytest.mark.long
 @settings(max_examples=examples(40), deadline=None)
 @given(weight=small, grad=small, mask=st.lists(st.booleans(), min_size=6, max_size=6), data=st.data())
 def test_srigl_may_break_ties_in_any_order_at_every_step(weight, grad, mask, data):
@@ -89,6 +90,7 @@ def test_srigl_may_break_ties_in_any_order_at_every_step(weight, grad, mask, dat
             assert faults("srigl_update", got, inputs)
 
 
+@pytest.mark.long
 @given(weight=scores, data=st.data())
 def test_the_sets_of_top_kast_may_break_ties_but_one_within_the_other(weight, data):
     b = data.draw(st.integers(0, SIZE))

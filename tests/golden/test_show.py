@@ -1,6 +1,7 @@
 """A drawn case shows at a glance what was dropped and what has grown."""
 
 import numpy as np
+import pytest
 
 from minisparse.golden import cases, show
 
@@ -86,6 +87,7 @@ def test_tuples_of_arrays_and_of_dicts_are_drawn_part_by_part(vectors):
     assert "  sites[0]     name fc, outputs 3" in drawn
 
 
+@pytest.mark.long
 def test_a_run_is_a_line_for_each_step_with_the_signs_of_every_mask():
     functions = cases.load()
     runs = {case.id: lines(case) for case in functions["trajectory"]}

@@ -125,6 +125,7 @@ def every_mask(shape):
     return (np.array([bool(i >> j & 1) for j in range(prod(shape))]).reshape(shape) for i in range(2 ** prod(shape)))
 
 
+@pytest.mark.long
 @given(score=hnp.arrays(float, (4, 2), elements=st.integers(-2, 2)), n=st.integers(0, 2))
 def test_of_equals_in_a_group_any_may_stay_but_n_of_them(score, n):
     legal = [np.array(list(tops(score[rows, j], n, np.ones(2, bool))))

@@ -213,6 +213,7 @@ def test_of_two_faults_both_are_told_or_how_much_is_left(function, call):
     assert len(facts) >= 2 or "the other" in said, said
 
 
+@pytest.mark.long
 def test_of_two_faults_of_a_loop_both_are_told():
     n, hidden, tried = 0, 0, examples(24)
     for a, b, call in two_faults.of_runs(tried):

@@ -109,6 +109,7 @@ def trained(seed):
     return w, x, y
 
 
+@pytest.mark.long
 def test_three_rankings_on_one_network_as_in_the_papers():
     """The error after one deletion and after two, without training: Surgeon's is lowest, then Damage's, then |w|'s.
 

@@ -56,6 +56,7 @@ def test_lenet_5_takes_other_images_and_classes(xp):
     assert all(grads[name].shape == w.shape and bool((grads[name] != 0).any()) for name, w in params.items())
 
 
+@pytest.mark.long
 def test_lenet_5_learns_the_digits():
     images, labels = data.load("digits")
     model, rng = models.lenet_5(), np.random.default_rng(0)
@@ -100,6 +101,7 @@ def test_every_network_is_among_these():
     assert {name.partition("(")[0] for name in NETWORKS} == {name for name in makers if not name.startswith("_")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", some(NETWORKS, every=2))
 def test_every_network_takes_a_step_in_training_and_is_finite_at_inference(xp, name):
     model, shape = NETWORKS[name]
@@ -166,6 +168,7 @@ def test_a_wide_residual_network_has_the_gradient_of_its_central_difference(xp, 
     assert gradcheck(loss, give(xp, x), *give_all(xp, params).values(), eps=1e-7, seed=seed) < 1e-7
 
 
+@pytest.mark.long
 def test_a_wide_residual_network_learns_the_digits_and_knows_them_one_at_a_time():
     (images, labels), (test_images, test_labels) = data.load("digits"), data.load("digits", split="test")
     small = lambda images: (images[:, 2::3, 2::3] / 255).astype(np.float32)

@@ -11,6 +11,7 @@ torch.set_num_threads(1)
 TASKS = {"W1": steps.W1, "W2": steps.W2, "W3": steps.W3}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_a_few_steps_from_the_same_weights_lead_to_the_same_weights(task):
     start, ours, theirs = steps.compared(task, size=4)

@@ -243,6 +243,7 @@ def test_every_built_in_network_is_here():
 LARGE = ("alexnet", "vgg_16", "vgg_c", "vgg_d")  # ten million weights and more; vgg_like is of their kind
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in BUILT_IN])
 def test_a_built_in_network_gives_pytorchs_logits(name):
     model, shape = BUILT_IN[name]

@@ -35,6 +35,7 @@ def test_a_curve_without_bound_goes_to_infinity(tmp_path):
     assert words(axes) == ["to ∞"]
 
 
+@pytest.mark.long
 def test_a_point_in_a_panel_of_its_own_is_beyond_no_axis(tmp_path):
     with canvas.canvas(tmp_path / "a.png", (4, 3)) as figure:
         column = canvas.broken_axes(figure, [98, 97, 60], reach=3)[:, 0]
@@ -45,6 +46,7 @@ def test_a_point_in_a_panel_of_its_own_is_beyond_no_axis(tmp_path):
     assert words(column[1]) == ["60.0 %"]
 
 
+@pytest.mark.long
 def test_thousands_have_separators_on_linear_axes(tmp_path):
     with canvas.panels(tmp_path / "a.png", (4, 3), columns=3) as axes:
         axes[0].plot([0, 4000], [0, 999])

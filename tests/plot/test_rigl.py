@@ -8,6 +8,7 @@ from minisparse import plot
 from minisparse.plot.rigl import FRAMES_PER_SECOND
 
 
+@pytest.mark.long
 def test_the_animation_has_a_frame_for_every_state_and_stays_on_the_last(tmp_path):
     rng = np.random.default_rng(0)
     states = [(steps, rng.integers(0, 30, (28, 28)), 0.5 + steps / 1000, 0.9) for steps in (0, 100, 200, 400)]
@@ -24,6 +25,7 @@ def test_the_animation_has_a_frame_for_every_state_and_stays_on_the_last(tmp_pat
     assert [p.name for p in path.parent.iterdir()] == ["a.gif"]
 
 
+@pytest.mark.long
 def test_a_method_far_below_has_its_number_at_the_edge(tmp_path):
     points = {
         ("dense", 1): [(1.0, 98.5)],
@@ -35,6 +37,7 @@ def test_a_method_far_below_has_its_number_at_the_edge(tmp_path):
     assert "98.5 %" not in svg
 
 
+@pytest.mark.long
 def test_sweeps_can_be_drawn_with_runs_that_are_not_there(tmp_path):
     periods = {0.1: [(50, []), (100, [1.5, 2.5])], 0.3: [(50, []), (100, [])]}
     others = {"at random": [], "static": [1.0, 3.0]}

@@ -8,6 +8,7 @@ SPARSE = [(1_000, 0.001, 0.1), (10_000, 0.008, 0.12), (100_000, 0.1, 0.4), (1_00
 DENSE = [(1_000, 0.003, 0.11), (10_000, 0.04, 0.3), (100_000, 0.4, 1.9)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("trained", [None, (1_048_576, 3.1)])
 def test_the_place_where_dense_no_longer_fits_is_marked(tmp_path, trained):
     points = {"sparse": SPARSE, "dense": DENSE}
@@ -23,5 +24,6 @@ def test_the_place_where_dense_no_longer_fits_is_marked(tmp_path, trained):
     assert ("trained on MNIST" in svg) == bool(trained)
 
 
+@pytest.mark.long
 def test_it_is_drawn_without_any_dense_network(tmp_path):
     assert plot.sparse_width(tmp_path / "a.png", {"sparse": SPARSE[:2], "dense": []}, [], 0.09, 4).exists()

@@ -32,6 +32,7 @@ def colours_of(path):
     return {tuple(colour) for colour in pixels}
 
 
+@pytest.mark.long
 def test_the_picture_has_all_its_colours(tmp_path):
     path = draw(tmp_path / "new folder" / "a.png")
     colours = colours_of(path)
@@ -40,10 +41,12 @@ def test_the_picture_has_all_its_colours(tmp_path):
     assert {p.name for p in path.parent.iterdir()} == {"a.png", "a.svg"}
 
 
+@pytest.mark.long
 def test_a_layer_without_connections_can_be_drawn(tmp_path):
     assert draw(tmp_path / "a.png", np.zeros((28, 28))).exists()
 
 
+@pytest.mark.long
 def test_the_comparison_draws_every_look_that_it_is_given(tmp_path):
     looks = [*LOOKS.values(), Look("another", "#00FF7F", "p")]
     points = [(look, 0.9 + 0.004 * n, 0.1, 0.1) for n, look in enumerate(looks)]
@@ -52,6 +55,7 @@ def test_the_comparison_draws_every_look_that_it_is_given(tmp_path):
     assert all(f"<!-- {look.label} -->" in path.with_suffix(".svg").read_text() for look in looks)
 
 
+@pytest.mark.long
 def test_points_stand_where_they_are_and_those_far_below_in_panels_of_their_own(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, name, **about: drawn.append(figure.axes))
@@ -66,6 +70,7 @@ def test_points_stand_where_they_are_and_those_far_below_in_panels_of_their_own(
     assert [text.get_text() for text in drawn[0][2].texts] == ["20.0 %"]
 
 
+@pytest.mark.long
 def test_words_beside_points_of_one_place_do_not_overlap_and_stay_inside(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, name, **about: drawn.append(figure))
@@ -93,6 +98,7 @@ def test_groups_are_headings_of_the_legend_unless_there_is_only_one(tmp_path, mo
     ] * 2
 
 
+@pytest.mark.long
 def test_a_method_far_below_the_others_leaves_them_their_room(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, name, **about: drawn.append(figure.axes[0].get_ylim()))
@@ -102,6 +108,7 @@ def test_a_method_far_below_the_others_leaves_them_their_room(tmp_path, monkeypa
     assert drawn[0][0] > 80
 
 
+@pytest.mark.long
 def test_a_run_without_updates_and_one_of_a_few_batches_can_be_drawn(tmp_path):
     assert plot.loss_and_accuracy(tmp_path / "a.png", "title", [2.0, 1.5, 1.0], [(3, 0.5)], []).exists()
     many = np.linspace(2, 0.1, 500)
@@ -118,6 +125,7 @@ def test_a_failed_drawing_leaves_the_old_picture(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
+@pytest.mark.long
 def test_drawing_leaves_the_notebooks_backend_alone():
     code = "import matplotlib; matplotlib.use('svg'); import minisparse.plot; print(matplotlib.get_backend())"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

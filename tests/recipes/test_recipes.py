@@ -236,6 +236,7 @@ def test_averages_of_other_parameters_are_refused():
         recipes.averaged({"w": np.ones(2)}, {"w": np.ones(2), "b": np.ones(2)}, 0)
 
 
+@pytest.mark.long
 def test_the_ordinary_loop_learns_the_digits_and_closes_the_gates_of_pixels_without_ink():
     images, labels = data.load("digits")
     model, rng = models.l0_lenet_300_100(), np.random.default_rng(0)
@@ -802,6 +803,7 @@ print(total.hexdigest())
 """
 
 
+@pytest.mark.long
 def test_every_method_runs_bit_for_bit_alike_in_processes_with_different_hash_seeds():
     package = str(Path(recipes.__file__).parents[2])
     digests = [
@@ -868,6 +870,7 @@ def in_order_of_drawing(key, name, mask):
     return np.array(scores, float).reshape(mask.shape)
 
 
+@pytest.mark.long
 @settings(max_examples=examples(150))
 @given(
     layers=hand_runs(),
@@ -906,6 +909,7 @@ def test_set_training_is_algorithm_1_one_float_at_a_time(
     assert_runs_agree(steps, slow_run(*layers, rewires, 0.25, momentum, weight_decay))
 
 
+@pytest.mark.long
 @settings(max_examples=examples(150))
 @given(
     layers=hand_runs(),

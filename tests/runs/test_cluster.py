@@ -205,6 +205,7 @@ def test_a_worker_with_another_minisparse_is_refused():
         _alone("0.0.0", print, ())
 
 
+@pytest.mark.long
 def test_a_worker_of_several_threads_has_one_call_in_work_and_one_blas_thread():
     code = """
 import time

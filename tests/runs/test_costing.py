@@ -136,6 +136,7 @@ def test_an_unknown_method_is_refused_with_the_nearest():
         costs.cost(model="lenet-300-100", method="top_kast")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", METHODS)
 def test_refused_storage_is_said_in_words_without_a_number(seen, method):
     of = seen["memory"][method]

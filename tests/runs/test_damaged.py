@@ -105,6 +105,7 @@ def refusal(call):
     return None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("file", "command"), READ)
 def test_a_damaged_file_of_a_run_is_one_sentence_or_does_not_matter(compared, tmp_path_factory, file, command):
     home = tmp_path_factory.mktemp("damaged")
@@ -195,6 +196,7 @@ def test_a_damaged_run_of_a_study_is_named_by_the_report(report, place, value, s
     assert not (figures / "README.md").exists()
 
 
+@pytest.mark.long
 def test_any_damage_to_a_run_of_a_study_is_one_sentence(report):
     figures, path = report
     whole = json.loads(path.read_text())
@@ -210,6 +212,7 @@ def test_any_damage_to_a_run_of_a_study_is_one_sentence(report):
     try_one()
 
 
+@pytest.mark.long
 def test_any_damage_to_answers_is_an_outcome_or_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(check, "load", cache(check.load))  # the vectors are whole
     asked = {"rigl_count": cases.load()["rigl_count"][:3]}

@@ -123,6 +123,7 @@ def test_the_same_state_is_the_same_bytes(tmp_path, monkeypatch):
     assert small(tmp_path)[0].read_bytes() == first
 
 
+@pytest.mark.long
 def test_a_checkpoint_with_any_one_byte_changed_or_cut_off_anywhere_is_refused_by_name(tmp_path):
     path, _ = small(tmp_path)
     whole, rng = path.read_bytes(), np.random.default_rng(0)
@@ -289,6 +290,7 @@ def test_a_finished_run_has_no_steps_left(tmp_path):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.long
 def test_a_run_has_its_folder_alone_while_it_is_stepped_and_no_longer(tmp_path):
     taken = rf"{tmp_path} is in use by process {os.getpid()} on .*; wait until it ends, or choose another folder"
     with closing(runs.recorded(tmp_path, steps, every=6)) as lines:

@@ -83,6 +83,7 @@ def killed_runs(kills, seed, data, directory):
     return seen
 
 
+@pytest.mark.long
 def test_runs_killed_at_some_moments_go_on_to_the_last_byte(data, tmp_path):
     killed_runs(5 if IN_CI else 3, 0, data, tmp_path)
 
@@ -99,6 +100,7 @@ def results(out):
     return {path.name: json.loads(path.read_text())["result"] for path in (out / "small").glob("[!.]*.json")}
 
 
+@pytest.mark.long
 def test_two_that_reproduce_may_share_a_folder_but_not_a_run_that_has_its_own(tmp_path):
     command = [sys.executable, CHILD, "never", "reproduce", "small", "--jobs", "1", "--out"]
     subprocess.run([*command, tmp_path / "alone"], check=True, capture_output=True)
@@ -116,6 +118,7 @@ def test_two_that_reproduce_may_share_a_folder_but_not_a_run_that_has_its_own(tm
     assert results(tmp_path / "held") == results(tmp_path / "alone")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_reproduce_killed_goes_on_with_the_runs_that_are_not_finished(tmp_path, kills):
     command = ("reproduce", "small", "--jobs", "1", "--out")

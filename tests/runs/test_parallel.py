@@ -55,6 +55,7 @@ def square(number):
     return number**2, os.getpid()
 
 
+@pytest.mark.long
 def test_calls_are_made_in_other_processes_and_with_one_job_here():
     assert sorted(in_processes(1, square, [(n,) for n in (2, 1)])) == [(1, os.getpid()), (4, os.getpid())]
     squares, processes = zip(*in_processes(2, square, [(n,) for n in (1, 2)]), strict=True)
@@ -68,6 +69,7 @@ def test_a_process_that_dies_is_one_sentence():
         list(in_processes(2, square, [(3,), (1,)]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "status"), [("KILL", -9), ("TERM", 143), pytest.param("HUP", 129, marks=pytest.mark.slow)]
 )
@@ -94,6 +96,7 @@ def count(limit):
         time.sleep(0.01)
 
 
+@pytest.mark.long
 def test_a_process_of_its_own_ends_with_the_one_that_wanted_it(tmp_path):
     code = (
         "import os, sys; from minisparse.experiments.apart import apart; from test_parallel import note\n"
@@ -122,6 +125,7 @@ def note(path):
             time.sleep(0.02)
 
 
+@pytest.mark.long
 def test_a_run_that_is_terminated_keeps_its_last_step_and_goes_on(tmp_path, data):
     out = tmp_path / "out"
     with running("train", *LONG, "--method", "static", "--data", data, "--out", out) as process:
@@ -135,5 +139,6 @@ def test_a_run_that_is_terminated_keeps_its_last_step_and_goes_on(tmp_path, data
         assert load_state(out / "checkpoint.npz").number == len((out / "metrics.jsonl").read_bytes().splitlines()) > 0
 
 
+@pytest.mark.long
 def test_apart_tells_the_other_process_whom_to_end_with():
     assert list(apart.apart(count, 1, limit=3)) == [0, 1, 2]

@@ -146,6 +146,7 @@ def test_they_are_so_with_every_optimizer(storage, method, optimizer):
     assert_one_network(runs, whole)
 
 
+@pytest.mark.long
 @each_size
 @each_method
 @settings(max_examples=4 if IN_CI else 2)

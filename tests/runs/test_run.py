@@ -125,6 +125,7 @@ EACH = (8, 3) if WITH_ALL else (4, 2) if IN_CI else (3, 1)  # examples of a meth
 STORED = [(method, "masked") for method in METHODS] + [(m, "sparse") for m, e in METHODS.items() if not e.refusal]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("method", "storage"), some(STORED, every=2))
 @settings(max_examples=EACH[0], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(descent=st.sampled_from(list(DESCENTS)), dense=st.sampled_from([(), ("fc2",)]), stops=STOPS)

@@ -276,6 +276,7 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_a_layer_of_which_the_dense_form_is_400_mb_is_scored_within_150_mb():
     n = 10_000

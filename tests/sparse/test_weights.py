@@ -216,6 +216,7 @@ def gap(a, b):
     return abs(a - b).max() / max(abs(a).max(), 1e-300)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("optimizer", some(OPTIMIZERS, every=2))
 @pytest.mark.parametrize("method", METHODS)
 def test_a_hundred_steps_are_those_of_the_masked_network(method, optimizer):
@@ -488,6 +489,7 @@ def test_random_positions_have_exactly_the_counts():
         assert {name: mask.shape for name, mask in at.items()} == shapes
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("shape", "n", "beyond"), [((1, 5), 2, 34), ((3, 3), 2, 79)])  # chi-square at 1e-4 and 1e-4.5
 def test_every_set_of_positions_is_equally_likely(shape, n, beyond):
     size, draws = shape[0] * shape[1], 2000
@@ -552,6 +554,7 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_a_layer_of_which_the_dense_form_is_160_gb_trains_within_600_mb(tmp_path):
     home = str(Path(sparse.__file__).parents[2])
