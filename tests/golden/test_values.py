@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minisparse import golden
+from minisparse.golden.plain import alike, plain
 from minisparse.golden.values import decode, encode, matches
 
 shapes = hnp.array_shapes(min_dims=1, max_dims=3, min_side=0)
@@ -116,6 +117,25 @@ def test_infinities_match_themselves_only():
     assert matches(np.array([np.inf, -np.inf]), np.array([np.inf, -np.inf])) is None
     assert matches(1e308, np.inf, 1, 1) == "is 1e+308, wanted inf"
     assert matches(np.inf, 1e308, 1, 1) == "is inf, wanted 1e+308"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], True),
+        ([1.0, np.nan], [1.0, -np.nan], True),
+        ([np.inf], [-np.inf], False),
+        ([0.0], [-0.0], False),
+        ([1.0, 2.0], [2.0, 1.0], False),
+        ([0.0], [0], False),
+        ([[1.0]], [1.0], False),
+        ([True, False], [True, False], True),
+        ([True, False], [1, 0], False),
+    ],
+    ids=str,
+)
+def test_arrays_are_alike_to_the_last_bit_and_any_not_a_number_is_like_another(a, b, same):
+    assert alike(plain(np.array(a)), plain(np.array(b))) is same
 
 
 @pytest.mark.parametrize(
