@@ -151,15 +151,14 @@ def backward(end: Tensor, keep: Iterable[int] | None = None) -> dict[int, Array]
         g = grads[t.line] if wanted is None or t.line in wanted else grads.pop(t.line)
         places, pullback = t.pullback
         shares = pullback(g) if callable(pullback) else pullback
-        has = shares if isinstance(shares, Mapping) else range(len(shares))
-        if none := [place for place in places if place not in has]:
-            raise TypeError(
-                f"{t.op} has no gradient for its argument {none[0]}, a Tensor; expected an array or a number"
-            )
-        if shares is pullback:
-            shares = {place: pullback[place](g) for place in places}
         for parent, place in zip(t.parents, places, strict=True):
-            share = unbroadcast(shares[place], parent.value)
+            try:
+                share = shares[place]
+            except LookupError:
+                raise TypeError(
+                    f"{t.op} has no gradient for its argument {place}, a Tensor; expected an array or a number"
+                ) from None
+            share = unbroadcast(share(g) if shares is pullback else share, parent.value)
             before = grads.get(parent.line)
             grads[parent.line] = share if before is None else add(before, share)
     return grads

@@ -14,7 +14,7 @@ import numpy as np
 from .backend import Array, namespace
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-MANY = 1 << 15  # numbers or multiply-adds: fewer gain less than importing Numba takes, half a second
+MANY = 1 << 14  # numbers or multiply-adds: fewer gain less than importing Numba takes, half a second
 ANY_ORDER = {"contract", "nsz", "reassoc"}  # sums of several terms at a time; infinities and not-a-numbers stay
 
 
@@ -28,6 +28,8 @@ class Loops(NamedTuple):
     rectified: Callable
     pulled: Callable
     three_terms: Callable
+    rectify: Callable
+    where_positive: Callable
 
 
 def scaled_sum(a: float, x: Array, y: Array, out: Array) -> None:
@@ -118,6 +120,20 @@ def three_terms(d: Array, a: Array, x: Array, b: Array, c: Array) -> None:
             out[i] = out[i] * a[i] + (line[i] * b[i] + c[i])
 
 
+def rectify(x: Array) -> None:
+    """x (n,) becomes max(x, 0)."""
+    zero = x.dtype.type(0)
+    for i in range(x.size):
+        x[i] = zero if x[i] <= 0 else x[i]  # a not-a-number stays
+
+
+def where_positive(g: Array, x: Array, out: Array) -> None:
+    """out = g times 1 where x > 0, else times 0, (n,)."""
+    one, zero = g.dtype.type(1), g.dtype.type(0)
+    for i in range(g.size):
+        out[i] = g[i] * (one if x[i] > 0 else zero)
+
+
 def compiled(n: int, *arrays: Array) -> Loops | None:
     """The loops, if Numba is installed, for arrays of NumPy's, of one floating-point dtype and in C order.
 
@@ -143,6 +159,7 @@ def _compiled() -> Loops | None:
         return Loops(
             one_by_one(scaled_sum), one_by_one(momentum_step), in_any_order(row_sums), in_any_order(row_products),
             one_by_one(rectified), one_by_one(pulled), one_by_one(three_terms),
+            one_by_one(rectify), one_by_one(where_positive),
         )  # fmt: skip
 
     try:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, cache_bytes, namespace
+from .loops import compiled
 
 BLOCK_BYTES = max(4 << 20, 4 * cache_bytes())  # of intermediate arrays: threads with smaller blocks wait for each other
 ENTRIES = 1 << 15  # of an array that goes through several steps: so many of several arrays fit into the cache
@@ -114,13 +115,26 @@ def rectify(x: Array) -> None:
     if _by_column(x):
         x, most = x.T, x.shape[1]
     zeros = xp.zeros(x.shape[1], x.dtype)
-    in_blocks(x, x.nbytes // max(len(x), 1), lambda block: xp.maximum(x[block], zeros, out=x[block]), most)
+
+    def rectified(block: slice) -> None:
+        if loops := compiled(x[block].size, x[block]):
+            loops.rectify(x[block].ravel())
+        else:
+            xp.maximum(x[block], zeros, out=x[block])
+
+    in_blocks(x, x.nbytes // max(len(x), 1), rectified, most)
 
 
 def where_positive(g: Array, x: Array) -> Array:
     """g where x > 0, else 0."""
-    xp = namespace(x)
-    return each(lambda g, x, out: xp.multiply(g, x > 0, out=out), g, x)
+
+    def passed(g: Array, x: Array, out: Array) -> None:
+        if g.shape == x.shape and (loops := compiled(g.size, g, x, out)):
+            loops.where_positive(g.ravel(), x.ravel(), out.ravel())
+        else:
+            namespace(x).multiply(g, x > 0, out=out)
+
+    return each(passed, g, x)
 
 
 def each(f: Callable[..., Any], *arrays: Array) -> Array:

@@ -10,7 +10,7 @@ from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minisparse import loops, sparse
+from minisparse import loops, sparse, threads
 from minisparse.optim import sgd
 from minisparse.sparse import FactoredGradient, SparseWeight, by_fan_in, products
 from minisparse.sparse.positions import Positions
@@ -62,6 +62,38 @@ def test_arrays_of_other_shapes_are_as_numpy_has_them(how, shape):
             moved, velocity = loops.with_momentum(w, g, v, 0.5, 0.1)
             assert (velocity == 0.5 * v + g).all()
             assert (moved == w - 0.1 * velocity).all()
+
+
+LAYOUTS = {"C": np.array, "Fortran": np.asfortranarray, "every second": lambda a: np.repeat(a, 2, axis=-1)[..., ::2]}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(7, 5), (1, 1), (0, 3), (130, 1500), (5, 3, 2, 4)])
+@pytest.mark.parametrize("dtype", DTYPES)
+@np.errstate(invalid="ignore")  # 0 times infinity
+def test_a_relu_and_its_way_back_have_numpys_bits(how, layout, shape, dtype):
+    rng = np.random.default_rng(0)
+    odd = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0]
+    x, g = (LAYOUTS[layout](rng.choice(odd, shape).astype(dtype)) for _ in range(2))
+    before = g.tobytes(), x.tobytes()
+    np.testing.assert_array_equal(bits(threads.where_positive(g, x)), bits(g * (x > 0)))
+    assert (g.tobytes(), x.tobytes()) == before
+    if len(shape) == 2:
+        y = x.copy("K")
+        threads.rectify(y)
+        np.testing.assert_array_equal(bits(y), bits(np.maximum(x, np.zeros(shape, dtype))))
+
+
+def bits(x):
+    """The bits of numbers as whole numbers, where those that are none are all alike."""
+    x = np.where(np.isnan(x), np.nan, x)
+    return np.ascontiguousarray(x).view(f"i{x.itemsize}")
+
+
+def test_a_gradient_of_another_shape_is_refused(how):
+    for other in ((6, 3), (5, 4), (24,)):
+        with pytest.raises(ValueError, match=r"broadcast|axis|dimension"):
+            threads.where_positive(np.ones((6, 4)), np.ones(other))
 
 
 def test_arrays_of_another_library_are_left_to_it(how, xp):
