@@ -5,6 +5,7 @@ for the rounding of sums.
 """
 
 import os
+import sys
 from collections.abc import Callable
 from functools import cache, partial
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 from .backend import Array, namespace
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-MANY = 1 << 14  # numbers or multiply-adds: fewer gain less than importing Numba takes, half a second
+MANY = 1 << 15  # numbers or multiply-adds: fewer gain less than importing Numba takes, half a second
 ANY_ORDER = {"contract", "nsz", "reassoc"}  # sums of several terms at a time; infinities and not-a-numbers stay
 
 
@@ -48,22 +49,22 @@ def momentum_step(w: Array, g: Array, v: Array, momentum: float, rate: float, ne
 def row_sums(starts: Array, columns: Array, values: Array, places: Array, x: Array, plus: Array, y: Array) -> None:
     """y[i] = plus[i] + Σ_k values[places[k]] x[columns[k]] over the entries k of row i, starts[i] to starts[i + 1].
 
-    Two entries at a time, after an odd one, as in row_products: a sixth less time.
+    Four entries at a time, as in row_products: up to a third less time than one by one.
     """
     for i in range(len(y)):
         row, first, end = y[i], starts[i], starts[i + 1]
+        last = end - (end - first) % 4
         for b in range(row.size):
             row[b] = plus[i]
-        if (end - first) % 2:
-            value, of = values[places[first]], x[columns[first]]
+        for k in range(first, last, 4):
+            v, v1, v2, v3 = values[places[k]], values[places[k + 1]], values[places[k + 2]], values[places[k + 3]]
+            of, of1, of2, of3 = x[columns[k]], x[columns[k + 1]], x[columns[k + 2]], x[columns[k + 3]]
             for b in range(row.size):
-                row[b] += value * of[b]
-            first += 1
-        for k in range(first, end, 2):
-            value, another = values[places[k]], values[places[k + 1]]
-            of, of_another = x[columns[k]], x[columns[k + 1]]
+                row[b] += v * of[b] + v1 * of1[b] + v2 * of2[b] + v3 * of3[b]
+        for k in range(last, end):
+            v, of = values[places[k]], x[columns[k]]
             for b in range(row.size):
-                row[b] += value * of[b] + another * of_another[b]
+                row[b] += v * of[b]
 
 
 def row_products(starts: Array, columns: Array, a: Array, b: Array, places: Array, y: Array) -> None:
@@ -71,19 +72,21 @@ def row_products(starts: Array, columns: Array, a: Array, b: Array, places: Arra
     zero = y.dtype.type(0)
     for i in range(len(a)):
         row, first, end = a[i], starts[i], starts[i + 1]
-        if (end - first) % 2:
-            of, total = b[columns[first]], zero
+        last = end - (end - first) % 4
+        for k in range(first, last, 4):
+            of, of1, of2, of3 = b[columns[k]], b[columns[k + 1]], b[columns[k + 2]], b[columns[k + 3]]
+            total, total1, total2, total3 = zero, zero, zero, zero
             for n in range(row.size):
                 total += row[n] * of[n]
-            y[places[first]] = total
-            first += 1
-        for k in range(first, end, 2):
-            of, of_another = b[columns[k]], b[columns[k + 1]]
-            total, another = zero, zero
+                total1 += row[n] * of1[n]
+                total2 += row[n] * of2[n]
+                total3 += row[n] * of3[n]
+            y[places[k]], y[places[k + 1]], y[places[k + 2]], y[places[k + 3]] = total, total1, total2, total3
+        for k in range(last, end):
+            of, total = b[columns[k]], zero
             for n in range(row.size):
                 total += row[n] * of[n]
-                another += row[n] * of_another[n]
-            y[places[k]], y[places[k + 1]] = total, another
+            y[places[k]] = total
 
 
 def rectified(x: Array, level: Array, slope: Array, shift: Array, y: Array, top: int, left: int) -> None:
@@ -134,13 +137,16 @@ def where_positive(g: Array, x: Array, out: Array) -> None:
         out[i] = g[i] * (one if x[i] > 0 else zero)
 
 
-def compiled(n: int, *arrays: Array) -> Loops | None:
+def compiled(n: int, *arrays: Array, start: bool = True) -> Loops | None:
     """The loops, if Numba is installed, for arrays of NumPy's, of one floating-point dtype and in C order.
 
     n: how many numbers or multiply-adds they would work on; None for few.
+    start: may Numba be imported for this? If not, None unless it has been, and an eighth as many numbers will do.
     The caller checks shapes, since a loop would read past the end of an array.
     """
-    usual = n > MANY and all(type(a) is np.ndarray and a.dtype == arrays[0].dtype and a.flags.carray for a in arrays)
+    if n <= (MANY if start else MANY // 8) or not (start or "numba" in sys.modules):
+        return None
+    usual = all(type(a) is np.ndarray and a.dtype == arrays[0].dtype and a.flags.carray for a in arrays)
     return _compiled() if usual and arrays[0].dtype in DTYPES else None
 
 

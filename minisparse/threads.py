@@ -117,7 +117,7 @@ def rectify(x: Array) -> None:
     zeros = xp.zeros(x.shape[1], x.dtype)
 
     def rectified(block: slice) -> None:
-        if loops := compiled(x[block].size, x[block]):
+        if loops := compiled(x[block].size, x[block], start=False):
             loops.rectify(x[block].ravel())
         else:
             xp.maximum(x[block], zeros, out=x[block])
@@ -129,7 +129,7 @@ def where_positive(g: Array, x: Array) -> Array:
     """g where x > 0, else 0."""
 
     def passed(g: Array, x: Array, out: Array) -> None:
-        if g.shape == x.shape and (loops := compiled(g.size, g, x, out)):
+        if g.shape == x.shape and (loops := compiled(g.size, g, x, out, start=False)):
             loops.where_positive(g.ravel(), x.ravel(), out.ravel())
         else:
             namespace(x).multiply(g, x > 0, out=out)

@@ -219,6 +219,22 @@ def test_without_numba_nothing_is_compiled():
         subprocess.run([sys.executable, "-c", code.format(first=first)], check=True)
 
 
+def test_a_relu_imports_nothing_and_is_compiled_once_something_has():
+    code = """if True:
+        import sys
+        import numpy as np
+        from minisparse import loops, threads
+        threads.where_positive(np.ones((1000, 1000)), np.ones((1000, 1000)))
+        assert "numba" not in sys.modules
+        x = np.ones(loops.MANY // 8 + 1, np.float32)
+        assert loops.compiled(x.size, x, start=False) is None
+        loops.compiled(loops.MANY + 1, x)
+        assert (loops.compiled(x.size, x, start=False) is None) == ("numba" not in sys.modules)
+        assert loops.compiled(x.size - 1, x, start=False) is None
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_folder_that_cannot_be_written_to_costs_the_machine_code_only(monkeypatch):
     numba = pytest.importorskip("numba")
     njit = numba.njit
