@@ -176,7 +176,7 @@ def _compiled() -> Loops | None:
 
 def times_plus(a: float, x: Array, y: Array) -> Array:
     """a x + y, a new array, for a Python number a."""
-    loops = compiled(x.size, x, y) if x.shape == y.shape else None
+    loops = compiled(x.size, x, y, start=x.size > MANY) if x.shape == y.shape else None
     if loops is None:  # which raises an error if they do not fit
         out = a * x
         return namespace(out).add(out, y, out=out if out.ndim else None)
@@ -187,7 +187,7 @@ def times_plus(a: float, x: Array, y: Array) -> Array:
 
 def with_momentum(w: Array, g: Array, v: Array, momentum: float, rate: float) -> tuple[Array, Array]:
     """(w − rate v, v) for a new v = momentum v + g, in one pass over memory."""
-    loops = compiled(w.size, w, g, v) if w.shape == g.shape == v.shape else None
+    loops = compiled(w.size, w, g, v, start=w.size > MANY) if w.shape == g.shape == v.shape else None
     if loops is None:
         v = times_plus(momentum, v, g)
         return times_plus(-rate, v, w), v
