@@ -40,11 +40,14 @@ def notebooks() -> list[Path]:
     return sorted(HERE.glob("*.ipynb")) + sorted(HERE.glob("solutions/*.ipynb"))
 
 
-def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
-    """Fill in the outputs, from a fresh kernel that starts in `folder`."""
+def execute(notebook: nbformat.NotebookNode, folder: Path, seconds: int = 120) -> None:
+    """Fill in the outputs, from a fresh kernel that starts in `folder`.
+
+    seconds: that a cell may take; CellTimeoutError after them.
+    """
     NotebookClient(
         notebook,
-        timeout=120,
+        timeout=seconds,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,

@@ -221,7 +221,7 @@ def test_it_runs_on_mnist_too(path):
     switch = [cell for cell in code(notebook) if re.search(r"^MNIST = False\b", cell.source, re.MULTILINE)]
     assert len(switch) == 1
     switch[0].source = switch[0].source.replace("MNIST = False", "MNIST = True")
-    course.execute(notebook, path.parent)
+    course.execute(notebook, path.parent, seconds=600)
 
 
 @pytest.mark.slow

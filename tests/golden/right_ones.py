@@ -7,6 +7,7 @@ is written twice, by what goes and by what stays, and takes any chooser.
 import heapq
 import math
 from fractions import Fraction
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -108,7 +109,8 @@ def by_torch_topk(score, k, among=None):
 
 CHOOSERS = (
     by_stable_argsort, higher_index_first, by_quicksort, by_partition, by_lexsort_with_noise, by_noise_within_levels,
-    by_sorted_tuples, by_heap, by_repeated_maximum, by_threshold_then_fill, in_fortran_order, by_torch_topk,
+    by_sorted_tuples, by_heap, by_repeated_maximum, by_threshold_then_fill, in_fortran_order,
+    *([by_torch_topk] if find_spec("torch") else []),
 )  # fmt: skip
 
 
