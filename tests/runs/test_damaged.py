@@ -188,7 +188,7 @@ def report(tmp_path, monkeypatch):
             marks=pytest.mark.skipif(
                 "MINISPARSE_DATA" not in os.environ, reason="only the figure reads it, with MNIST"
             ),
-        ),  # fmt: skip
+        ),
     ],
 )
 def test_a_damaged_run_of_a_study_is_named_by_the_report(report, place, value, sentence):
