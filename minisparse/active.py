@@ -19,6 +19,8 @@ def updated(
     optimizer: Optimizer, params: Arrays, grads: Arrays, slots: dict, masks: Masks, step: int
 ) -> tuple[dict[str, Array], dict]:
     """optimizer.update(params, grads, slots, step), then zeros where a mask is false, in parameters and slots."""
+    if not masks:
+        return optimizer.update(params, grads, slots, step)
     places, others = masks.few() if optimizer.elementwise else ({}, masks)
     inside = lambda arrays: _gathered(arrays, places)
     params_after, slots_after = optimizer.update(

@@ -44,14 +44,13 @@ def in_floats(rule: Callable) -> Callable:
 
     places = frozenset(numbers.values())
     leading = next(place for place in range(len(places) + 1) if place not in places)  # numbers, before anything else
+    later = [place for place in places if place > leading]
 
     @wraps(rule)
     def computed(*args: Any, **named: Any) -> tuple[Array, Any]:
-        dtypes = {a.dtype for a in args[:leading] if hasattr(a, "dtype")}
-        if named or len(args) > leading:
-            others = [a for place, a in enumerate(args) if place in places]
-            others += [a for name, a in named.items() if name in numbers]
-            dtypes |= {a.dtype for a in others if hasattr(a, "dtype")}
+        given = [*args[:leading], *(args[place] for place in later if place < len(args))]
+        given += [a for name, a in named.items() if name in numbers]
+        dtypes = {a.dtype for a in given if hasattr(a, "dtype")}
         if not dtypes or (len(dtypes) == 1 and dtypes <= USUAL):
             return rule(*args, **named)
         for dtype in dtypes:

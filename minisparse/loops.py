@@ -189,8 +189,8 @@ def with_momentum(w: Array, g: Array, v: Array, momentum: float, rate: float) ->
     """(w − rate v, v) for a new v = momentum v + g, in one pass over memory."""
     loops = compiled(w.size, w, g, v, start=w.size > MANY) if w.shape == g.shape == v.shape else None
     if loops is None:
-        v = times_plus(momentum, v, g)
-        return times_plus(-rate, v, w), v
+        v = momentum * v + g
+        return w - rate * v, v
     new_w, new_v, number = np.empty_like(w), np.empty_like(w), w.dtype.type
     loops.momentum_step(w.ravel(), g.ravel(), v.ravel(), number(momentum), number(rate), new_w.ravel(), new_v.ravel())
     return new_w, new_v
