@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import Array, namespace
+from .backend import Array
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 MANY = 1 << 15  # numbers or multiply-adds: fewer gain less than importing Numba takes, half a second
@@ -22,8 +22,8 @@ ANY_ORDER = {"contract", "nsz", "reassoc"}  # sums of several terms at a time; i
 class Loops(NamedTuple):
     """The functions below as machine code. They run without Python's lock, so threads run them side by side."""
 
-    scaled_sum: Callable
     momentum_step: Callable
+    adam_step: Callable
     row_sums: Callable
     row_products: Callable
     rectified: Callable
@@ -33,17 +33,32 @@ class Loops(NamedTuple):
     where_positive: Callable
 
 
-def scaled_sum(a: float, x: Array, y: Array, out: Array) -> None:
-    """out = a x + y, (n,)."""
-    for i in range(x.size):
-        out[i] = a * x[i] + y[i]
-
-
-def momentum_step(w: Array, g: Array, v: Array, momentum: float, rate: float, new_w: Array, new_v: Array) -> None:
-    """new_v = momentum v + g and new_w = w − rate new_v, (n,)."""
+def momentum_step(
+    w: Array, g: Array, v: Array, rate: float, momentum: float, nesterov: bool, decay: float, new_w: Array, new_v: Array
+) -> None:
+    """The twin of optim.momentum_step, for arrays (n,)."""
+    number = w.dtype.type
+    lr, keep, weight_decay = number(rate), number(momentum), number(decay)
     for i in range(w.size):
-        new_v[i] = momentum * v[i] + g[i]
-        new_w[i] = w[i] - rate * new_v[i]
+        slope = g[i] + weight_decay * w[i] if decay else g[i]
+        velocity = keep * v[i] + slope
+        new_v[i] = velocity
+        new_w[i] = w[i] - lr * (slope + keep * velocity if nesterov else velocity)
+
+
+def adam_step(
+    w: Array, g: Array, m: Array, v: Array, rate: float, b1: float, b2: float, c1: float, c2: float, eps: float,
+    decay: float, new_w: Array, new_m: Array, new_v: Array,
+) -> None:  # fmt: skip
+    """The twin of optim.adam_step, for arrays (n,)."""
+    number = w.dtype.type
+    keep1, rest1, keep2, rest2 = number(b1), number(1 - b1), number(b2), number(1 - b2)
+    lr, bias1, bias2, least, weight_decay = number(rate), number(c1), number(c2), number(eps), number(decay)
+    for i in range(w.size):
+        slope = g[i] + weight_decay * w[i] if decay else g[i]
+        mean, square = keep1 * m[i] + rest1 * slope, keep2 * v[i] + rest2 * (slope * slope)
+        new_m[i], new_v[i] = mean, square
+        new_w[i] = w[i] - lr * (mean / bias1) / (np.sqrt(square / bias2) + least)
 
 
 def row_sums(starts: Array, columns: Array, values: Array, places: Array, x: Array, plus: Array, y: Array) -> None:
@@ -160,10 +175,10 @@ def _compiled() -> Loops | None:
         return None
 
     def loops(cache: bool) -> Loops:
-        one_by_one = partial(njit, nogil=True, cache=cache)
+        one_by_one = partial(njit, nogil=True, cache=cache, error_model="numpy")
         in_any_order = partial(one_by_one, fastmath=ANY_ORDER)
         return Loops(
-            one_by_one(scaled_sum), one_by_one(momentum_step), in_any_order(row_sums), in_any_order(row_products),
+            one_by_one(momentum_step), one_by_one(adam_step), in_any_order(row_sums), in_any_order(row_products),
             one_by_one(rectified), one_by_one(pulled), one_by_one(three_terms),
             one_by_one(rectify), one_by_one(where_positive),
         )  # fmt: skip
@@ -174,23 +189,17 @@ def _compiled() -> Loops | None:
         return loops(cache=False)
 
 
-def times_plus(a: float, x: Array, y: Array) -> Array:
-    """a x + y, a new array, for a Python number a."""
-    loops = compiled(x.size, x, y, start=x.size > MANY) if x.shape == y.shape else None
+def in_one_pass(rule: Callable[..., tuple], arrays: tuple[Array, ...], *numbers: float) -> tuple[Array, ...]:
+    """rule(*arrays, *numbers), by the loop of the rule's name if it is compiled.
+
+    For an optimizer's rule, which acts on each entry separately: arrays are a parameter, its gradient and its slots, of
+    which the rule returns all but the gradient anew.
+    """
+    first = arrays[0]
+    alike = all(a.shape == first.shape for a in arrays)
+    loops = compiled(first.size, *arrays, start=first.size > MANY) if alike else None
     if loops is None:  # which raises an error if they do not fit
-        out = a * x
-        return namespace(out).add(out, y, out=out if out.ndim else None)
-    out = np.empty_like(x)
-    loops.scaled_sum(x.dtype.type(a), x.ravel(), y.ravel(), out.ravel())
-    return out
-
-
-def with_momentum(w: Array, g: Array, v: Array, momentum: float, rate: float) -> tuple[Array, Array]:
-    """(w − rate v, v) for a new v = momentum v + g, in one pass over memory."""
-    loops = compiled(w.size, w, g, v, start=w.size > MANY) if w.shape == g.shape == v.shape else None
-    if loops is None:
-        v = momentum * v + g
-        return w - rate * v, v
-    new_w, new_v, number = np.empty_like(w), np.empty_like(w), w.dtype.type
-    loops.momentum_step(w.ravel(), g.ravel(), v.ravel(), number(momentum), number(rate), new_w.ravel(), new_v.ravel())
-    return new_w, new_v
+        return rule(*arrays, *numbers)
+    new = [np.empty_like(first) for _ in arrays[1:]]
+    getattr(loops, rule.__name__)(*(a.ravel() for a in arrays), *numbers, *(a.ravel() for a in new))
+    return tuple(new)

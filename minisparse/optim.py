@@ -9,16 +9,14 @@ Parameters in float16 are updated in float32, as are their slots, and rounded. T
 
 import warnings
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from numbers import Real
 from typing import Any, NamedTuple
 
 from .backend import Array, namespace
 from .checks import real, same_keys
 from .dtypes import wide
-from .loops import times_plus, with_momentum
+from .loops import in_one_pass
 from .storage import as_numbers
-from .threads import by_blocks
 
 Arrays = Mapping[str, Array]
 Rate = float | Callable[[int], float]
@@ -53,6 +51,7 @@ def sgd(
     """
     _check(lr=lr, momentum=momentum, weight_decay=weight_decay)
     momentum, weight_decay = float(momentum), float(weight_decay)  # NumPy scalars would turn float32 into float64
+    nesterov = bool(nesterov)
 
     def init(params: Arrays) -> dict:
         _decay_acts(weight_decay, decays, params)
@@ -63,16 +62,22 @@ def sgd(
         rate = _at(lr, step)
         moved, velocity = {}, {}
         for name, (w, g) in _numbers(params, grads).items():
-            g = times_plus(weight_decay, w, g) if weight_decay and decays(name) else g
-            if nesterov:
-                v = times_plus(momentum, slots["velocity"][name], g)
-                w = times_plus(-rate, times_plus(momentum, v, g), w)
-            else:
-                w, v = with_momentum(w, g, slots["velocity"][name], momentum, rate)
-            moved[name], velocity[name] = w.astype(params[name].dtype, copy=False), v
+            decay = weight_decay if weight_decay and decays(name) else 0.0
+            arrays = w, g, slots["velocity"][name]
+            new, velocity[name] = in_one_pass(momentum_step, arrays, rate, momentum, nesterov, decay)
+            moved[name] = new.astype(params[name].dtype, copy=False)
         return moved, {"velocity": velocity}
 
     return Optimizer(init, update, elementwise=True)
+
+
+def momentum_step(
+    w: Array, g: Array, v: Array, rate: float, momentum: float, nesterov: bool, decay: float
+) -> tuple[Array, Array]:
+    """(w, v) after a step of SGD."""
+    g = g + decay * w if decay else g
+    v = momentum * v + g
+    return -rate * (g + momentum * v if nesterov else v) + w, v  # NumPy adds into a product's memory
 
 
 def adam(
@@ -99,21 +104,26 @@ def adam(
     def update(params: Arrays, grads: Arrays, slots: dict, step: int) -> tuple[dict[str, Array], dict]:
         same_keys(params=params, grads=grads)
         rate, t = _at(lr, step), slots["updates"] + 1
-
-        def rule(decay: float, w: Array, g: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
-            g = g + decay * w if decay else g
-            m = b1 * m + (1 - b1) * g
-            v = b2 * v + (1 - b2) * (g * g)
-            return w - rate * (m / (1 - b1**t)) / (namespace(v).sqrt(v / (1 - b2**t)) + eps), m, v
-
         moved, m, v = {}, {}, {}
         for name, (w, g) in _numbers(params, grads).items():
-            decay = weight_decay if decays(name) else 0.0
-            new, m[name], v[name] = by_blocks(partial(rule, decay), w, g, slots["m"][name], slots["v"][name])
+            decay = weight_decay if weight_decay and decays(name) else 0.0
+            arrays = w, g, slots["m"][name], slots["v"][name]
+            new, m[name], v[name] = in_one_pass(adam_step, arrays, rate, b1, b2, 1 - b1**t, 1 - b2**t, eps, decay)
             moved[name] = new.astype(params[name].dtype, copy=False)
         return moved, {"m": m, "v": v, "updates": t}
 
     return Optimizer(init, update, elementwise=True)
+
+
+def adam_step(
+    w: Array, g: Array, m: Array, v: Array, rate: float, b1: float, b2: float, c1: float, c2: float, eps: float,
+    decay: float,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """(w, m, v) after an update of Adam, where c1 = 1 − β1^t and c2 = 1 − β2^t correct the moments' start at zero."""
+    g = g + decay * w if decay else g
+    m = b1 * m + (1 - b1) * g
+    v = b2 * v + (1 - b2) * (g * g)
+    return w - rate * (m / c1) / (namespace(v).sqrt(v / c2) + eps), m, v
 
 
 def frozen(optimizer: Optimizer, names: Collection[str]) -> Optimizer:

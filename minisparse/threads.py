@@ -19,7 +19,6 @@ from .backend import Array, cache_bytes, namespace
 from .loops import compiled
 
 BLOCK_BYTES = max(4 << 20, 4 * cache_bytes())  # of intermediate arrays: threads with smaller blocks wait for each other
-ENTRIES = 1 << 15  # of an array that goes through several steps: so many of several arrays fit into the cache
 MOST = 64  # examples per block
 SMALL = 1 << 19  # bytes below which waking a thread costs more than it saves
 BYTES_PER_PRODUCT = 0.02  # makes a block of matmul rows take as long as a block of bytes
@@ -149,29 +148,6 @@ def each(f: Callable[..., Any], *arrays: Array) -> Array:
     work = lambda block: f(*(a[block] for a in arrays), out=y[block])
     in_blocks(first, bytes_each, work, most=len(first) if turned else MOST)
     return y.T if turned else y
-
-
-def by_blocks(rule: Callable[..., tuple], *arrays: Array) -> tuple[Array, ...]:
-    """rule(*arrays), a tuple of new arrays of their shape, in blocks, for a rule that acts on each entry separately.
-
-    However many steps the rule takes, memory is read and written once.
-    """
-    first = arrays[0]
-    if namespace(first) is not np or (first.ndim and first.size <= ENTRIES):
-        return rule(*arrays)
-    rows = [a.reshape(-1) for a in arrays]
-    start, *others = [slice(i, i + ENTRIES) for i in range(0, max(first.size, 1), ENTRIES)]
-    parts = rule(*(row[start] for row in rows))
-    new = [np.empty(first.size, part.dtype) for part in parts]
-
-    def put(block: slice, parts: tuple) -> None:
-        for row, part in zip(new, parts, strict=True):
-            row[block] = part
-
-    put(start, parts)
-    for block in others:
-        put(block, rule(*(row[block] for row in rows)))
-    return tuple(row.reshape(first.shape) for row in new)
 
 
 def _by_column(x: Array) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minisparse import loops, sparse, threads
-from minisparse.optim import sgd
+from minisparse.optim import adam_step, momentum_step
 from minisparse.sparse import FactoredGradient, SparseWeight, by_fan_in, products
 from minisparse.sparse.positions import Positions
 
@@ -22,49 +22,59 @@ def whole_numbers(rng, *shape, dtype):
     return rng.integers(-3, 4, shape).astype(dtype)
 
 
-@settings(max_examples=examples(60))
-@given(st.integers(0, 2**32 - 1), st.sampled_from(DTYPES), st.sampled_from([(0,), (1,), (37,), (3, 5), (2, 3, 4), ()]))
-def test_times_plus_has_the_bits_of_a_product_and_a_sum(seed, dtype, shape):
-    rng = np.random.default_rng(seed)
-    x, y = (rng.standard_normal(shape).astype(dtype)[...] for _ in range(2))
-    a, before = float(rng.standard_normal()), (x.tobytes(), y.tobytes())
-    want = x * x.dtype.type(a) + y
-    for least in (-1, 10**9):  # compiled where Numba is installed, and never
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loops, "MANY", least)
-            got = loops.times_plus(a, x, y)
-        assert got.dtype == x.dtype
-        assert got.shape == shape
-        assert got.tobytes() == want.tobytes()
-    assert (x.tobytes(), y.tobytes()) == before
+LAYOUTS = {"C": np.array, "Fortran": np.asfortranarray, "every second": lambda a: np.repeat(a, 2, axis=-1)[..., ::2]}
+NUMBERS = {  # rate, momentum, nesterov, decay; rate, both decays of moments, their corrections, ε, decay
+    "heavy ball": (momentum_step, 0.1, 0.9, False, 0.0),
+    "decay": (momentum_step, 0.1, 0.9, False, 1e-3),
+    "nesterov": (momentum_step, 0.1, 0.9, True, 0.0),
+    "nesterov and decay": (momentum_step, 0.1, 0.9, True, 1e-3),
+    "adam": (adam_step, 0.1, 0.9, 0.999, 1 - 0.9**3, 1 - 0.999**3, 1e-8, 0.0),
+    "adam and decay": (adam_step, 0.1, 0.9, 0.999, 1 - 0.9**3, 1 - 0.999**3, 1e-8, 1e-3),
+}
 
 
-@pytest.mark.parametrize("turned", [lambda a: a.T, lambda a: a[::2], lambda a: a[:, ::-1], lambda a: a.view("V8")])
-def test_times_plus_of_other_orders_of_memory(how, turned):
-    x, y = (turned(np.random.default_rng(i).standard_normal((6, 4))) for i in range(2))
-    if x.dtype.kind == "V":  # and of another byte order
-        x, y = (a.view(">f8") for a in (x, y))
-        x[...], y[...] = 3, 4
-    assert (loops.times_plus(0.5, x, y) == 0.5 * x + y).all()
+def parts(rule, rng, shape, dtype):
+    """A parameter, a gradient and slots, of which Adam's second is no square of a real number's if it is negative."""
+    made = [rng.standard_normal(shape).astype(dtype)[...] for _ in range(3 + (rule is adam_step))]
+    return (*made[:-1], abs(made[-1])[...] if rule is adam_step else made[-1])
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(0,), (1,), (37,), (3, 5), (2, 3, 4), ()])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_optimizers_rule_has_the_same_bits_in_one_pass(how, name, layout, shape, dtype):
+    rule, *numbers = NUMBERS[name]
+    made = parts(rule, np.random.default_rng(0), shape, dtype)
+    arrays = tuple(LAYOUTS[layout](a) if shape else a for a in made)
+    before = [a.tobytes() for a in arrays]
+    for got, want in zip(loops.in_one_pass(rule, arrays, *numbers), rule(*arrays, *numbers), strict=True):
+        assert (got.dtype, got.shape, got.tobytes()) == (want.dtype, want.shape, want.tobytes())
+    assert [a.tobytes() for a in arrays] == before
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (5, 4), (24,), ()])
-def test_arrays_of_other_shapes_are_as_numpy_has_them(how, shape):
-    rng = np.random.default_rng(0)
-    w, other = rng.standard_normal((6, 4)), rng.standard_normal(shape)
-    for g, v in ((other, w), (w, other)):
+@pytest.mark.parametrize("name", ["nesterov and decay", "adam and decay"])
+def test_arrays_of_other_shapes_are_as_numpy_has_them(how, name, shape):
+    (rule, *numbers), rng = NUMBERS[name], np.random.default_rng(0)
+    whole = parts(rule, rng, (6, 4), "float64")
+    for place in range(len(whole)):
+        arrays = [*whole[:place], np.asarray(0.5) if shape == () else rng.random(shape), *whole[place + 1 :]]
         if shape:  # they do not fit
             with pytest.raises(ValueError, match="broadcast"):
-                loops.with_momentum(w, g, v, 0.5, 0.1)
-            with pytest.raises(ValueError, match="broadcast"):
-                loops.times_plus(0.5, g, v)
+                loops.in_one_pass(rule, tuple(arrays), *numbers)
         else:
-            moved, velocity = loops.with_momentum(w, g, v, 0.5, 0.1)
-            assert (velocity == 0.5 * v + g).all()
-            assert (moved == w - 0.1 * velocity).all()
+            for got, want in zip(
+                loops.in_one_pass(rule, tuple(arrays), *numbers), rule(*arrays, *numbers), strict=True
+            ):
+                np.testing.assert_array_equal(got, want)
 
 
-LAYOUTS = {"C": np.array, "Fortran": np.asfortranarray, "every second": lambda a: np.repeat(a, 2, axis=-1)[..., ::2]}
+def test_numbers_of_two_sizes_or_of_another_byte_order_are_as_numpy_has_them(how):
+    w = np.random.default_rng(0).random((6, 4))
+    for other in (w.astype(np.float32), w.astype(">f8")):
+        got, _ = loops.in_one_pass(momentum_step, (w, other, w), 0.1, 0.9, False, 0.0)
+        assert (got == w - 0.1 * (0.9 * w + other)).all()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -98,23 +108,18 @@ def test_a_gradient_of_another_shape_is_refused(how):
 
 def test_arrays_of_another_library_are_left_to_it(how, xp):
     x = give(xp, np.arange(6.0))
-    assert back(loops.times_plus(2.0, x, x)).tolist() == [0, 3, 6, 9, 12, 15]
-    assert back(loops.with_momentum(x, x, x, 2.0, 1.0)[0]).tolist() == [0, -2, -4, -6, -8, -10]
+    w, v = loops.in_one_pass(momentum_step, (x, x, x), 1.0, 2.0, False, 0.0)
+    assert back(v).tolist() == [0, 3, 6, 9, 12, 15]
+    assert back(w).tolist() == [0, -2, -4, -6, -8, -10]
 
 
-@pytest.mark.parametrize("nesterov", [False, True])
-@pytest.mark.parametrize("weight_decay", [0.0, 1e-3])
-def test_sgd_on_large_arrays_has_the_bits_of_its_equations(nesterov, weight_decay):
-    rng = np.random.default_rng(0)
-    w, g, v = (rng.standard_normal((300, 200)).astype(np.float32) for _ in range(3))
-    assert w.size > loops.MANY
-    own = sgd(0.1, 0.9, nesterov, weight_decay)
-    moved, slots = own.update({"fc.weight": w}, {"fc.weight": g}, {"velocity": {"fc.weight": v}}, 0)
-    m, lr, decay = (np.float32(number) for number in (0.9, 0.1, weight_decay))
-    g = g + decay * w
-    v = m * v + g
-    assert (slots["velocity"]["fc.weight"] == v).all()
-    assert (moved["fc.weight"] == w - lr * (g + m * v if nesterov else v)).all()
+@pytest.mark.parametrize("name", NUMBERS)
+def test_large_arrays_have_the_bits_of_the_equations(name):
+    rule, *numbers = NUMBERS[name]
+    arrays = parts(rule, np.random.default_rng(0), (300, 200), "float32")
+    assert arrays[0].size > loops.MANY
+    for got, want in zip(loops.in_one_pass(rule, arrays, *numbers), rule(*arrays, *numbers), strict=True):
+        assert got.tobytes() == want.tobytes()
 
 
 @st.composite
@@ -210,10 +215,11 @@ def test_without_numba_nothing_is_compiled():
         import sys
         {first}
         import numpy as np
-        from minisparse import loops
+        from minisparse import loops, optim
         assert loops.compiled(10**9, np.ones(3)) is None
         x = np.ones(loops.MANY + 1, np.float32)
-        assert (loops.times_plus(2.0, x, x) == 3).all()
+        w, v = loops.in_one_pass(optim.momentum_step, (x, x, x), 1.0, 2.0, False, 0.0)
+        assert (v == 3).all() and (w == -2).all()
     """
     for first in ("sys.modules['numba'] = None", "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'"):
         subprocess.run([sys.executable, "-c", code.format(first=first)], check=True)
@@ -246,6 +252,6 @@ def test_a_folder_that_cannot_be_written_to_costs_the_machine_code_only(monkeypa
 
     monkeypatch.setattr(numba, "njit", refuses)
     made = loops._compiled.__wrapped__()
-    out = np.empty(2)
-    made.scaled_sum(2.0, np.ones(2), np.ones(2), out)
-    assert (out == 3).all()
+    x = np.array([-1.0, 3.0])
+    made.rectify(x)
+    assert x.tolist() == [0, 3]

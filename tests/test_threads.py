@@ -234,30 +234,6 @@ def test_without_threadpoolctl_as_in_a_browser_there_is_one_thread(monkeypatch):
         threads._blas.cache_clear()
 
 
-@pytest.mark.parametrize("shape", [(), (0, 3), (7,), (3, threads.ENTRIES), (7, threads.ENTRIES // 5 + 3), (5, 4, 3)])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_rule_acts_block_by_block(xp, shape, dtype):
-    a, b = (np.random.default_rng(seed).random(shape).astype(dtype) for seed in (0, 1))
-    blocks = []
-
-    def rule(a, b):
-        blocks.append(a.size)
-        total = a + b
-        return total, a * total
-
-    total, product = threads.by_blocks(rule, give(xp, a), give(xp, b))
-    np.testing.assert_array_equal(back(total), a + b)
-    np.testing.assert_array_equal(back(product), a * (a + b))
-    assert (total.shape, total.dtype, sum(blocks)) == (shape, dtype, a.size)
-    assert xp is not np or max(blocks, default=0) <= threads.ENTRIES
-
-
-def test_a_rule_reads_arrays_of_any_memory_order():
-    a = np.arange(2.0 * threads.ENTRIES).reshape(2, threads.ENTRIES)
-    (new,) = threads.by_blocks(lambda a, b: (a - b,), a.T, a.T.copy(order="C"))
-    np.testing.assert_array_equal(new, np.zeros((threads.ENTRIES, 2)))
-
-
 def test_work_does_not_wait_for_a_thread_that_has_not_begun(monkeypatch):
     monkeypatch.setattr(threads, "n_threads", lambda: 2)
     busy = threading.Event()
@@ -267,13 +243,3 @@ def test_work_does_not_wait_for_a_thread_that_has_not_begun(monkeypatch):
         assert not held_up.done()
     finally:
         busy.set()
-
-
-def test_an_error_of_a_rule_is_raised():
-    def rule(a):
-        if a[0] > 0:
-            raise FloatingPointError("the second block")
-        return (a,)
-
-    with pytest.raises(FloatingPointError, match="the second block"):
-        threads.by_blocks(rule, np.arange(3.0 * threads.ENTRIES))
