@@ -30,13 +30,14 @@ def top_k(score: Array, k: int, among: Array | None = None) -> Array:
     xp = namespace(score)
     if bool((score != score).any()):
         raise ValueError(f"score is NaN at {int((score != score).sum())} of {score.size} entries; ranks need numbers")
-    flat = score.ravel()
-    places = None if among is None else xp.flatnonzero(among)
-    candidates = flat if places is None else flat.take(places)
-    k = whole("k", k, 0, candidates.size)
+    flat, among = score.ravel(), None if among is None else xp.ravel(among)
+    n = flat.size if among is None else int(xp.count_nonzero(among))
+    k = whole("k", k, 0, n)
 
     chosen = xp.zeros(score.size, dtype=bool)
     if k:
+        places = _contenders(flat, k, n, among)
+        candidates = flat if places is None else flat.take(places)
         threshold = _kth_largest(candidates, k)
         above = xp.flatnonzero(candidates > threshold)
         level = xp.flatnonzero(candidates == threshold)[: k - above.size]
@@ -56,6 +57,26 @@ def top_k_of_all(scores: Mapping[str, Array], k: int, among: Mapping[str, Array]
     chosen = top_k(flat(scores), k, None if among is None else flat(among))
     *ends, _ = accumulate(score.size for score in scores.values())
     return {name: mask.reshape(scores[name].shape) for name, mask in zip(scores, xp.split(chosen, ends), strict=True)}
+
+
+def _contenders(flat: Array, k: int, n: int, among: Array | None) -> Array | None:
+    """The places, in rising order, of those that may be among the k largest of n candidates; None for all places.
+
+    Those above a value that a sample puts a little below the k-th largest, if there are k; else all candidates.
+    """
+    xp = namespace(flat)
+    if flat.size > 4096:
+        some = slice(None, None, flat.size // 2048)
+        sample = xp.sort(flat[some] if among is None else flat[some][among[some]])
+        rank = k * sample.size / n
+        rank = int(rank + 4 * math.sqrt(rank) + 4)
+        if rank < sample.size:
+            above = flat > sample[-1 - rank]
+            if among is not None:
+                above &= among
+            if int(xp.count_nonzero(above)) >= k:
+                return xp.flatnonzero(above)
+    return None if among is None else xp.flatnonzero(among)
 
 
 def _kth_largest(values: Array, k: int) -> Array:

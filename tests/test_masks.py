@@ -92,7 +92,10 @@ def test_top_k_equals_its_slow_twin_on_long_arrays(xp, kind, size):
     rng = np.random.default_rng([size, len(kind)])
     score = LONG[kind](rng, size)
     among = rng.random(size) < 0.9
-    for k, candidates in ((int(rng.integers(1, size)), None), (int(rng.integers(1, among.sum())), among)):
+    few = rng.random(size) < 0.02
+    tries = [(int(rng.integers(1, n)), m) for n, m in ((size, None), (among.sum(), among), (few.sum(), few))]
+    tries += [(k, m) for k in (1, 30) for m in (None, among, few)]
+    for k, candidates in tries:
         got = top_k(give(xp, score), k, None if candidates is None else give(xp, candidates))
         assert (back(got) == slow_top_k(score, k, candidates)).all(), k
 
