@@ -15,7 +15,7 @@ from .files import Dataset
 
 def as_inputs(images: Array, dtype: type = np.float32) -> Array:
     """Images flattened for networks without convolutions: (N, H·W·C), scaled from 0 … 255 to [0, 1]."""
-    return (images.reshape(len(images), -1) / 255).astype(dtype)
+    return namespace(images).divide(images.reshape(len(images), -1), dtype(255), dtype=dtype)  # no float64 between
 
 
 def batches(
