@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from arrays import back, give
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -297,6 +298,14 @@ def test_inputs_are_rows_between_0_and_1():
     got = data.as_inputs(images)
     assert got.dtype == np.float32
     assert np.allclose(got, [[0, 1], [0.2, 0.4]])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_inputs_are_the_nearest_numbers_to_pixels_over_255(xp, dtype):
+    pixels = np.arange(256, dtype=np.uint8).reshape(2, 8, 16, 1)
+    inputs = data.as_inputs(give(xp, pixels), dtype)
+    assert inputs.dtype == dtype
+    assert (back(inputs) == (pixels.reshape(2, 128) / 255).astype(dtype)).all()
 
 
 @given(st.integers(1, 40), st.data())
