@@ -23,7 +23,9 @@ def forward_and_backward(weight: Array, n_forward: int, n_backward: int) -> tupl
     """
     n_backward = whole("n_backward", n_backward, 0, weight.size)
     n_forward = whole("n_forward", n_forward, 0, n_backward)
-    return top_k(abs(weight), n_forward), top_k(abs(weight), n_backward)
+    magnitude = abs(weight)
+    backward = top_k(magnitude, n_backward)
+    return top_k(magnitude, n_forward, among=backward), backward
 
 
 def strength(forward: Array, backward: Array) -> Array:

@@ -64,6 +64,7 @@ class Entry(NamedTuple):
     loss       (task) -> loss_fn as `train` takes it
     optimizer  (task) -> Optimizer
     kept       (task, params, masks) -> masks of the weights present at inference
+    recount    does their number change in batches that change no mask
     inference  (task, params) -> the parameters at inference
     before     batches through the dense network before training, with its initial weights
     gradient   when it needs the gradient of absent weights: "never", "updates" or "always"
@@ -86,6 +87,7 @@ class Entry(NamedTuple):
     loss: Callable[[Task], Callable] = lambda task: loss_of(task.model)
     optimizer: Callable[[Task], Optimizer] = _descent
     kept: Callable[[Task, Arrays, Arrays], Arrays] = lambda task, params, masks: masks
+    recount: bool = False
     inference: Callable[[Task, Arrays], Arrays] = lambda task, params: params
     before: int = 0
     gradient: str = "never"
@@ -352,7 +354,8 @@ METHODS = checked({
         "gates that close during training, to a sparsity it finds; its paper: --optimizer adam --lr 0.001",
         LOOKS["l0"], DENSE, ("penalty",), model=_gated, loss=_l0_loss,
         optimizer=lambda task: recipes.clamped(_descent(task._replace(plan=task.plan._replace(weight_decay=0.0)))),
-        kept=lambda task, params, masks: l0.masks(params), refusal=NO_MASKS, group="within", arrays=NO_ARRAYS,
+        kept=lambda task, params, masks: l0.masks(params), recount=True, refusal=NO_MASKS, group="within",
+        arrays=NO_ARRAYS,
     ),
 })  # fmt: skip
 

@@ -149,7 +149,10 @@ def _from(task: Task, start: State, also: Mapping[str, Any]) -> Iterator[tuple[S
     )
     dense, sparse = flops.forward(task.costs, start.masks)
     always = entry.step_cost and entry.step_cost(task)
+    present = sum(_counts(task, start.params, start.masks).values())
     for step in run:
+        if step.rewired or entry.recount:
+            present = sum(_counts(task, step.params, step.masks).values())
         needs_dense_grad = entry.gradient == "always" or (entry.gradient == "updates" and step.rewired)
         line = {
             **also,
@@ -157,7 +160,7 @@ def _from(task: Task, start: State, also: Mapping[str, Any]) -> Iterator[tuple[S
             "loss": step.loss,
             "rate": rate(step.number),
             "rewired": step.rewired,
-            "active": sum(_counts(task, step.params, step.masks).values()),
+            "active": present,
             "multiply_adds": round(always or 2 * sparse + (dense if needs_dense_grad else sparse)),
         }
         if step.rewired:

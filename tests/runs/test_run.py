@@ -23,7 +23,7 @@ from minisparse.runs.folder import load_state, metrics
 from minisparse.runs.methods import METHODS
 from minisparse.runs.plan import Plan
 from minisparse.runs.prepare import prepare
-from minisparse.runs.run import _origin, evaluate, finish, go, plan_of, reopen
+from minisparse.runs.run import _counts, _from, _origin, evaluate, finish, go, plan_of, reopen
 
 SIDE, BATCH, PER_EPOCH, EPOCHS = 6, 10, 5, 4
 STEPS = PER_EPOCH * EPOCHS
@@ -290,6 +290,18 @@ def test_every_option_that_a_method_names_changes_its_config(file, method):
 )
 def test_every_method_has_the_same_number_of_weights_at_the_end(file, tmp_path, method):
     assert run(plan_for(file, method, sparsity=0.8), tmp_path / "a")["active"] == round(0.2 * sum(SIZES.values()))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_line_counts_the_weights_that_are_there(file, method):
+    """Though weights are counted only where their number may have changed."""
+    own = {"penalty": 300.0} if method == "l0" else {"sparsity": 0.8}
+    task = prepare(plan_for(file, method, delta_t=3, **own))
+    counts = []
+    for state, line in _from(task, _origin(task), {}):
+        counts.append(line["active"])
+        assert line["active"] == sum(_counts(task, state.params, state.masks).values())
+    assert (len(set(counts)) > 1) == (method in ("l0", "gradual", "granet", "ac-dc"))
 
 
 @pytest.mark.parametrize("method", ["lottery", "gradual"])
