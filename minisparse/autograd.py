@@ -47,7 +47,7 @@ class Tensor:
         op: str = "leaf",
         requires_grad: bool = True,
     ):
-        if op == "leaf":
+        if op == "leaf" and not (type(value) is np.ndarray and value.dtype.kind == "f"):  # the usual case needs no more
             if getattr(getattr(value, "dtype", None), "kind", "f") != "f":
                 raise TypeError(f"a Tensor of dtype {value.dtype} has no gradient; expected floating-point arrays")
             value = floats(value)

@@ -196,9 +196,8 @@ def in_one_pass(rule: Callable[..., tuple], arrays: tuple[Array, ...], *numbers:
     which the rule returns all but the gradient anew.
     """
     first = arrays[0]
-    alike = all(a.shape == first.shape for a in arrays)
-    loops = compiled(first.size, *arrays, start=first.size > MANY) if alike else None
-    if loops is None:  # which raises an error if they do not fit
+    loops = compiled(first.size, *arrays, start=first.size > MANY)
+    if loops is None or any(a.shape != first.shape for a in arrays):  # NumPy raises an error if they do not fit
         return rule(*arrays, *numbers)
     new = [np.empty_like(first) for _ in arrays[1:]]
     getattr(loops, rule.__name__)(*(a.ravel() for a in arrays), *numbers, *(a.ravel() for a in new))

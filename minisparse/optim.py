@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from .backend import Array, namespace
 from .checks import real, same_keys
-from .dtypes import wide
+from .dtypes import USUAL, wide
 from .loops import in_one_pass
 from .storage import as_numbers
 
@@ -162,6 +162,8 @@ def _zeros(params: Arrays) -> dict[str, Array]:
 
 def _numbers(params: Arrays, grads: Arrays) -> dict[str, tuple[Array, Array]]:
     """{name: (parameter, gradient)} to compute with, in float32 or float64."""
+    if {a.dtype for a in (*params.values(), *grads.values())} <= USUAL:
+        return {name: (w, grads[name]) for name, w in params.items()}
     _floating(params)
     return {name: (as_numbers(w), as_numbers(grads[name])) for name, w in params.items()}
 
