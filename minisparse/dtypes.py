@@ -13,6 +13,8 @@ import numpy as np
 
 from .backend import Array, namespace
 
+USUAL = {np.dtype(np.float32), np.dtype(np.float64)}  # those that need no conversion
+
 
 def wide(dtype: Any) -> np.dtype:
     """The dtype for sums of numbers of `dtype`: at least float32. In float16, sums overflow above 65,504."""
@@ -66,9 +68,6 @@ def in_floats(rule: Callable) -> Callable:
         return (value, pullback) if out == within else (value.astype(out), _taking(within, pullback))
 
     return computed if numbers else rule
-
-
-USUAL = {np.dtype(np.float32), np.dtype(np.float64)}
 
 
 def _taking(dtype: np.dtype, pullback: Any) -> Any:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .backend import Array
+from .dtypes import USUAL
 
-DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 MANY = 1 << 15  # numbers or multiply-adds: fewer gain less than importing Numba takes, half a second
 ANY_ORDER = {"contract", "nsz", "reassoc"}  # sums of several terms at a time; infinities and not-a-numbers stay
 
@@ -162,7 +162,7 @@ def compiled(n: int, *arrays: Array, start: bool = True) -> Loops | None:
     if n <= (MANY if start else MANY // 8) or not (start or "numba" in sys.modules):
         return None
     usual = all(type(a) is np.ndarray and a.dtype == arrays[0].dtype and a.flags.carray for a in arrays)
-    return _compiled() if usual and arrays[0].dtype in DTYPES else None
+    return _compiled() if usual and arrays[0].dtype in USUAL else None
 
 
 @cache

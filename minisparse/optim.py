@@ -161,7 +161,11 @@ def _zeros(params: Arrays) -> dict[str, Array]:
 
 
 def _numbers(params: Arrays, grads: Arrays) -> dict[str, tuple[Array, Array]]:
-    """{name: (parameter, gradient)} to compute with, in float32 or float64."""
+    """{name: (parameter, gradient)} to compute with, in float32 or float64. ValueError for shapes that differ."""
+    for name, w in params.items():
+        if grads[name].shape != w.shape:
+            raise ValueError(f"the gradient of {name!r} has shape {tuple(grads[name].shape)}, the parameter has "
+                             f"{tuple(w.shape)}")  # fmt: skip
     if {a.dtype for a in (*params.values(), *grads.values())} <= USUAL:
         return {name: (w, grads[name]) for name, w in params.items()}
     _floating(params)

@@ -13,8 +13,9 @@ from minisparse import backend
 
 ROWS = [  # a module imports from rows above its own; one of a package, from its package too
     "backend checks files looks",
-    "streams schedule records loops",
-    "threads dtypes",
+    "streams schedule records dtypes",
+    "loops",
+    "threads",
     "storage allocate channels windows",
     "autograd",
     "masks optim flops data",

@@ -336,3 +336,12 @@ def test_weight_decay_that_acts_on_nothing_is_warned_of(made):
     made(weight_decay=0.1).init({"fc1.weight": params["W1"]} | params)
     made(weight_decay=0.1).init({"bn.scale": np.ones(2), "fc1.bias": np.ones(2)})
     made(weight_decay=0.1, decays=lambda name: name.startswith("W")).init(params)
+
+
+@pytest.mark.parametrize("make", [lambda: sgd(0.1, 0.9), lambda: adam(0.1), lambda: frozen(sgd(0.1), [])])
+@pytest.mark.parametrize("shape", [(), (3,), (1, 3), (3, 2), (6,)])
+def test_a_gradient_of_another_shape_is_refused_though_numpy_would_stretch_it(make, shape):
+    optimizer, params = make(), {"fc.bias": np.ones(3), "fc.weight": np.ones((2, 3))}
+    grads = {"fc.bias": np.ones(3), "fc.weight": np.ones(shape)}
+    with pytest.raises(ValueError, match=r"gradient of 'fc\.weight' has shape \(.*\), the parameter has \(2, 3\)"):
+        optimizer.update(params, grads, optimizer.init(params), 0)

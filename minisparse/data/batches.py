@@ -15,7 +15,8 @@ from .files import Dataset
 
 def as_inputs(images: Array, dtype: type = np.float32) -> Array:
     """Images flattened for networks without convolutions: (N, H·W·C), scaled from 0 … 255 to [0, 1]."""
-    return namespace(images).divide(images.reshape(len(images), -1), dtype(255), dtype=dtype)  # no float64 between
+    most = np.dtype(dtype).type(255)  # of that dtype, so that no array of float64 is between
+    return namespace(images).divide(images.reshape(len(images), -1), most, dtype=dtype)
 
 
 def batches(

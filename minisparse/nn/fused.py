@@ -15,6 +15,7 @@ import numpy as np
 
 from ..autograd import Tensor
 from ..conv import NARROW
+from ..dtypes import USUAL
 from .base import Values, _unfit, _windows
 from .layers import Conv2d, Linear, MaxPool2d, Relu
 from .normalize import BatchNorm
@@ -22,7 +23,6 @@ from .passes import batch_norm_relu, batch_norm_relu_conv2d, conv2d_max_pool2d_r
 
 Named = Sequence[tuple[str, Any]]  # layers
 Params = Mapping[str, Mapping[str, Values]]  # by layer, as {"conv1": {"weight": w}}
-DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def first_run(layers: Named, params: Params, x: Values, train: bool) -> tuple[int, Tensor | None]:
@@ -58,7 +58,7 @@ def _plain(x: Values, layers: Named, params: Params) -> bool:
         arrays += params[name].values()
     values = [a.value if isinstance(a, Tensor) else a for a in arrays]
     first = values[0].dtype
-    usual = first in DTYPES and all(type(getattr(v, "home", v)) is np.ndarray and v.dtype == first for v in values)
+    usual = first in USUAL and all(type(getattr(v, "home", v)) is np.ndarray and v.dtype == first for v in values)
     return usual and 0 not in x.shape and _takes(layers[0][1], x.shape)
 
 
