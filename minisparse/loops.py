@@ -193,11 +193,14 @@ def in_one_pass(rule: Callable[..., tuple], arrays: tuple[Array, ...], *numbers:
     """rule(*arrays, *numbers), by the loop of the rule's name if it is compiled.
 
     For an optimizer's rule, which acts on each entry separately: arrays are a parameter, its gradient and its slots, of
-    which the rule returns all but the gradient anew.
+    which the rule returns all but the gradient anew. ValueError for shapes that differ.
     """
     first = arrays[0]
+    if len({a.shape for a in arrays}) > 1:
+        shapes = ", ".join(str(tuple(a.shape)) for a in arrays)
+        raise ValueError(f"a parameter, its gradient and slots have shapes {shapes}; expected one shape")
     loops = compiled(first.size, *arrays, start=first.size > MANY)
-    if loops is None or any(a.shape != first.shape for a in arrays):  # NumPy raises an error if they do not fit
+    if loops is None:
         return rule(*arrays, *numbers)
     new = [np.empty_like(first) for _ in arrays[1:]]
     getattr(loops, rule.__name__)(*(a.ravel() for a in arrays), *numbers, *(a.ravel() for a in new))

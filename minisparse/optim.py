@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 from .backend import Array, namespace
-from .checks import real, same_keys
+from .checks import real, same_keys, same_shapes
 from .dtypes import USUAL, wide
 from .loops import in_one_pass
 from .storage import as_numbers
@@ -164,8 +164,7 @@ def _numbers(params: Arrays, grads: Arrays) -> dict[str, tuple[Array, Array]]:
     """{name: (parameter, gradient)} to compute with, in float32 or float64. ValueError for shapes that differ."""
     for name, w in params.items():
         if grads[name].shape != w.shape:
-            raise ValueError(f"the gradient of {name!r} has shape {tuple(grads[name].shape)}, the parameter has "
-                             f"{tuple(w.shape)}")  # fmt: skip
+            same_shapes(**{f"parameter {name!r}": w, "its gradient": grads[name]})
     if {a.dtype for a in (*params.values(), *grads.values())} <= USUAL:
         return {name: (w, grads[name]) for name, w in params.items()}
     _floating(params)

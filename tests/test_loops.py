@@ -1,5 +1,6 @@
 """The loops that Numba compiles: as Python, as machine code, and as what replaces them without Numba."""
 
+import itertools
 import subprocess
 import sys
 
@@ -41,33 +42,26 @@ def parts(rule, rng, shape, dtype):
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(0,), (1,), (37,), (3, 5), (2, 3, 4), ()])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_an_optimizers_rule_has_the_same_bits_in_one_pass(how, name, layout, shape, dtype):
+def test_an_optimizers_rule_has_the_same_bits_in_one_pass(how, name, layout):
     rule, *numbers = NUMBERS[name]
-    made = parts(rule, np.random.default_rng(0), shape, dtype)
-    arrays = tuple(LAYOUTS[layout](a) if shape else a for a in made)
-    before = [a.tobytes() for a in arrays]
-    for got, want in zip(loops.in_one_pass(rule, arrays, *numbers), rule(*arrays, *numbers), strict=True):
-        assert (got.dtype, got.shape, got.tobytes()) == (want.dtype, want.shape, want.tobytes())
-    assert [a.tobytes() for a in arrays] == before
+    for dtype, shape in itertools.product(DTYPES, [(0,), (1,), (37,), (3, 5), (2, 3, 4), ()]):
+        made = parts(rule, np.random.default_rng(0), shape, dtype)
+        arrays = tuple(LAYOUTS[layout](a) if shape else a for a in made)
+        before = [a.tobytes() for a in arrays]
+        for got, want in zip(loops.in_one_pass(rule, arrays, *numbers), rule(*arrays, *numbers), strict=True):
+            assert (got.dtype, got.shape, got.tobytes()) == (want.dtype, want.shape, want.tobytes())
+        assert [a.tobytes() for a in arrays] == before
 
 
-@pytest.mark.parametrize("shape", [(6, 3), (5, 4), (24,), ()])
+@pytest.mark.parametrize("shape", [(6, 3), (5, 4), (24,), (4,), (6, 1), ()])
 @pytest.mark.parametrize("name", ["nesterov and decay", "adam and decay"])
-def test_arrays_of_other_shapes_are_as_numpy_has_them(how, name, shape):
+def test_arrays_of_other_shapes_are_refused_though_numpy_would_stretch_them(how, name, shape):
     (rule, *numbers), rng = NUMBERS[name], np.random.default_rng(0)
     whole = parts(rule, rng, (6, 4), "float64")
     for place in range(len(whole)):
-        arrays = [*whole[:place], np.asarray(0.5) if shape == () else rng.random(shape), *whole[place + 1 :]]
-        if shape:  # they do not fit
-            with pytest.raises(ValueError, match="broadcast"):
-                loops.in_one_pass(rule, tuple(arrays), *numbers)
-        else:
-            for got, want in zip(
-                loops.in_one_pass(rule, tuple(arrays), *numbers), rule(*arrays, *numbers), strict=True
-            ):
-                np.testing.assert_array_equal(got, want)
+        arrays = (*whole[:place], np.asarray(rng.random(shape)), *whole[place + 1 :])
+        with pytest.raises(ValueError, match=r"its gradient and slots have shapes .*; expected one shape"):
+            loops.in_one_pass(rule, arrays, *numbers)
 
 
 def test_numbers_of_two_sizes_or_of_another_byte_order_are_as_numpy_has_them(how):

@@ -17,9 +17,8 @@ LESSONS = [path for path in ALL if path.parent == course.HERE]
 OF_THIS_MACHINE = re.compile(r"/(work|tmp|home|root|Users|usr|opt)/|site-packages|[A-Z]:\\|\b0x[0-9a-f]{6,}")
 
 IDS = {"ids": lambda path: str(path.relative_to(course.HERE).with_suffix(""))}
-# the first lesson trains nothing; the others take minutes with the solutions, and .ci/run runs them on their own
-QUICK = [LESSONS[0], LESSONS[0].parent / "solutions" / LESSONS[0].name]
-MARKED = [path if path in QUICK else pytest.param(path, marks=pytest.mark.slow) for path in ALL]
+# the first lesson trains nothing; the others, at full length, take minutes
+MARKED = [pytest.param(path, marks=pytest.mark.slow) if path in LESSONS[1:] else path for path in ALL]
 
 every = pytest.mark.parametrize("path", ALL, **IDS)
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -224,7 +223,7 @@ def test_it_runs_on_mnist_too(path):
     course.execute(notebook, path.parent, seconds=600)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("kernel")
 @every_lesson
 def test_it_runs_as_short_as_on_the_slowest_browser_too(path):

@@ -27,7 +27,7 @@ import numpy as np
 from .. import ops
 from ..autograd import Tensor, as_tensor
 from ..backend import Array, namespace
-from ..checks import real
+from ..checks import real, same_shapes
 
 Values = Tensor | Array
 
@@ -125,7 +125,10 @@ def group_size(params: Mapping[str, Values], layer: str) -> int:
 
 
 def switched(params: Mapping[str, Values], z: Mapping[str, Values]) -> dict[str, Values]:
-    """θ = θ̃ ⊙ z: the parameters without log α, those of each layer in `z` times its gates."""
+    """θ = θ̃ ⊙ z: the parameters without log α, those of each layer in `z` times its gates, of log α's shape."""
+    log_alpha = gates(params)
+    for layer, gate in z.items():
+        same_shapes(**{f"log α of {layer!r}": log_alpha[layer], "its gate": gate})
     plain = {name: a for name, a in params.items() if not is_gate(name)}
     return plain | {name: params[name] * gate for layer, gate in z.items() for name in switches(params, layer)}
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import ops
 from ..autograd import Tensor
 from ..backend import Array, namespace
-from ..checks import real, same_keys, whole
+from ..checks import real, same_keys, same_shapes, whole
 from ..masks import top_k
 from ..methods import l0
 from ..methods.straight_through import seen_mask
@@ -76,13 +76,16 @@ def averaged(average: Arrays, params: Arrays, n: int, beta: float = 0.999) -> di
             average = averaged(average, step.params, step.number)
 
     n: how many steps `average` contains. The first average is the parameters themselves; every average is
-    Σ β^(n−i) θ_i / Σ β^(n−i), bias-corrected as Adam's moments. ValueError for β outside [0, 1) or keys that differ.
+    Σ β^(n−i) θ_i / Σ β^(n−i), bias-corrected as Adam's moments. ValueError for β outside [0, 1), and for keys or shapes
+    that differ.
 
     Differs from the L0 authors' code, which starts at the initial parameters and still divides by 1 − β^(n+1); their
     LeNet-5 script does not average at all, since it does not pass its --beta_ema on.
     """
     real("beta", beta, "a number in [0, 1)", lambda beta: 0 <= beta < 1)
     same_keys(average=average, params=params)
+    for name, w in params.items():
+        same_shapes(**{f"parameter {name!r}": w, "its average": average[name]})
     share = (1 - float(beta)) / (1 - float(beta) ** (whole("n", n, 0) + 1))
     return {name: average[name] + share * (w - average[name]) for name, w in params.items()}
 

@@ -505,3 +505,10 @@ def test_loss_and_every_gradient_agree_with_torchs():
     for name, grad in grads.items():
         np.testing.assert_allclose(grad, own[name].grad.numpy(), rtol=1e-9, atol=1e-12, err_msg=name)
         assert abs(grad).max() > 1e-4
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2,), (1, 3), (2, 3)])
+def test_gates_of_another_shape_than_their_log_alpha_are_refused(shape):
+    params = {"fc.weight": np.ones((2, 3)), "fc.log_alpha": np.zeros((2, 1))}
+    with pytest.raises(ValueError, match=r"its gate has shape \(.*\), log α of 'fc' has \(2, 1\)"):
+        l0.switched(params, {"fc": np.ones(shape)})

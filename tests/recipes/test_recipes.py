@@ -234,6 +234,9 @@ def test_averages_that_make_no_sense_are_refused(n, beta, error, message):
 def test_averages_of_other_parameters_are_refused():
     with pytest.raises(ValueError, match="'b' is only in params"):
         recipes.averaged({"w": np.ones(2)}, {"w": np.ones(2), "b": np.ones(2)}, 0)
+    for shape in ((), (2,), (1, 2), (4,)):
+        with pytest.raises(ValueError, match=r"its average has shape \(.*\), parameter 'w' has \(2, 2\)"):
+            recipes.averaged({"w": np.ones(shape)}, {"w": np.ones((2, 2))}, 1)
 
 
 @pytest.mark.long
