@@ -223,7 +223,7 @@ def test_it_runs_on_mnist_too(path):
     course.execute(notebook, path.parent, seconds=600)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.usefixtures("kernel")
 @every_lesson
 def test_it_runs_as_short_as_on_the_slowest_browser_too(path):
