@@ -199,6 +199,8 @@ def in_one_pass(rule: Callable[..., tuple], arrays: tuple[Array, ...], *numbers:
     if len({a.shape for a in arrays}) > 1:
         shapes = ", ".join(str(tuple(a.shape)) for a in arrays)
         raise ValueError(f"a parameter, its gradient and slots have shapes {shapes}; expected one shape")
+    if not first.ndim:  # of an array of one number NumPy would make a number
+        return tuple(new.reshape(()) for new in in_one_pass(rule, tuple(a.reshape(1) for a in arrays), *numbers))
     loops = compiled(first.size, *arrays, start=first.size > MANY)
     if loops is None:
         return rule(*arrays, *numbers)

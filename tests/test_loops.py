@@ -50,6 +50,7 @@ def test_an_optimizers_rule_has_the_same_bits_in_one_pass(how, name, layout):
         before = [a.tobytes() for a in arrays]
         for got, want in zip(loops.in_one_pass(rule, arrays, *numbers), rule(*arrays, *numbers), strict=True):
             assert (got.dtype, got.shape, got.tobytes()) == (want.dtype, want.shape, want.tobytes())
+            assert isinstance(got, np.ndarray)  # of one number too
         assert [a.tobytes() for a in arrays] == before
 
 
