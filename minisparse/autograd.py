@@ -182,7 +182,12 @@ def value_and_grad(
     The returned arrays share no memory with each other or with `params`. TypeError naming a parameter that is not a
     floating-point array.
     """
-    leaves = {name: _leaf(name, value) for name, value in params.items()}
+    leaves = {}
+    for name, value in params.items():
+        try:
+            leaves[name] = Tensor(value)
+        except TypeError as error:
+            raise TypeError(f"parameter {name!r}: {error}") from None
     with one_pool_of_threads():
         loss = loss_fn(leaves)
         if not isinstance(loss, Tensor):
@@ -201,13 +206,6 @@ def value_and_grad(
         taken.add(id(grad))
         grads[name] = grad
     return loss.value.copy(), grads
-
-
-def _leaf(name: str, value: Array) -> Tensor:
-    try:
-        return Tensor(value)
-    except TypeError as error:
-        raise TypeError(f"parameter {name!r}: {error}") from None
 
 
 def gradcheck(f: Callable[..., Tensor], *arrays: Array, eps: float = 1e-6, seed: int = 0) -> float:

@@ -56,9 +56,9 @@ def same_shapes(**arrays: Any) -> None:
 
 def linear_fits(x: Any, weight: Any, bias: Any) -> None:
     """ValueError unless x is (N, n_in), weight (n_in, n_out) and bias (n_out,)."""
-    shapes = tuple(x.shape), tuple(weight.shape), tuple(bias.shape)
-    if len(shapes[0]) != 2 or len(shapes[1]) != 2 or shapes[0][1] != shapes[1][0] or shapes[2] != shapes[1][1:]:
-        raise ValueError(f"x has shape {shapes[0]}, weight {shapes[1]}, bias {shapes[2]}; "
+    of_x, of_weight, of_bias = x.shape, weight.shape, bias.shape
+    if len(of_x) != 2 or len(of_weight) != 2 or of_x[1] != of_weight[0] or of_bias != of_weight[1:]:
+        raise ValueError(f"x has shape {tuple(of_x)}, weight {tuple(of_weight)}, bias {tuple(of_bias)}; "
                          "expected (N, n_in), (n_in, n_out) and (n_out,)")  # fmt: skip
 
 

@@ -45,14 +45,12 @@ def in_floats(rule: Callable) -> Callable:
     numbers = {p.name: place for place, p in enumerate(parameters) if Array in (p.annotation, *get_args(p.annotation))}
 
     places = frozenset(numbers.values())
-    leading = next(place for place in range(len(places) + 1) if place not in places)  # numbers, before anything else
-    later = [place for place in places if place > leading]
 
     @wraps(rule)
     def computed(*args: Any, **named: Any) -> tuple[Array, Any]:
-        given = [*args[:leading], *(args[place] for place in later if place < len(args))]
-        given += [a for name, a in named.items() if name in numbers]
-        dtypes = {a.dtype for a in given if hasattr(a, "dtype")}
+        dtypes = {args[place].dtype for place in places if place < len(args) and hasattr(args[place], "dtype")}
+        if named:
+            dtypes |= {a.dtype for name, a in named.items() if name in numbers and hasattr(a, "dtype")}
         if not dtypes or (len(dtypes) == 1 and dtypes <= USUAL):
             return rule(*args, **named)
         for dtype in dtypes:

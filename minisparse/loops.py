@@ -159,10 +159,13 @@ def compiled(n: int, *arrays: Array, start: bool = True) -> Loops | None:
     start: may Numba be imported for this? If not, None unless it has been, and an eighth as many numbers will do.
     The caller checks shapes, since a loop would read past the end of an array.
     """
-    if n <= (MANY if start else MANY // 8) or not (start or "numba" in sys.modules):
+    if n <= (MANY if start else MANY // 8) or not (start or "numba" in sys.modules) or arrays[0].dtype not in USUAL:
         return None
-    usual = all(type(a) is np.ndarray and a.dtype == arrays[0].dtype and a.flags.carray for a in arrays)
-    return _compiled() if usual and arrays[0].dtype in USUAL else None
+    dtype = arrays[0].dtype
+    for a in arrays:
+        if type(a) is not np.ndarray or a.dtype != dtype or not a.flags.carray:
+            return None
+    return _compiled()
 
 
 @cache
@@ -192,13 +195,10 @@ def _compiled() -> Loops | None:
 def in_one_pass(rule: Callable[..., tuple], arrays: tuple[Array, ...], *numbers: float) -> tuple[Array, ...]:
     """rule(*arrays, *numbers), by the loop of the rule's name if it is compiled.
 
-    For an optimizer's rule, which acts on each entry separately: arrays are a parameter, its gradient and its slots, of
-    which the rule returns all but the gradient anew. ValueError for shapes that differ.
+    For an optimizer's rule, which acts on each entry separately: arrays of one shape are a parameter, its gradient and
+    its slots, of which the rule returns all but the gradient anew.
     """
     first = arrays[0]
-    if len({a.shape for a in arrays}) > 1:
-        shapes = ", ".join(str(tuple(a.shape)) for a in arrays)
-        raise ValueError(f"a parameter, its gradient and slots have shapes {shapes}; expected one shape")
     if not first.ndim:  # of an array of one number NumPy would make a number
         return tuple(new.reshape(()) for new in in_one_pass(rule, tuple(a.reshape(1) for a in arrays), *numbers))
     loops = compiled(first.size, *arrays, start=first.size > MANY)

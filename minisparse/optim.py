@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 from .backend import Array, namespace
-from .checks import real, same_keys, same_shapes
+from .checks import real, same_keys
 from .dtypes import USUAL, wide
 from .loops import in_one_pass
 from .storage import as_numbers
@@ -61,11 +61,11 @@ def sgd(
         same_keys(params=params, grads=grads)
         rate = _at(lr, step)
         moved, velocity = {}, {}
-        for name, (w, g) in _numbers(params, grads).items():
+        for name, w in params.items():
             decay = weight_decay if weight_decay and decays(name) else 0.0
-            arrays = w, g, slots["velocity"][name]
+            arrays = _numbers(name, w, grads[name], slots["velocity"][name])
             new, velocity[name] = in_one_pass(momentum_step, arrays, rate, momentum, nesterov, decay)
-            moved[name] = new.astype(params[name].dtype, copy=False)
+            moved[name] = new.astype(w.dtype, copy=False)
         return moved, {"velocity": velocity}
 
     return Optimizer(init, update, elementwise=True)
@@ -105,11 +105,11 @@ def adam(
         same_keys(params=params, grads=grads)
         rate, t = _at(lr, step), slots["updates"] + 1
         moved, m, v = {}, {}, {}
-        for name, (w, g) in _numbers(params, grads).items():
+        for name, w in params.items():
             decay = weight_decay if weight_decay and decays(name) else 0.0
-            arrays = w, g, slots["m"][name], slots["v"][name]
+            arrays = _numbers(name, w, grads[name], slots["m"][name], slots["v"][name])
             new, m[name], v[name] = in_one_pass(adam_step, arrays, rate, b1, b2, 1 - b1**t, 1 - b2**t, eps, decay)
-            moved[name] = new.astype(params[name].dtype, copy=False)
+            moved[name] = new.astype(w.dtype, copy=False)
         return moved, {"m": m, "v": v, "updates": t}
 
     return Optimizer(init, update, elementwise=True)
@@ -160,15 +160,21 @@ def _zeros(params: Arrays) -> dict[str, Array]:
     return {name: namespace(w).zeros_like(w, dtype=wide(w.dtype)) for name, w in params.items()}
 
 
-def _numbers(params: Arrays, grads: Arrays) -> dict[str, tuple[Array, Array]]:
-    """{name: (parameter, gradient)} to compute with, in float32 or float64. ValueError for shapes that differ."""
-    for name, w in params.items():
-        if grads[name].shape != w.shape:
-            same_shapes(**{f"parameter {name!r}": w, "its gradient": grads[name]})
-    if {a.dtype for a in (*params.values(), *grads.values())} <= USUAL:
-        return {name: (w, grads[name]) for name, w in params.items()}
-    _floating(params)
-    return {name: (as_numbers(w), as_numbers(grads[name])) for name, w in params.items()}
+def _numbers(name: str, *arrays: Array) -> tuple[Array, ...]:
+    """A parameter, its gradient and slots as numbers to compute with, in float32 or float64.
+
+    ValueError naming the parameter if their shapes differ.
+    """
+    w, usual = arrays[0], True
+    for a in arrays:
+        if a.shape != w.shape:
+            shapes = ", ".join(str(tuple(a.shape)) for a in arrays)
+            raise ValueError(f"parameter {name!r}, its gradient and slots have shapes {shapes}; expected one shape")
+        usual = usual and a.dtype in USUAL
+    if usual:
+        return arrays
+    _floating({name: w})
+    return tuple(as_numbers(a) for a in arrays)
 
 
 def _floating(params: Arrays) -> None:

@@ -193,9 +193,10 @@ def square(array: Array) -> Array:
 
 def are_finite(arrays: Iterable[Array]) -> bool:
     """Is every entry of all arrays finite? Entries are checked only if squares overflow (beyond 1e19 in float32)."""
-    arrays = list(arrays)
+    arrays, bound = list(arrays), 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        bound = sum(square(array) for array in arrays)
+        for array in arrays:
+            bound += square(array)
     return math.isfinite(bound) or not any(n_not_finite(array) for array in arrays)
 
 

@@ -103,51 +103,51 @@ def sum_over_batch(x: Array) -> Array:
 
 def positive_part(x: Array) -> Array:
     """max(x, 0)."""
-    xp = namespace(x)
-    zeros = lambda x: xp.zeros(x.shape[-1:], x.dtype)  # comparing with a row is twice as fast as with a scalar
-    return each(lambda x, out: xp.maximum(x, zeros(x), out=out), x)
+    return each(_not_negative, x)
 
 
 def rectify(x: Array) -> None:
-    """max(x, 0), written into x (N, n)."""
-    xp, most = namespace(x), MOST
-    if _by_column(x):
-        x, most = x.T, x.shape[1]
-    zeros = xp.zeros(x.shape[1], x.dtype)
-
-    def rectified(block: slice) -> None:
-        if loops := compiled(x[block].size, x[block], start=False):
-            loops.rectify(x[block].ravel())
-        else:
-            xp.maximum(x[block], zeros, out=x[block])
-
-    in_blocks(x, x.nbytes // max(len(x), 1), rectified, most)
+    """max(x, 0), written into x."""
+    each(_rectified, x, out=x)
 
 
 def where_positive(g: Array, x: Array) -> Array:
     """g where x > 0, else 0."""
-
-    def passed(g: Array, x: Array, out: Array) -> None:
-        if g.shape == x.shape and (loops := compiled(g.size, g, x, out, start=False)):
-            loops.where_positive(g.ravel(), x.ravel(), out.ravel())
-        else:
-            namespace(x).multiply(g, x > 0, out=out)
-
-    return each(passed, g, x)
+    return each(_where_positive, g, x)
 
 
-def each(f: Callable[..., Any], *arrays: Array) -> Array:
-    """f(*arrays, out=…) in blocks, for an f that acts on each example separately and arrays of one shape and dtype."""
-    if not arrays[0].ndim:  # a scalar is a row of length 1
-        return each(f, *(a.reshape(1) for a in arrays)).reshape(())
-    turned = _by_column(arrays[0])
-    if turned:
-        arrays = tuple(a.T for a in arrays)
+def _not_negative(x: Array, out: Array) -> None:
+    xp = namespace(x)
+    xp.maximum(x, xp.zeros(x.shape[-1:], x.dtype), out=out)  # comparing with a row is twice as fast as with a scalar
+
+
+def _rectified(x: Array, out: Array) -> None:
+    if loops := compiled(x.size, x, start=False):
+        loops.rectify(x.ravel())
+    else:
+        _not_negative(x, out)
+
+
+def _where_positive(g: Array, x: Array, out: Array) -> None:
+    if g.shape == x.shape and (loops := compiled(g.size, g, x, out, start=False)):
+        loops.where_positive(g.ravel(), x.ravel(), out.ravel())
+    else:
+        namespace(x).multiply(g, x > 0, out=out)
+
+
+def each(f: Callable[..., Any], *arrays: Array, out: Array | None = None) -> Array:
+    """f(*arrays, out=…) in blocks, for an f that acts on each number separately and arrays of one shape and dtype."""
     first = arrays[0]
-    y, bytes_each = namespace(first).empty_like(first), 2 * first.nbytes // max(len(first), 1)
-    work = lambda block: f(*(a[block] for a in arrays), out=y[block])
-    in_blocks(first, bytes_each, work, most=len(first) if turned else MOST)
-    return y.T if turned else y
+    y = namespace(first).empty_like(first) if out is None else out
+    if 2 * first.nbytes <= SMALL:
+        f(*arrays, out=y)
+        return y
+    turned = _by_column(first)
+    given = [a.T if turned else a for a in (*arrays, y)]
+    n = len(given[0])
+    work = lambda block: f(*(a[block] for a in given[:-1]), out=given[-1][block])
+    in_blocks(given[0], 2 * first.nbytes // n, work, most=n if turned else MOST)
+    return y
 
 
 def _by_column(x: Array) -> bool:

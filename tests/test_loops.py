@@ -54,17 +54,6 @@ def test_an_optimizers_rule_has_the_same_bits_in_one_pass(how, name, layout):
         assert [a.tobytes() for a in arrays] == before
 
 
-@pytest.mark.parametrize("shape", [(6, 3), (5, 4), (24,), (4,), (6, 1), ()])
-@pytest.mark.parametrize("name", ["nesterov and decay", "adam and decay"])
-def test_arrays_of_other_shapes_are_refused_though_numpy_would_stretch_them(how, name, shape):
-    (rule, *numbers), rng = NUMBERS[name], np.random.default_rng(0)
-    whole = parts(rule, rng, (6, 4), "float64")
-    for place in range(len(whole)):
-        arrays = (*whole[:place], np.asarray(rng.random(shape)), *whole[place + 1 :])
-        with pytest.raises(ValueError, match=r"its gradient and slots have shapes .*; expected one shape"):
-            loops.in_one_pass(rule, arrays, *numbers)
-
-
 def test_numbers_of_two_sizes_or_of_another_byte_order_are_as_numpy_has_them(how):
     w = np.random.default_rng(0).random((6, 4))
     for other in (w.astype(np.float32), w.astype(">f8")):

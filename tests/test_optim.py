@@ -340,8 +340,15 @@ def test_weight_decay_that_acts_on_nothing_is_warned_of(made):
 
 @pytest.mark.parametrize("make", [lambda: sgd(0.1, 0.9), lambda: adam(0.1), lambda: frozen(sgd(0.1), [])])
 @pytest.mark.parametrize("shape", [(), (3,), (1, 3), (3, 2), (6,)])
-def test_a_gradient_of_another_shape_is_refused_though_numpy_would_stretch_it(make, shape):
-    optimizer, params = make(), {"fc.bias": np.ones(3), "fc.weight": np.ones((2, 3))}
-    grads = {"fc.bias": np.ones(3), "fc.weight": np.ones(shape)}
-    with pytest.raises(ValueError, match=r"its gradient has shape \(.*\), parameter 'fc\.weight' has \(2, 3\)"):
-        optimizer.update(params, grads, optimizer.init(params), 0)
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_a_gradient_or_slot_of_another_shape_is_refused_though_numpy_would_stretch_it(make, shape, dtype):
+    optimizer, params = make(), {"fc.bias": np.ones(3, dtype), "fc.weight": np.ones((2, 3), dtype)}
+    slots = optimizer.init(params)
+    wrong = lambda arrays: {**arrays, "fc.weight": np.ones(shape, dtype)}
+    every = [(wrong(params), slots)]
+    every += [(params, {**slots, kind: wrong(slots[kind])}) for kind in slots if kind != "updates"]
+    for grads, others in every:
+        with pytest.raises(
+            ValueError, match=r"parameter 'fc\.weight', its gradient and slots have shapes \(2, 3\), \(.*; expected one"
+        ):
+            optimizer.update(params, grads, others, 0)

@@ -27,17 +27,17 @@ Params = Mapping[str, Mapping[str, Values]]  # by layer, as {"conv1": {"weight":
 
 def first_run(layers: Named, params: Params, x: Values, train: bool) -> tuple[int, Tensor | None]:
     """(how many of the first layers are one pass here, their result): (0, None) if none are."""
-    kinds, (name, first) = tuple(type(layer) for _, layer in layers[:3]), layers[0]
-    if kinds[:2] == (Linear, Relu) and train and _plain(x, layers[:1], params):
+    kinds, (name, first) = [type(layer) for _, layer in layers[:3]], layers[0]
+    if kinds[:2] == [Linear, Relu] and train and _plain(x, layers[:1], params):
         return 2, linear_relu(x, params[name]["weight"], params[name]["bias"])
-    if kinds[:2] == (BatchNorm, Relu) and train and _plain(x, layers[:1], params):
+    if kinds[:2] == [BatchNorm, Relu] and train and _plain(x, layers[:1], params):
         of_conv, eps = layers[2:3], first.eps
         arrays = params[name]["scale"], params[name]["shift"]
-        if kinds[2:] == (Conv2d,) and _slides(of_conv[0][1], x) and _plain(x, of_conv, params):
+        if kinds[2:] == [Conv2d] and _slides(of_conv[0][1], x) and _plain(x, of_conv, params):
             name, conv = of_conv[0]
             return 3, batch_norm_relu_conv2d(x, *arrays, params[name]["weight"], eps, conv.padding)
         return 2, batch_norm_relu(x, *arrays, eps)
-    if kinds == (Conv2d, MaxPool2d, Relu) and _plain(x, layers[:1], params):
+    if kinds == [Conv2d, MaxPool2d, Relu] and _plain(x, layers[:1], params):
         pool = layers[1][1]
         if _pools(first, pool, x):
             weight = params[name]["weight"]
@@ -56,10 +56,12 @@ def _plain(x: Values, layers: Named, params: Params) -> bool:
         if _unfit(layer.shapes(), params.get(name, {})):
             return False
         arrays += params[name].values()
-    values = [a.value if isinstance(a, Tensor) else a for a in arrays]
-    first = values[0].dtype
-    usual = first in USUAL and all(type(getattr(v, "home", v)) is np.ndarray and v.dtype == first for v in values)
-    return usual and 0 not in x.shape and _takes(layers[0][1], x.shape)
+    dtype = x.dtype
+    for a in arrays:
+        value = a.value if isinstance(a, Tensor) else a
+        if value.dtype != dtype or not (type(value) is np.ndarray or type(getattr(value, "home", None)) is np.ndarray):
+            return False
+    return dtype in USUAL and 0 not in x.shape and _takes(layers[0][1], x.shape)
 
 
 def _takes(layer: Any, shape: tuple[int, ...]) -> bool:
