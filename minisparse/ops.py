@@ -176,7 +176,7 @@ def softmax_cross_entropy(logits: Array, labels: Any) -> Any:
         )
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels have dtype {labels.dtype}; expected integers")
-    if bool(((labels < 0) | (labels >= logits.shape[1])).any()):
+    if labels.min() < 0 or labels.max() >= logits.shape[1]:
         raise ValueError(f"labels reach from {labels.min()} to {labels.max()}; expected 0 to {logits.shape[1] - 1}")
     examples = xp.arange(len(labels))
     z = xp.ascontiguousarray(logits.T)  # (classes, N): sums over classes run along whole rows

@@ -194,7 +194,7 @@ def _decay_acts(weight_decay: float, decays: Callable[[str], bool], params: Arra
 
 def _at(lr: Rate, step: int) -> float:
     rate = lr(step) if callable(lr) else lr
-    if not isinstance(rate, Real) or isinstance(rate, bool):
+    if type(rate) is not float and (not isinstance(rate, Real) or isinstance(rate, bool)):
         raise TypeError(f"lr is {rate!r} at step {step}; expected a finite number from 0")
     if not 0 <= rate < float("inf"):
         raise ValueError(f"lr is {float(rate)} at step {step}; expected a finite number from 0")
