@@ -106,6 +106,13 @@ def test_top_k_of_a_long_array_marks_none_one_all_but_one_or_all(xp, k):
     assert (back(top_k(give(xp, score), k)) == slow_top_k(score, k)).all()
 
 
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_top_k_of_three_candidates_among_thousands_none_of_which_a_sample_meets(xp, k):
+    score, among = np.random.default_rng(k).standard_normal(5000), np.zeros(5000, bool)
+    among[[1, 2001, 4999]] = True
+    assert (back(top_k(give(xp, score), k, give(xp, among))) == slow_top_k(score, k, among)).all()
+
+
 def test_top_k_chooses_the_lower_index_among_equals(xp):
     assert signs(top_k(give(xp, np.array([1.0, 2, 1, 2, 1, 2])), 4)) == "110101"
 
