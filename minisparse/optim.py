@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 from .backend import Array, namespace
-from .checks import real, same_keys
+from .checks import real, same_keys, same_shapes
 from .dtypes import USUAL, wide
 from .loops import in_one_pass
 from .storage import as_numbers
@@ -165,11 +165,10 @@ def _numbers(name: str, *arrays: Array) -> tuple[Array, ...]:
 
     ValueError naming the parameter if their shapes differ.
     """
-    w, usual = arrays[0], True
+    (w, g, *_), usual = arrays, True
     for a in arrays:
         if a.shape != w.shape:
-            shapes = ", ".join(str(tuple(a.shape)) for a in arrays)
-            raise ValueError(f"parameter {name!r}, its gradient and slots have shapes {shapes}; expected one shape")
+            same_shapes(**{f"parameter {name!r}": w, "its gradient": g, "its slot": a})
         usual = usual and a.dtype in USUAL
     if usual:
         return arrays
@@ -194,7 +193,7 @@ def _decay_acts(weight_decay: float, decays: Callable[[str], bool], params: Arra
 
 def _at(lr: Rate, step: int) -> float:
     rate = lr(step) if callable(lr) else lr
-    if type(rate) is not float and (not isinstance(rate, Real) or isinstance(rate, bool)):
+    if not isinstance(rate, Real) or isinstance(rate, bool):
         raise TypeError(f"lr is {rate!r} at step {step}; expected a finite number from 0")
     if not 0 <= rate < float("inf"):
         raise ValueError(f"lr is {float(rate)} at step {step}; expected a finite number from 0")
