@@ -1,5 +1,6 @@
 """The primitives: each is its forward pass and its pullback, side by side.
 
+Those with a pullback for each argument compute none for one without a gradient, such as the images of the first layer.
 They take Tensors or arrays, which are constants, and return a Tensor of the same dtype. Whole numbers and booleans take
 the dtype of the floating-point arguments; float16 is computed in float32 (dtypes).
 """
@@ -25,17 +26,17 @@ def add(a: Array, b: Array) -> Any:
 
 @primitive
 def sub(a: Array, b: Array) -> Any:
-    return a - b, lambda g: (g, -g)
+    return a - b, (lambda g: g, lambda g: -g)
 
 
 @primitive
 def mul(a: Array, b: Array) -> Any:
-    return a * b, lambda g: (g * b, g * a)
+    return a * b, (lambda g: g * b, lambda g: g * a)
 
 
 @primitive
 def div(a: Array, b: Array) -> Any:
-    return a / b, lambda g: (g / b, -g * a / (b * b))
+    return a / b, (lambda g: g / b, lambda g: -g * a / (b * b))
 
 
 @primitive
@@ -45,7 +46,7 @@ def neg(x: Array) -> Any:
 
 @primitive
 def matmul(a: Array, b: Array) -> Any:
-    """a @ b over the last two axes. Two pullbacks, so the first layer never computes the gradient of its images."""
+    """a @ b over the last two axes."""
     if a.ndim < 2 or b.ndim < 2:
         raise ValueError(f"matmul got shapes {a.shape} and {b.shape}; expected arrays of two axes or more")
     if a.shape[-1] != b.shape[-2]:

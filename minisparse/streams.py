@@ -29,11 +29,12 @@ def step_streams(key: int) -> Callable[[int], np.random.Generator]:
     """
     bits = np.random.Philox(key=key)
     start: Any = bits.state
+    rng = np.random.Generator(bits)
 
     def at(number: int) -> np.random.Generator:
         start["state"]["counter"][2] = number  # in units of 2^128
         bits.state = start
-        return np.random.Generator(bits)
+        return rng
 
     return at
 

@@ -343,6 +343,18 @@ def test_reflected_operators_differentiate_their_right_side(xp, sign):
     assert gradcheck(lambda x: sign(3, x), a) < 1e-6
 
 
+@pytest.mark.parametrize(
+    "f",
+    [lambda x: x * 1e-20 * 1e10, lambda x: 1e-20 * x * 1e10, lambda x: x / np.full(2, 1e200)],
+    ids=["a number's factor", "a factor's number", "a divisor"],
+)
+def test_the_gradient_of_a_constant_is_not_computed(f):
+    """It would overflow here, with a warning."""
+    value, grads = value_and_grad(lambda p: ops.sum(f(p["x"])), {"x": np.full(2, 1e300)})
+    assert np.isfinite(value)
+    assert np.isfinite(grads["x"]).all()
+
+
 def test_matmul_has_a_sign_and_neg_too(xp):
     a, b = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
     x, y = Tensor(give(xp, a)), Tensor(give(xp, b))
