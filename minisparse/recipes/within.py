@@ -131,7 +131,7 @@ def top_kast_optimizer(optimizer: Optimizer, n_backward: Mapping[str, int]) -> O
         inside = {name: top_k(abs(params[name]), n) for name, n in n_backward.items()}
         where = lambda name, a, b: namespace(a).where(inside[name], a, b) if name in inside else a
         held = {
-            slot: {name: where(name, a, 0 * a) for name, a in arrays.items()} if isinstance(arrays, Mapping) else arrays
+            slot: {name: where(name, a, 0) for name, a in arrays.items()} if isinstance(arrays, Mapping) else arrays
             for slot, arrays in slots.items()
         }
         return {name: where(name, w, params[name]) for name, w in moved.items()}, held
