@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from minisparse import data
 from minisparse.compress.file import CHECKSUM, Shared, read, written
+from minisparse.experiments.apart import peak_bytes
 from minisparse.files import write_arrays
 from minisparse.golden import asking, cases, check, values
 from minisparse.masks import Masks
@@ -299,16 +300,19 @@ def test_any_json_may_be_an_answer_and_is_judged(value, case):
 
 
 RUNS = 20_000
-SCRIPT = Path(__file__).parent / "helpers" / "fuzz_atheris.py"
+SCRIPT = Path(__file__).resolve().parent / "helpers" / "fuzz_atheris.py"
+MEGABYTES = 2048  # that the fuzzer and a parser may take
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed: pip install atheris")
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_fuzzer_that_sees_the_branches_finds_nothing_else(tmp_path, name):
+    limit = MEGABYTES + (peak_bytes() >> 20)  # a process counts its peak from that of its parent
     done = subprocess.run(
-        [sys.executable, SCRIPT, name, tmp_path, f"-atheris_runs={RUNS}", "-seed=1"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        [sys.executable, SCRIPT, name, tmp_path, f"-atheris_runs={RUNS}", "-seed=1", f"-rss_limit_mb={limit}"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=1800,
