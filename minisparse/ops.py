@@ -1,8 +1,8 @@
 """The primitives: each is its forward pass and its pullback, side by side.
 
-Those with a pullback for each argument compute none for one without a gradient, such as the images of the first layer.
 They take Tensors or arrays, which are constants, and return a Tensor of the same dtype. Whole numbers and booleans take
-the dtype of the floating-point arguments; float16 is computed in float32 (dtypes).
+the dtype of the floating-point arguments; float16 is computed in float32 (dtypes). Where each argument has its own
+pullback, none is called for a constant: the first layer never computes the gradient of its images.
 """
 
 import math

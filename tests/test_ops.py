@@ -344,13 +344,18 @@ def test_reflected_operators_differentiate_their_right_side(xp, sign):
 
 
 @pytest.mark.parametrize(
-    "f",
-    [lambda x: x * 1e-20 * 1e10, lambda x: 1e-20 * x * 1e10, lambda x: x / np.full(2, 1e200)],
-    ids=["a number's factor", "a factor's number", "a divisor"],
+    ("f", "x"),
+    [
+        (lambda x: x * 1e-20 * 1e10, 1e300),
+        (lambda x: 1e-20 * x * 1e10, 1e300),
+        (lambda x: x / np.full(2, 1e200), 1e300),
+        (lambda x: 1e-250 / x * 1e200, 1e-150),
+    ],
+    ids=["a right factor", "a left factor", "a divisor", "a dividend"],
 )
-def test_the_gradient_of_a_constant_is_not_computed(f):
+def test_the_gradient_of_a_constant_is_not_computed(f, x):
     """It would overflow here, with a warning."""
-    value, grads = value_and_grad(lambda p: ops.sum(f(p["x"])), {"x": np.full(2, 1e300)})
+    value, grads = value_and_grad(lambda p: ops.sum(f(p["x"])), {"x": np.full(2, x)})
     assert np.isfinite(value)
     assert np.isfinite(grads["x"]).all()
 
